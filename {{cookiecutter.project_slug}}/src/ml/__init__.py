@@ -1,0 +1,1 @@
+"""Makes a model: from a table to an exported, evaluated model."""

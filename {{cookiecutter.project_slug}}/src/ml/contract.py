@@ -1,0 +1,138 @@
+"""A table against its columns' contract: types it, and names every rule that it breaks."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+import pandera.pandas as pa
+
+from ml.errors import listed
+from ml.schema import Column
+
+TRUE = {"true", "t", "yes", "y", "1", "1.0"}
+FALSE = {"false", "f", "no", "n", "0", "0.0"}
+BREACH = ["column", "rule", "row", "value"]
+
+
+def typed(frame: pd.DataFrame, columns: Mapping[str, Column]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The columns with their types, and a breach for each value of another type.
+
+    Other columns of the table are left out; a column that the table lacks is a breach without a
+    row. A value that does not fit becomes a missing one.
+    """
+    cast_columns: dict[str, pd.Series] = {}
+    broken = []
+    for name, column in columns.items():
+        if name not in frame:
+            broken.append(
+                pd.DataFrame([[name, "is missing from the table", -1, ""]], columns=BREACH)
+            )
+            continue
+        given = frame[name].reset_index(drop=True)
+        cast_columns[name] = cast(given, column)
+        values = given[cast_columns[name].isna() & given.notna()].astype("str")
+        values = values[values.str.strip() != ""]
+        if len(values):
+            rule = f"is not of type {column.type}"
+            broken.append(
+                pd.DataFrame({"column": name, "rule": rule, "row": values.index, "value": values})
+            )
+    return pd.DataFrame(cast_columns), _together(broken)
+
+
+def cast(values: pd.Series, column: Column) -> pd.Series:
+    """The values with the column's type; those that do not fit are missing."""
+    match column.type:
+        case "number":
+            return _numbers(values)
+        case "integer":
+            numbers = _numbers(values)
+            whole = numbers.where(numbers % 1 == 0)
+            return whole.astype("Int64") if whole.isna().any() else whole.astype("int64")
+        case "boolean":
+            if pd.api.types.is_bool_dtype(values):
+                return values
+            text = values.astype("str").str.strip().str.lower()
+            known = text.map(dict.fromkeys(TRUE, True) | dict.fromkeys(FALSE, False))
+            return known.astype("boolean" if known.isna().any() else "bool")
+        case "time":
+            return pd.to_datetime(values, errors="coerce", utc=True)
+        case "category":
+            return strings(values)
+
+
+def _numbers(values: pd.Series) -> pd.Series:
+    numbers = pd.to_numeric(values, errors="coerce").astype("float64")
+    return numbers.where(np.isfinite(numbers))
+
+
+def strings(values: pd.Series) -> pd.Series:
+    """The values as text: 3 and 3.0 are "3", True is "true", an empty text is a missing one."""
+    if pd.api.types.is_bool_dtype(values):
+        return values.map({True: "true", False: "false"}).astype("str")
+    if pd.api.types.is_float_dtype(values) and (values.dropna() % 1 == 0).all():
+        values = values.astype("Int64")
+    text = values.astype("str")
+    return text.mask(text == "")
+
+
+def breaches(table: pd.DataFrame, columns: Mapping[str, Column]) -> pd.DataFrame:
+    """The broken rules of a typed table: column, rule, row (its position), value; one line each."""
+    contract = pa.DataFrameSchema({name: _rules(columns[name]) for name in table})
+    try:
+        contract.validate(table, lazy=True)
+    except pa.errors.SchemaErrors as errors:
+        cases = errors.failure_cases
+        return pd.DataFrame(
+            {
+                "column": cases["column"],
+                "rule": cases["check"].replace("not_nullable", "has missing values"),
+                "row": cases["index"].astype("int64"),
+                "value": cases["failure_case"].astype("str"),
+            }
+        )
+    return _together([])
+
+
+def _rules(column: Column) -> pa.Column:
+    checks = []
+    if column.range is not None:
+        low, high = column.range
+        checks.append(pa.Check.in_range(low, high, error=f"is outside {low:g} to {high:g}"))
+    if column.categories is not None:
+        error = f"is not one of {listed(column.categories)}"
+        checks.append(pa.Check.isin(column.categories, error=error))
+    return pa.Column(None, checks, nullable=column.nullable)
+
+
+def check(frame: pd.DataFrame, columns: Mapping[str, Column]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The typed table and all its breaches."""
+    table, mistyped = typed(frame, columns)
+    broken = breaches(table, columns)
+    if not mistyped.empty:
+        # A value of another type became a missing one: it is named once, for its type.
+        key = ["column", "row"]
+        seen = broken.set_index(key).index.isin(mistyped.set_index(key).index)
+        broken = broken[~(seen & (broken["rule"] == "has missing values"))]
+    return table, _together([mistyped, broken])
+
+
+def summary(broken: pd.DataFrame) -> list[str]:
+    """One line a broken rule: the column, the rule, the number of rows, the first example."""
+    lines = []
+    for (column, rule), cases in broken.groupby(["column", "rule"], sort=False):
+        first = cases.iloc[0]
+        lines.append(
+            f"{column}: {rule}"
+            if first["row"] < 0
+            else f"{column}: {rule}: {len(cases)} rows, first row {first['row'] + 1}"
+            + ("" if rule == "has missing values" else f" ({first['value'][:40]})")
+        )
+    return lines
+
+
+def _together(parts: list[pd.DataFrame]) -> pd.DataFrame:
+    parts = [part for part in parts if not part.empty]
+    if not parts:
+        return pd.DataFrame(columns=BREACH)
+    return pd.concat(parts, ignore_index=True)

@@ -1,0 +1,31 @@
+"""Files appear whole or not at all."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary path beside `path`; it takes its place when the block ends without an error."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.part")
+    try:
+        yield part
+        if path.is_dir():
+            shutil.rmtree(path)
+        part.replace(path)
+    finally:
+        if part.is_dir():
+            shutil.rmtree(part)
+        part.unlink(missing_ok=True)
+
+
+def write_json(value: Any, path: Path) -> None:
+    """Strict JSON, one key a line, so that a diff shows what changed."""
+    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+    with replacing(path) as part:
+        part.write_text(text + "\n", encoding="utf-8")

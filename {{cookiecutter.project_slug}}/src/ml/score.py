@@ -1,0 +1,127 @@
+"""`make score`: predict for every row of a file of any size, in bounded memory."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
+import typer
+from pydantic import PositiveInt
+
+from ml import contract, model, params
+from ml.errors import Mistake
+from ml.features import inputs
+from ml.files import replacing
+from ml.table import chunks, is_parquet
+
+
+class Score(params.Section):
+    """`chunk`: rows in memory at once."""
+
+    chunk: PositiveInt
+
+
+class Bad(StrEnum):
+    """What happens to rows that break the contract."""
+
+    refuse = "refuse"
+    mark = "mark"
+
+
+def scored(frame: pd.DataFrame, exported: model.Model) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """A prediction and a problem (missing if none) for each row, and the breaches."""
+    table, broken = contract.check(frame, exported.signature.columns)
+    absent = [name for name in exported.signature.columns if name not in table]
+    if absent:
+        raise Mistake(f"the table lacks columns that the model needs: {', '.join(absent)}")
+    answer = exported.predict(inputs(table, exported.signature.columns))
+    labels = exported.signature.labels
+    result = pd.DataFrame({"value" if labels is None else "label": answer.values})
+    for k, label in enumerate(labels or ()):
+        assert answer.probabilities is not None
+        result[f"probability_{label}"] = answer.probabilities[:, k]
+    problem = pd.Series(None, index=result.index, dtype="str")
+    if not broken.empty:
+        text = broken["column"] + " " + broken["rule"]
+        problem.update(text.groupby(broken["row"]).agg("; ".join))
+        result = result.mask(problem.notna())
+    return result.assign(problem=problem), broken
+
+
+@contextmanager
+def writer(path: Path, kind: pa.Schema) -> Iterator[Callable[[pa.Table], None]]:
+    """A function that appends a table to a new CSV or Parquet file."""
+    if is_parquet(path.name.removesuffix(".part")):
+        with pyarrow.parquet.ParquetWriter(path, kind) as parquet:
+            yield parquet.write_table
+    else:
+        with pyarrow.csv.CSVWriter(path, kind) as text:
+            yield text.write_table
+
+
+def score(
+    source: Annotated[Path, typer.Argument(help="CSV (also .csv.gz) or Parquet file.")],
+    output: Annotated[Path, typer.Argument(help="CSV or Parquet file to write.")],
+    bad: Annotated[
+        Bad, typer.Option(help="Rows that break the contract: refuse the file, or mark them.")
+    ] = Bad.refuse,
+    keep: Annotated[
+        str, typer.Option(help="Columns of the source to copy, separated by commas.")
+    ] = "",
+) -> None:
+    """Predict for every row of a file, one line a row in the order of the source.
+
+    The output appears when it is complete, or not at all.
+    """
+    exported = model.load()
+    chunk = params.load(Score).chunk
+    copied = [name.strip() for name in keep.split(",") if name.strip()]
+    if not source.is_file():
+        raise Mistake(f"{source}: there is no such file")
+    if output.resolve() == source.resolve():
+        raise Mistake("the output would replace the source: name another file")
+    text = [name for name, one in exported.signature.columns.items() if one.type == "category"]
+    kind = columns_of(exported.signature, copied)
+    rows, marked, breaches = 0, 0, []
+    with replacing(output) as part, writer(part, kind) as append:
+        for frame in chunks(source, chunk, text + copied):
+            if missing := [name for name in copied if name not in frame]:
+                raise Mistake(f"--keep: there is no column {', '.join(missing)} in {source}")
+            result, broken = scored(frame, exported)
+            breaches.append(broken.assign(row=broken["row"] + rows))
+            rows += len(frame)
+            marked += broken["row"].nunique()
+            if marked and bad is Bad.refuse:
+                continue  # The rest is read only to count what else is wrong.
+            table = pd.concat([frame[copied].map(_text).reset_index(drop=True), result], axis=1)
+            append(pa.Table.from_pandas(table[kind.names], schema=kind, preserve_index=False))
+        found = contract.summary(pd.concat(breaches)) if marked else []
+        if rows == 0:
+            raise Mistake(f"{source} has no rows")
+        if found and bad is Bad.refuse:
+            listed = "\n  ".join(found)
+            raise Mistake(
+                f"{marked} of {rows} rows break the contract; nothing is written:\n  {listed}\n"
+                "Mend them, or pass them on without a prediction: BAD=mark"
+            )
+    print("\n".join([*found, f"{output}: {rows} rows, {marked} of them marked as bad"]))
+
+
+def _text(value: object) -> str | None:
+    return None if pd.isna(value) else str(value)
+
+
+def columns_of(signature: model.Signature, copied: list[str]) -> pa.Schema:
+    """The columns of the output: what is copied (as text), the prediction, the problem."""
+    if signature.labels is None:
+        answer = [("value", pa.float32())]
+    else:
+        whole = all(isinstance(label, int) for label in signature.labels)
+        answer = [("label", pa.int64() if whole else pa.string())]
+        answer += [(f"probability_{label}", pa.float32()) for label in signature.labels]
+    return pa.schema([*((name, pa.string()) for name in copied), *answer, ("problem", pa.string())])

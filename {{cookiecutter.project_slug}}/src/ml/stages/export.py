@@ -1,0 +1,125 @@
+"""Write the model in the form that is served."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import joblib
+import numpy as np
+import pandas as pd
+from pydantic import Field, PositiveFloat, PositiveInt
+from sklearn.pipeline import Pipeline
+
+from ml import model, params, profile, schema
+from ml.errors import Mistake
+from ml.features import inputs
+from ml.files import replacing, write_json
+
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Export(params.Section):
+    """What is written, and how far it may differ from scikit-learn, as shares of `rows` rows."""
+
+    format: model.Format
+    tolerance: PositiveFloat
+    max_differing: Share
+    max_flipped: Share
+    rows: PositiveInt
+
+
+def signature(
+    examples: pd.DataFrame, labels: list[int | str] | None, rules: schema.Schema, p: Export
+) -> model.Signature:
+    """What serving needs to know: inputs, outputs, labels, three rows to try."""
+    given = []
+    for name, column in rules.features.items():
+        seen = None
+        if column.type != "category":
+            known = examples[name].dropna().astype("float64")
+            seen = (known.min(), known.max()) if len(known) else None
+        given.append(model.Input(name=name, **dict(column), seen=seen))
+    kinds: tuple[model.Kind, ...] = ("value",) if labels is None else ("label", "probabilities")
+    return model.Signature(
+        version=1,
+        format=p.format,
+        task=rules.task,
+        inputs=tuple(given),
+        outputs=tuple(model.Output(name=kind, type=kind) for kind in kinds),
+        labels=None if labels is None else tuple(labels),
+        examples=tuple(
+            json.loads(examples[list(rules.features)].head(3).to_json(orient="records"))
+        ),
+    )
+
+
+def parity(
+    fitted: Pipeline, exported: model.Runtime, table: pd.DataFrame, p: Export
+) -> dict[str, float]:
+    """The shares of rows that differ by more than the tolerance, and whose label is another.
+
+    The tolerance is one of a probability, or of the spread (standard deviation) of the values.
+    """
+    answer = exported(table)
+    if answer.probabilities is None:
+        expected = fitted.predict(table)
+        apart = np.abs(answer.values - expected) > p.tolerance * max(float(np.std(expected)), 1e-9)
+        return {"differing": float(apart.mean()), "flipped": 0.0}
+    expected = fitted.predict_proba(table)
+    apart = (np.abs(answer.probabilities - expected) > p.tolerance).any(axis=1)
+    flipped = answer.values != fitted.predict(table)
+    return {"differing": float(apart.mean()), "flipped": float(flipped.mean())}
+
+
+def write(fitted: Pipeline, rules: schema.Schema, p: Export, folder: Path) -> None:
+    """model.onnx or model.joblib in the folder."""
+    file = folder / model.FILES[p.format]
+    if p.format == "sklearn":
+        joblib.dump(fitted, file)
+        return
+    from ml.convert import convert
+
+    try:
+        file.write_bytes(convert(fitted, rules.features).SerializeToString(deterministic=True))
+    except (RuntimeError, NotImplementedError, TypeError, ValueError) as error:
+        raise Mistake(
+            f"{type(fitted[-1]).__name__} cannot be written as ONNX: set export.format: sklearn in "
+            f"params.yaml, or choose another estimator ({' '.join(str(error).split())[:200]})"
+        ) from error
+
+
+def export(fitted: Path, examples: Path, folder: Path, agreement: Path) -> None:
+    """Write the model in the form that is served; refuse one that answers otherwise."""
+    rules, p = schema.load(), params.load(Export)
+    pipeline, rows = joblib.load(fitted), pd.read_parquet(examples)
+    labels = None if rules.task == "regression" else pipeline.classes_.tolist()
+    with replacing(folder) as part:
+        part.mkdir()
+        write(pipeline, rules, p, part)
+        write_json(
+            signature(rows, labels, rules, p).model_dump(mode="json"), part / "signature.json"
+        )
+        table = inputs(rows, rules.features)
+        exported = model.load(part).predict
+        found = parity(pipeline, exported, table.head(p.rows), p)
+        for kind, limit in (("differing", p.max_differing), ("flipped", p.max_flipped)):
+            if found[kind] > limit:
+                raise Mistake(
+                    f"{found[kind]:.2%} of {len(table.head(p.rows))} rows are {kind} between "
+                    f"scikit-learn and {p.format}: more than export.max_{kind}, {limit:.2%}"
+                )
+        write_json(reference(rows, exported(table), rules, labels), part / "reference.json")
+    write_json(found, agreement)
+    print(f"{folder}: {p.format}, {found['differing']:.2%} of the rows differ from scikit-learn")
+
+
+def reference(
+    examples: pd.DataFrame,
+    answer: model.Predictions,
+    rules: schema.Schema,
+    labels: list[int | str] | None,
+) -> dict[str, object]:
+    """The profile of the training set and of the predictions for it: what drift is measured by."""
+    kind = "number" if labels is None else "category"
+    predictions = profile.column(pd.Series(answer.values), kind)
+    return profile.profile(examples, rules.features) | {"predictions": predictions}
