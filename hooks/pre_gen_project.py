@@ -7,7 +7,15 @@ import sys
 ANSWERS = json.loads(r"""{{ cookiecutter | jsonify }}""")
 
 # Windows opens devices by these names, whatever the folder.
-DEVICES = {"con", "prn", "aux", "nul", *(f"{kind}{n}" for kind in ("com", "lpt") for n in range(10))}
+DEVICES = {
+    "con",
+    "prn",
+    "aux",
+    "nul",
+    *(f"{kind}{n}" for kind in ("com", "lpt") for n in range(10)),
+}
+FORBIDDEN = '" \\ ` $ { } < > | @'
+LINE = r"[^\W_][^\"\\`${}<>|@\r\n\t]{0,%d}"
 RULES = {
     "project_slug": (
         r"[a-z](-?[a-z0-9]){1,39}",
@@ -18,12 +26,12 @@ RULES = {
         "a GitHub name: up to 39 letters, digits and single dashes",
     ),
     "project_name": (
-        r"[^\W_][^\"\\`${}<>|\r\n\t@]{0,59}",
-        "up to 60 characters, a letter or digit first, and none of \" \\ ` $ { } < > | @",
+        LINE % 59,
+        f"one line of up to 60 characters, a letter or digit first, and none of {FORBIDDEN}",
     ),
     "description": (
-        r"[^\W_][^\"\\`${}<>|\r\n\t@]{0,199}",
-        "one line of up to 200 characters, a letter or digit first, and none of \" \\ ` $ { } < > | @",
+        LINE % 199,
+        f"one line of up to 200 characters, a letter or digit first, and none of {FORBIDDEN}",
     ),
 }
 

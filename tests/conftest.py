@@ -1,0 +1,72 @@
+"""A project made by the template, and commands run in it as a person would."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from cookiecutter.main import cookiecutter
+
+ROOT = Path(__file__).parents[1]
+PROJECT = ROOT / "{{cookiecutter.project_slug}}"
+
+Run = Callable[..., str]
+
+
+def bake(folder: Path, **answers: str) -> Path:
+    """The project made in `folder` with these answers."""
+    return Path(
+        cookiecutter(
+            str(ROOT), no_input=True, output_dir=str(folder), extra_context=answers,
+            default_config=True,
+        )
+    )  # fmt: skip
+
+
+def run(*command: str, cwd: Path, fails: bool = False, **extra: str) -> str:
+    """What the command printed; the test fails if it ended otherwise than expected."""
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if name
+        not in ("PYTHONPATH", "VIRTUAL_ENV", "PYTHONDONTWRITEBYTECODE", "MAKEFLAGS", "MAKELEVEL")
+        and not name.startswith("GIT_")
+    }
+    done = subprocess.run(
+        command, cwd=cwd, env=environment | extra, text=True, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, check=False,
+    )  # fmt: skip
+    assert (done.returncode != 0) is fails, f"{' '.join(command)}\n{done.stdout}"
+    return done.stdout
+
+
+def commit(project: Path, message: str) -> None:
+    """Commit everything, as `name`, without the hooks that `make check` runs anyway."""
+    run("git", "add", "--all", cwd=project)
+    run(
+        "git", "-c", "user.name=Test", "-c", "user.email=test@example.org", "commit",
+        "--quiet", "--no-verify", "--message", message, cwd=project,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def ready(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project set up and committed; tests that change it work on a `copy`."""
+    project = bake(tmp_path_factory.mktemp("ready"))
+    run("make", "setup", cwd=project)
+    commit(project, "Start")
+    return project
+
+
+@pytest.fixture
+def copy(ready: Path, tmp_path: Path) -> Path:
+    """A clone of the ready project with its environment, free to change."""
+    project = tmp_path / ready.name
+    shutil.copytree(ready, project, ignore=shutil.ignore_patterns(".venv"), symlinks=True)
+    # The environment runs this copy's code: the console scripts import `ml` from src/.
+    (project / ".venv").mkdir()
+    for entry in (ready / ".venv").iterdir():
+        (project / ".venv" / entry.name).symlink_to(entry)
+    return project

@@ -1,0 +1,220 @@
+"""A generated project, used as a person would: by its make targets."""
+
+import json
+import re
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+from conftest import ROOT, bake, commit, run
+from sklearn import datasets
+
+LATER = ROOT / "demo/penguins-2009.csv"
+TABLES = {
+    "breast_cancer": ("target", "binary", "accuracy", 0.9),
+    "wine": ("target", "multiclass", "accuracy", 0.85),
+    "digits": ("target", "multiclass", "accuracy", 0.9),
+    "diabetes": ("target", "regression", "r2", 0.2),
+}
+
+
+def make(target: str, project: Path, fails: bool = False, **variables: str) -> str:
+    """What the target printed. The project's own code runs, whosever environment it uses."""
+    said = [f"{name}={value}" for name, value in variables.items()]
+    return run("make", target, *said, cwd=project, fails=fails, PYTHONPATH=str(project / "src"))
+
+
+def measured(project: Path) -> dict[str, float]:
+    return json.loads((project / "artifacts/metrics.json").read_text("utf-8"))
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    text = path.read_text("utf-8")
+    assert text.count(old) == 1, (path, old)
+    path.write_text(text.replace(old, new), "utf-8")
+
+
+def test_set_up_leaves_a_current_lock_file_and_a_clean_commit(ready):
+    assert run("git", "status", "--porcelain", cwd=ready) == ""
+    assert "up to date" in run(".venv/bin/dvc", "status", cwd=ready)
+    assert "in sync" in run(".venv/bin/dvc", "status", "--cloud", cwd=ready)
+    assert measured(ready)["accuracy"] > 0.9
+
+
+def test_set_up_again_changes_nothing(copy):
+    make("setup", copy)
+    assert run("git", "status", "--porcelain", cwd=copy) == ""
+
+
+def test_the_project_passes_its_own_checks(copy):
+    said = make("check", copy)
+    assert re.search(r"\d+ passed", said)
+
+
+def test_the_own_checks_refuse_code_that_is_wrong(copy):
+    (copy / "src/ml/wrong.py").write_text('"""Wrong."""\n\n\ndef f() -> int:\n    return "a"\n')
+    assert "wrong.py" in make("check", copy, fails=True)
+
+
+def test_a_commit_hook_refuses_code_that_is_wrong(copy):
+    run("git", "config", "user.name", "Test", cwd=copy)
+    run("git", "config", "user.email", "test@example.org", cwd=copy)
+    (copy / "src/ml/wrong.py").write_text("import os, undefined_name\nprint(undefined)\n")
+    run("git", "add", "--all", cwd=copy)
+    assert "lint" in run("git", "commit", "--message", "Wrong", cwd=copy, fails=True)
+
+
+def test_a_clone_has_the_data_and_the_model_and_runs_nothing(ready, tmp_path):
+    clone = tmp_path / "clone"
+    run("git", "clone", "--quiet", "--no-hardlinks", str(ready), str(clone), cwd=tmp_path)
+    dvc = str(ready / ".venv/bin/dvc")
+    run(dvc, "pull", cwd=clone)
+    path = f"{ready / '.venv/bin'}:/usr/bin:/bin"
+    said = run(dvc, "repro", cwd=clone, PATH=path, PYTHONPATH=str(clone / "src"))
+    assert "Running stage" not in said
+    assert (clone / "artifacts/model/model.onnx").exists()
+
+
+def test_two_clean_runs_give_the_same_lock_file_whatever_the_seed_and_the_threads(copy):
+    locks = set()
+    for seed, threads in (("0", "1"), ("7", "2")):
+        run("rm", "-rf", ".dvc/cache", ".dvc/tmp", "artifacts/model", "dvc.lock", cwd=copy)
+        environment = {
+            "PYTHONHASHSEED": seed, "OMP_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads,
+            "PYTHONPATH": str(copy / "src"), "PATH": f"{copy}/.venv/bin:/usr/bin:/bin",
+        }  # fmt: skip
+        run("dvc", "pull", "data/raw.parquet", cwd=copy, **environment)
+        run("dvc", "repro", "--force", cwd=copy, **environment)
+        locks.add((copy / "dvc.lock").read_text("utf-8"))
+    assert len(locks) == 1
+
+
+def test_nothing_to_do_does_nothing(copy):
+    before = (copy / "dvc.lock").stat().st_mtime_ns
+    assert "Running stage" not in make("pipeline", copy)
+    assert (copy / "dvc.lock").stat().st_mtime_ns == before
+
+
+def test_another_parameter_retrains_and_only_that(copy):
+    edit(copy / "params.yaml", "learning_rate: 0.1", "learning_rate: 0.3")
+    said = make("pipeline", copy)
+    ran = re.findall(r"Running stage '(\w+)'", said)
+    assert ran == ["train", "export", "evaluate"]
+    assert "learning_rate" in run(".venv/bin/dvc", "params", "diff", cwd=copy)
+
+
+def test_another_estimator_is_one_line(copy):
+    path = copy / "params.yaml"
+    old = next(line for line in path.read_text("utf-8").splitlines() if "estimator: {" in line)
+    edit(path, old, "  estimator: {class: sklearn.linear_model.LogisticRegression, max_iter: 500}")
+    said = make("pipeline", copy)
+    assert "LogisticRegression fitted" in said
+    assert "0.00% of the rows differ" in said
+
+
+def test_a_feature_is_one_function(copy):
+    path = copy / "src/ml/features.py"
+    edit(
+        path,
+        "FEATURES: list[Feature] = []",
+        "def bill_ratio(columns: Mapping[str, Any], xp: Any) -> Any:\n"
+        '    """Bill length by depth."""\n'
+        '    return xp.log(columns["bill_length_mm"] / columns["bill_depth_mm"])\n\n\n'
+        "FEATURES: list[Feature] = [bill_ratio]",
+    )
+    said = make("pipeline", copy)
+    assert "0.00% of the rows differ" in said
+    assert "bill_ratio" not in (copy / "artifacts/model/signature.json").read_text("utf-8")
+
+
+def test_a_bad_parameter_is_named_and_keeps_the_old_outputs(copy):
+    before = measured(copy)
+    edit(copy / "params.yaml", "test_share: 0.2", "test_share: 2")
+    said = make("pipeline", copy, fails=True)
+    assert "params.yaml: prepare.test_share" in said
+    assert "Traceback" not in said
+    assert measured(copy) == before
+
+
+def test_plots_are_drawn(copy):
+    make("plots", copy)
+    page = (copy / "dvc_plots/index.html").read_text("utf-8")
+    assert all(name in page for name in ("Confusion", "ROC", "Calibration"))
+
+
+def test_the_new_season_arrives_is_checked_and_trained_on(copy):
+    make("data", copy, SOURCE=str(LATER), APPEND="1")
+    again = make("data", copy)
+    assert "120 rows were there already" in again
+    make("pipeline", copy)
+    assert measured(copy)["rows"] == 69
+
+
+def test_a_season_that_breaks_the_contract_is_refused_by_the_pipeline(copy, tmp_path):
+    table = pd.read_csv(LATER)
+    table.loc[:4, "bill_length_mm"] *= 10
+    table.loc[7, "island"] = "Atlantis"
+    table.to_csv(tmp_path / "bad.csv", index=False)
+    said = make("data", copy, SOURCE=str(tmp_path / "bad.csv"), APPEND="1")
+    assert "Atlantis" in said
+    refused = make("pipeline", copy, fails=True)
+    assert re.search(r"bill_length_mm: is outside 10 to 80: 5 rows, first row \d+", refused)
+    assert re.search(r"island: is not one of .*: 1 rows", refused)
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_a_table_that_nobody_prepared_goes_through(copy, tmp_path, name):
+    target, task, metric, least = TABLES[name]
+    table = getattr(datasets, f"load_{name}")(as_frame=True).frame
+    table.to_csv(tmp_path / "table.csv", index=False)
+    said = make("data", copy, SOURCE=str(tmp_path / "table.csv"), TARGET=target)
+    assert f"{len(table)} rows, {task}" in said
+    make("pipeline", copy)
+    assert measured(copy)[metric] > least
+    make("score", copy, INPUT=str(tmp_path / "table.csv"), OUTPUT=str(tmp_path / "out.parquet"))
+    assert len(pd.read_parquet(tmp_path / "out.parquet")) == len(table)
+
+
+def test_scores_are_kept_whole_or_not_at_all(copy, tmp_path):
+    make("score", copy, INPUT=str(LATER), OUTPUT=str(tmp_path / "out.csv"), KEEP="species")
+    scores = pd.read_csv(tmp_path / "out.csv")
+    assert (scores["species"] == scores["label"]).mean() > 0.9
+    bad = pd.read_csv(LATER).assign(island="Atlantis")
+    bad.to_csv(tmp_path / "bad.csv", index=False)
+    said = make(
+        "score", copy, fails=True, INPUT=str(tmp_path / "bad.csv"), OUTPUT=str(tmp_path / "no.csv")
+    )
+    assert "120 of 120 rows break the contract" in said
+    assert not (tmp_path / "no.csv").exists()
+
+
+def test_hostile_values_reach_no_shell(copy, tmp_path):
+    odd = tmp_path / 'it"s $(touch owned) `id`.csv'
+    odd.write_text(LATER.read_text("utf-8"))
+    make("data", copy, SOURCE=str(odd).replace("$", "$$"), APPEND="1")
+    assert not list(copy.rglob("owned"))
+
+
+def test_help_names_every_target(copy):
+    said = make("help", copy)
+    for target in re.findall(r"^([a-z]+):.*##", (copy / "Makefile").read_text("utf-8"), re.M):
+        assert f"make {target}" in said
+
+
+def test_a_project_inside_another_repository_is_its_own(tmp_path, ready):
+    run("git", "init", "--quiet", cwd=tmp_path)
+    project = bake(tmp_path)
+    (project / ".venv").symlink_to(ready / ".venv")
+    make("setup", project)
+    commit(project, "Start")
+    assert run("git", "rev-parse", "--show-toplevel", cwd=project).strip() == str(project)
+
+
+def test_a_path_with_spaces_and_accents_works(tmp_path, ready):
+    folder = tmp_path / "größe und länge"
+    folder.mkdir()
+    project = bake(folder)
+    (project / ".venv").symlink_to(ready / ".venv")
+    make("setup", project)
+    assert yaml.safe_load((project / "dvc.lock").read_text("utf-8"))["stages"]
