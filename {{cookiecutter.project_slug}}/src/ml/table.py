@@ -147,7 +147,7 @@ def chunks(path: Path, rows: int, text: list[str]) -> Iterator[pd.DataFrame]:
     `text` names the columns that are read as text, so that 007 stays 007.
     """
     if is_parquet(path.name):
-        file = pyarrow.parquet.ParquetFile(path)
+        file = pyarrow.parquet.ParquetFile(path, pre_buffer=False)
         with tqdm(total=file.metadata.num_rows, unit=" rows", unit_scale=True) as bar:
             for batch in file.iter_batches(batch_size=rows):
                 yield _named(batch.to_pandas())

@@ -1,0 +1,17 @@
+"""`make bench`: every claim, with its target, on a project made for it."""
+
+import large
+import start
+from measure import ready, row
+
+
+def main() -> None:
+    """Print the table."""
+    ready()
+    row("claim", "measured", "target")
+    start.main()
+    large.main()
+
+
+if __name__ == "__main__":
+    main()

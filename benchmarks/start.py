@@ -1,0 +1,40 @@
+"""Starting: the bake, the help, a pipeline with nothing to do, a forced one."""
+
+import shutil
+import sys
+
+from measure import FOLDER, ROOT, cost, middle, pairs, row
+
+
+def bake() -> None:
+    """A project from nothing."""
+
+    def once() -> object:
+        shutil.rmtree(FOLDER / "baked", ignore_errors=True)
+        return cost(
+            sys.executable, "-m", "cookiecutter", "--no-input", "--output-dir",
+            str(FOLDER / "baked"), str(ROOT), cwd=ROOT,
+        )  # fmt: skip
+
+    once()
+    seconds = middle([once() for _ in range(5)]).seconds
+    row("bake", f"{seconds:.2f} s", "≤ 0.6 s")
+
+
+def main() -> None:
+    """The claims about starting."""
+    bake()
+    ours, base = pairs(lambda: cost("ml", "--help"), lambda: cost("python", "-c", "pass"), 9)
+    row("ml --help / python -c pass", f"{ours.seconds / base.seconds:.2f} x", "≤ 4 x")
+    ours, base = pairs(lambda: cost("make", "pipeline"), lambda: cost("dvc", "repro"), 7)
+    row(
+        "make pipeline / dvc repro, nothing to do",
+        f"{ours.seconds / base.seconds:.2f} x ({ours.seconds:.2f} s)",
+        "≤ 1.2 x",
+    )
+    forced = middle([cost("make", "pipeline", "FORCE=1") for _ in range(3)])
+    row("make pipeline FORCE=1 on the sample", f"{forced.seconds:.1f} s", "≤ 9 s")
+
+
+if __name__ == "__main__":
+    main()
