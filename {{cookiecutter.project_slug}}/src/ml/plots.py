@@ -4,7 +4,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.metrics import roc_curve
 
 from ml.metrics import calibration
 from ml.model import Predictions
@@ -42,14 +41,22 @@ def roc(hits: np.ndarray, probabilities: np.ndarray) -> pd.DataFrame:
     rates = np.linspace(0, 1, 101)
     counts = hits.sum(axis=0)
     classes = [1] if hits.shape[1] == 2 else range(hits.shape[1])
-    curves = []
-    for k in classes:
-        if 0 < counts[k] < len(hits):
-            fpr, tpr, _ = roc_curve(hits[:, k], probabilities[:, k])
-            curves.append(np.interp(rates, fpr, tpr))
+    curves = [
+        np.interp(rates, *curve(hits[:, k], probabilities[:, k]))
+        for k in classes
+        if 0 < counts[k] < len(hits)
+    ]
     if not curves:
         return pd.DataFrame({"fpr": [], "tpr": []})
     return pd.DataFrame({"fpr": rates, "tpr": np.mean(curves, axis=0)})
+
+
+def curve(hits: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """False and true positive rates at each threshold, from (0, 0) to (1, 1)."""
+    order = np.argsort(-scores, kind="stable")
+    last = np.append(np.diff(scores[order]) != 0, True)  # of a run of equal scores
+    true, false = np.cumsum(hits[order])[last], np.cumsum(~hits[order])[last]
+    return np.append(0, false / false[-1]), np.append(0, true / true[-1])
 
 
 def _points(table: pd.DataFrame) -> Points:

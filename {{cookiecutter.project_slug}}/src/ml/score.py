@@ -78,8 +78,7 @@ def score(
 
     The output appears when it is complete, or not at all.
     """
-    exported = model.load()
-    chunk = params.load(Score).chunk
+    exported, chunk = model.load(), params.load(Score).chunk
     copied = [name.strip() for name in keep.split(",") if name.strip()]
     if not source.is_file():
         raise Mistake(f"{source}: there is no such file")
@@ -87,29 +86,58 @@ def score(
         raise Mistake("the output would replace the source: name another file")
     text = [name for name, one in exported.signature.columns.items() if one.type == "category"]
     kind = columns_of(exported.signature, copied)
-    rows, marked, breaches = 0, 0, []
+    tally = Tally()
     with replacing(output) as part, writer(part, kind) as append:
         for frame in chunks(source, chunk, text + copied):
-            if missing := [name for name in copied if name not in frame]:
-                raise Mistake(f"--keep: there is no column {', '.join(missing)} in {source}")
             result, broken = scored(frame, exported)
-            breaches.append(broken.assign(row=broken["row"] + rows))
-            rows += len(frame)
-            marked += broken["row"].nunique()
-            if marked and bad is Bad.refuse:
-                continue  # The rest is read only to count what else is wrong.
-            table = pd.concat([frame[copied].map(_text).reset_index(drop=True), result], axis=1)
-            append(pa.Table.from_pandas(table[kind.names], schema=kind, preserve_index=False))
-        found = contract.summary(pd.concat(breaches)) if marked else []
-        if rows == 0:
+            tally.count(len(frame), broken)
+            if not (tally.bad and bad is Bad.refuse):  # Else the rest is read only to be counted.
+                append(output_table(kept(frame, copied), result, kind))
+        tally.judge(source, bad)
+    print("\n".join([*tally.found(), f"{output}: {tally.rows} rows, {tally.bad} marked as bad"]))
+
+
+class Tally:
+    """The rows read so far, those that break the contract, and how."""
+
+    def __init__(self) -> None:
+        """Start with no row."""
+        self.rows, self.bad = 0, 0
+        self.breaches: list[pd.DataFrame] = []
+
+    def count(self, rows: int, broken: pd.DataFrame) -> None:
+        """Add a chunk of `rows` rows and its breaches."""
+        self.breaches.append(broken.assign(row=broken["row"] + self.rows))
+        self.rows += rows
+        self.bad += broken["row"].nunique()
+
+    def found(self) -> list[str]:
+        """One line a broken rule."""
+        return contract.summary(pd.concat(self.breaches)) if self.bad else []
+
+    def judge(self, source: Path, bad: Bad) -> None:
+        """Refuse a file without rows and, unless bad rows are marked, one with bad rows."""
+        if self.rows == 0:
             raise Mistake(f"{source} has no rows")
-        if found and bad is Bad.refuse:
-            listed = "\n  ".join(found)
+        if self.bad and bad is Bad.refuse:
+            lines = "\n  ".join(self.found())
             raise Mistake(
-                f"{marked} of {rows} rows break the contract; nothing is written:\n  {listed}\n"
-                "Mend them, or pass them on without a prediction: BAD=mark"
+                f"{self.bad} of {self.rows} rows break the contract; nothing is written:\n  {lines}"
+                "\nMend them, or pass them on without a prediction: BAD=mark"
             )
-    print("\n".join([*found, f"{output}: {rows} rows, {marked} of them marked as bad"]))
+
+
+def kept(frame: pd.DataFrame, names: list[str]) -> pd.DataFrame:
+    """The columns of the source that are copied, as text."""
+    if missing := [name for name in names if name not in frame]:
+        raise Mistake(f"KEEP: the source has no column {', '.join(missing)}")
+    return frame[names].map(_text).reset_index(drop=True)
+
+
+def output_table(copied: pd.DataFrame, result: pd.DataFrame, kind: pa.Schema) -> pa.Table:
+    """A chunk of the output."""
+    table = pd.concat([copied, result], axis=1)[kind.names]
+    return pa.Table.from_pandas(table, schema=kind, preserve_index=False)
 
 
 def _text(value: object) -> str | None:

@@ -108,7 +108,8 @@ def export(fitted: Path, examples: Path, folder: Path, agreement: Path) -> None:
                     f"{found[kind]:.2%} of {len(table.head(p.rows))} rows are {kind} between "
                     f"scikit-learn and {p.format}: more than export.max_{kind}, {limit:.2%}"
                 )
-        write_json(reference(rows, exported(table), rules, labels), part / "reference.json")
+        answer = exported(table.iloc[:: max(1, len(table) // p.rows)])
+        write_json(reference(rows, answer, rules, labels), part / "reference.json")
     write_json(found, agreement)
     print(f"{folder}: {p.format}, {found['differing']:.2%} of the rows differ from scikit-learn")
 
@@ -119,7 +120,7 @@ def reference(
     rules: schema.Schema,
     labels: list[int | str] | None,
 ) -> dict[str, object]:
-    """The profile of the training set and of the predictions for it: what drift is measured by."""
+    """The profile of the training set and of predictions for it: what drift is measured by."""
     kind = "number" if labels is None else "category"
     predictions = profile.column(pd.Series(answer.values), kind)
     return profile.profile(examples, rules.features) | {"predictions": predictions}
