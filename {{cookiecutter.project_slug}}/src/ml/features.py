@@ -11,13 +11,17 @@ In training `xp` is numpy. In export the same function is traced into the ONNX m
 needs neither this file nor pandas. A result that is not finite is a missing value.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from ml.schema import Column, Schema
+# Where the model cannot be ONNX, this file travels with it, without the rest of the package.
+if TYPE_CHECKING:
+    from ml.schema import Column, Schema
 
 Feature = Callable[[Mapping[str, Any], Any], Any]
 

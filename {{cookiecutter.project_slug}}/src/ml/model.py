@@ -15,6 +15,7 @@ from ml.schema import Column, Task
 FOLDER = Path("artifacts/model")
 Format = Literal["onnx", "sklearn"]
 Kind = Literal["label", "probabilities", "value"]
+Policy = Literal["refuse", "accept"]
 FILES: dict[Format, str] = {"onnx": "model.onnx", "sklearn": "model.joblib"}
 
 
@@ -42,6 +43,8 @@ class Signature(params.Strict):
     outputs: tuple[Output, ...]
     labels: tuple[int | str, ...] | None = None
     examples: tuple[dict[str, Any], ...]
+    unknown_category: Policy = "refuse"
+    out_of_range: Policy = "refuse"
 
     @property
     def columns(self) -> dict[str, Column]:

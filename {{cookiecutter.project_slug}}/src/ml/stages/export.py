@@ -1,5 +1,6 @@
 """Write the model in the form that is served."""
 
+import ast
 import json
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +11,7 @@ import pandas as pd
 from pydantic import Field, PositiveFloat, PositiveInt
 from sklearn.pipeline import Pipeline
 
-from ml import model, params, profile, schema
+from ml import features, model, params, profile, schema
 from ml.errors import Mistake
 from ml.features import inputs
 from ml.files import replacing, write_json
@@ -19,13 +20,18 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class Export(params.Section):
-    """What is written, and how far it may differ from scikit-learn, as shares of `rows` rows."""
+    """What is written, and how far it may differ from scikit-learn, as shares of `rows` rows.
+
+    What the server does with categories and numbers that schema.yaml does not allow.
+    """
 
     format: model.Format
     tolerance: PositiveFloat
     max_differing: Share
     max_flipped: Share
     rows: PositiveInt
+    unknown_category: model.Policy = "refuse"
+    out_of_range: model.Policy = "refuse"
 
 
 def signature(
@@ -50,6 +56,8 @@ def signature(
         examples=tuple(
             json.loads(examples[list(rules.features)].head(3).to_json(orient="records"))
         ),
+        unknown_category=p.unknown_category,
+        out_of_range=p.out_of_range,
     )
 
 
@@ -72,10 +80,11 @@ def parity(
 
 
 def write(fitted: Pipeline, rules: schema.Schema, p: Export, folder: Path) -> None:
-    """model.onnx or model.joblib in the folder."""
+    """model.onnx, or model.joblib and the features that it calls by name, in the folder."""
     file = folder / model.FILES[p.format]
     if p.format == "sklearn":
         joblib.dump(fitted, file)
+        (folder / "features.py").write_text(travelling(Path(features.__file__)), encoding="utf-8")
         return
     from ml.convert import convert
 
@@ -86,6 +95,21 @@ def write(fitted: Pipeline, rules: schema.Schema, p: Export, folder: Path) -> No
             f"{type(fitted[-1]).__name__} cannot be written as ONNX: set export.format: sklearn in "
             f"params.yaml, or choose another estimator ({' '.join(str(error).split())[:200]})"
         ) from error
+
+
+def travelling(source: Path) -> str:
+    """The text of features.py, which the server runs where the rest of `ml` is not."""
+    text = source.read_text("utf-8")
+    for node in ast.parse(text).body:
+        names = [one.name for one in node.names] if isinstance(node, ast.Import) else []
+        if isinstance(node, ast.ImportFrom):
+            names = [node.module or "ml"]
+        if any(name.partition(".")[0] == "ml" for name in names):
+            raise Mistake(
+                f"{source.name}, line {node.lineno}: with export.format: sklearn the features "
+                "travel with the model, so they cannot import from ml"
+            )
+    return text
 
 
 def export(fitted: Path, examples: Path, folder: Path, agreement: Path) -> None:

@@ -1,0 +1,1 @@
+"""Answers over HTTP for the model in one folder; knows neither `ml` nor `ops`."""

@@ -1,0 +1,198 @@
+"""Every request for a prediction: let in or sent back, read, answered, counted.
+
+It stands in front of the pages and takes the few addresses that predict; a framework's routing
+would cost as much as the prediction itself.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, MutableMapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from time import perf_counter
+from typing import Any, TypeVar
+
+from serve.batch import Batch
+from serve.endpoints import Asked, Endpoint, Reply, Request
+from serve.errors import Refusal
+from serve.metrics import Metrics
+from serve.model import Answer, Runtime
+from serve.settings import Settings
+from serve.tensors import LENGTH
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+Result = TypeVar("Result")
+LOG = logging.getLogger("serve")
+# Larger bodies are read and predicted beside the event loop, which goes on answering.
+SMALL = 16_384
+BUSY = "more requests than this server takes at once: try again in a second"
+LATE = "the answer took longer than this server allows: try again with fewer rows"
+
+
+class Gone(Exception):
+    """The client hung up."""
+
+
+class Door:
+    """An ASGI application."""
+
+    def __init__(
+        self,
+        endpoints: dict[str, Endpoint],
+        pages: App,
+        runtime: Runtime,
+        metrics: Metrics,
+        settings: Settings,
+        *,
+        small: int,
+        batched: bool,
+    ) -> None:
+        """`small`: bytes of a body up to which it is answered on the event loop."""
+        self.endpoints, self.pages, self.runtime = endpoints, pages, runtime
+        self.metrics, self.settings, self.small = metrics, settings, small
+        self.pool = ThreadPoolExecutor(settings.threads, thread_name_prefix="predict")
+        self.batch = None
+        if batched:
+            alone = ThreadPoolExecutor(1, thread_name_prefix="batch")
+            self.batch = Batch(runtime, settings.batch_seconds, settings.batch_rows, alone)
+        self.in_flight = 0
+        self.draining = False
+        metrics.in_flight.set_function(lambda: self.in_flight)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Take the addresses that predict; leave the others to the pages."""
+        endpoint = self.endpoints.get(scope["path"]) if scope["type"] == "http" else None
+        if endpoint is None or scope["method"] != "POST":
+            await self.pages(scope, receive, send)
+            return
+        started = perf_counter()
+        code = 499  # The client hung up.
+        try:
+            code, reply = await self.answered(endpoint, scope, receive)
+            await self.send(code, reply, send)
+        except Gone:
+            pass
+        finally:
+            self.metrics.requests.labels(endpoint.name, code).inc()
+            self.metrics.seconds.labels(endpoint.name).observe(perf_counter() - started)
+
+    async def answered(
+        self, endpoint: Endpoint, scope: Scope, receive: Receive
+    ) -> tuple[int, Reply]:
+        """The status and the answer, be it a prediction or a refusal."""
+        try:
+            return 200, await self.let_in(endpoint, scope, receive)
+        except Refusal as refusal:
+            self.metrics.errors.labels(endpoint.name, refusal.reason).inc()
+            return refusal.status, Reply(endpoint.problem(refusal))
+        except Gone:
+            raise
+        except Exception:
+            LOG.exception("%s failed", scope["path"])
+            self.metrics.errors.labels(endpoint.name, "failed").inc()
+            return 500, Reply(endpoint.problem(Refusal("failed", "the model failed", 500)))
+
+    async def let_in(self, endpoint: Endpoint, scope: Scope, receive: Receive) -> Reply:
+        """The prediction; a Refusal if too many others are in."""
+        if self.in_flight >= self.settings.concurrency:
+            raise Refusal("saturated", BUSY, 503)
+        self.in_flight += 1
+        try:
+            return await self.predicted(endpoint, scope, receive)
+        finally:
+            self.in_flight -= 1
+
+    async def predicted(self, endpoint: Endpoint, scope: Scope, receive: Receive) -> Reply:
+        """The prediction, in time."""
+        headers = dict(scope["headers"])
+        # Those who came at the same moment are counted before the first is answered.
+        await asyncio.sleep(0)
+        body = await self.body(headers, receive)
+        request = Request(body, headers, scope["query_string"])
+        if self.batch is not None:
+            asked = await self.beside(lambda: endpoint.read(request), len(body) <= SMALL)
+            answer = await self.together(self.batch, asked)
+            reply = asked.reply(answer)
+        else:
+            asked, reply = await self.beside(
+                lambda: self.computed(endpoint, request), len(body) <= self.small
+            )
+        self.metrics.rows.labels(endpoint.name).inc(asked.rows)
+        return reply
+
+    def computed(self, endpoint: Endpoint, request: Request) -> tuple[Asked, Reply]:
+        """What is asked, and the answer."""
+        asked = endpoint.read(request)
+        return asked, asked.reply(self.runtime(asked.table))
+
+    async def body(self, headers: dict[bytes, bytes], receive: Receive) -> bytes:
+        """The whole body; a Refusal if it is too large or too slow."""
+        most = self.settings.max_bytes
+        told = headers.get(b"content-length", b"0")
+        if told.isdigit() and int(told[:20]) > most:
+            raise Refusal(
+                "too_large", f"the body has {int(told[:20])} bytes, more than {most}", 413
+            )
+        pieces, size, more = [], 0, True
+        try:
+            async with asyncio.timeout(self.settings.seconds):
+                while more:
+                    message = await receive()
+                    if message["type"] == "http.disconnect":
+                        raise Gone
+                    pieces.append(message.get("body", b""))
+                    size += len(pieces[-1])
+                    if size > most:
+                        raise Refusal("too_large", f"the body has more than {most} bytes", 413)
+                    more = message.get("more_body", False)
+        except TimeoutError:
+            raise Refusal("slow_body", "the body did not arrive in time", 408) from None
+        return b"".join(pieces) if len(pieces) > 1 else pieces[0]
+
+    async def beside(self, work: Callable[[], Result], here: bool) -> Result:
+        """The result of the work, done here or in a thread."""
+        if here:
+            return work()
+        future = self.pool.submit(work)
+        job = asyncio.wrap_future(future)
+        await asyncio.wait([job], timeout=self.settings.seconds)
+        if not job.done():
+            self.abandon(future)
+            job.cancel()
+            raise Refusal("late", LATE, 503)
+        return job.result()
+
+    def abandon(self, future: Future[Any]) -> None:
+        """Nobody waits for it any more; if it runs already, it keeps its place until it ends."""
+        if future.cancel():
+            return
+        loop = asyncio.get_running_loop()
+        self.in_flight += 1
+        future.add_done_callback(lambda _: loop.call_soon_threadsafe(self.release))
+
+    def release(self) -> None:
+        """Give back the place of an abandoned request."""
+        self.in_flight -= 1
+
+    async def together(self, batch: Batch, asked: Asked) -> Answer:
+        """The answer, predicted together with those of other requests."""
+        ask = batch.ask(asked.table, asked.rows, alone=self.in_flight == 1)
+        try:
+            return await asyncio.wait_for(ask, self.settings.seconds)
+        except TimeoutError:
+            raise Refusal("late", LATE, 503) from None
+
+    async def send(self, status: int, reply: Reply, send: Send) -> None:
+        """Write the answer."""
+        length = str(len(reply.body)).encode()
+        headers = [(b"content-type", reply.media), (b"content-length", length)]
+        if reply.length is not None:
+            headers.append((LENGTH.encode(), str(reply.length).encode()))
+        if status == 503:
+            headers.append((b"retry-after", b"1"))
+        if self.draining:
+            headers.append((b"connection", b"close"))
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": reply.body})
