@@ -45,6 +45,7 @@ class Columns:
         self.whole = sum(one.type == "integer" for one in numbers)
         self.count = len(numbers)
         self.numbers = numbers + [one for one in signature.inputs if one.type == "boolean"]
+        self.order = [one.name for one in self.numbers]
         self.texts = [
             (one, frozenset(self.allowed(one)))
             for one in signature.inputs
@@ -73,12 +74,10 @@ class Columns:
             self.misnamed(given)
         table: Table = {}
         if self.numbers:
-            lists = [given[one.name] for one in self.numbers]
+            lists = [given[name] for name in self.order]
             matrix = self.matrix(lists)
             self.check(matrix)
-            small = matrix.astype(np.float32)
-            for column, values in zip(self.numbers, small, strict=True):
-                table[column.name] = values.reshape(-1, 1)
+            table.update(zip(self.order, matrix[:, :, None].astype(np.float32), strict=True))
         for column, allowed in self.texts:
             table[column.name] = self.text(column, allowed, given[column.name])
         return table
@@ -98,11 +97,7 @@ class Columns:
         typed = NUMBERS.issuperset(map(type, chain.from_iterable(numbers)))
         if not typed or not TRUTHS.issuperset(map(type, chain.from_iterable(truths))):
             lists = [self.typed(*pair) for pair in zip(self.numbers, lists, strict=True)]
-        try:
-            return np.array(lists, dtype=np.float64)
-        except OverflowError:  # Of a whole number with hundreds of digits.
-            lists = [[None if v is None else cut(v) for v in values] for values in lists]
-            return np.array(lists, dtype=np.float64)
+        return np.array(lists, dtype=np.float64)
 
     def typed(self, column: Input, values: Sequence[Any]) -> Sequence[Any]:
         """The values, with None for NaN; a Refusal of the first that has another type."""
@@ -116,7 +111,7 @@ class Columns:
         """Refuse or count what is missing, not whole or outside its range."""
         ints = matrix[: self.whole]
         inside = (matrix >= self.low) & (matrix <= self.high)
-        if inside.all() and (not self.whole or (ints == np.trunc(ints)).all()):
+        if inside.all() and not (self.whole and np.mod(ints, 1).any()):
             return
         absent = np.isnan(matrix)
         self.first("missing_value", absent & self.required, matrix, "has no value")
@@ -172,11 +167,3 @@ class Columns:
                 unknown += 1
         if unknown:
             self.counted("unknown_category", column.name, unknown)
-
-
-def cut(value: float) -> float:
-    """A number that has a float64: infinite if it is too large."""
-    try:
-        return float(value)
-    except OverflowError:
-        return float("inf") if value > 0 else float("-inf")

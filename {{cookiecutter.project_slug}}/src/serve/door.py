@@ -12,6 +12,7 @@ from time import perf_counter
 from typing import Any, TypeVar
 
 from serve.batch import Batch
+from serve.deadline import Deadline
 from serve.endpoints import Asked, Endpoint, Reply, Request
 from serve.errors import Refusal
 from serve.metrics import Metrics
@@ -57,7 +58,8 @@ class Door:
         if batched:
             alone = ThreadPoolExecutor(1, thread_name_prefix="batch")
             self.batch = Batch(runtime, settings.batch_seconds, settings.batch_rows, alone)
-        self.in_flight = 0
+        self.in_flight = self.turn = 0
+        self.reading = Deadline(settings.seconds)
         self.draining = False
         metrics.in_flight.set_function(lambda: self.in_flight)
 
@@ -75,8 +77,7 @@ class Door:
         except Gone:
             pass
         finally:
-            self.metrics.requests.labels(endpoint.name, code).inc()
-            self.metrics.seconds.labels(endpoint.name).observe(perf_counter() - started)
+            self.metrics.answered(endpoint.name, code, perf_counter() - started)
 
     async def answered(
         self, endpoint: Endpoint, scope: Scope, receive: Receive
@@ -96,7 +97,10 @@ class Door:
 
     async def let_in(self, endpoint: Endpoint, scope: Scope, receive: Receive) -> Reply:
         """The prediction; a Refusal if too many others are in."""
-        if self.in_flight >= self.settings.concurrency:
+        if self.turn == 0:
+            asyncio.get_running_loop().call_soon(self.turned)
+        self.turn += 1
+        if max(self.turn, self.in_flight + 1) > self.settings.concurrency:
             raise Refusal("saturated", BUSY, 503)
         self.in_flight += 1
         try:
@@ -104,11 +108,13 @@ class Door:
         finally:
             self.in_flight -= 1
 
+    def turned(self) -> None:
+        """Begin to count anew: those who came at the same moment were answered one by one."""
+        self.turn = 0
+
     async def predicted(self, endpoint: Endpoint, scope: Scope, receive: Receive) -> Reply:
         """The prediction, in time."""
         headers = dict(scope["headers"])
-        # Those who came at the same moment are counted before the first is answered.
-        await asyncio.sleep(0)
         body = await self.body(headers, receive)
         request = Request(body, headers, scope["query_string"])
         if self.batch is not None:
@@ -119,7 +125,7 @@ class Door:
             asked, reply = await self.beside(
                 lambda: self.computed(endpoint, request), len(body) <= self.small
             )
-        self.metrics.rows.labels(endpoint.name).inc(asked.rows)
+        self.metrics.predicted(endpoint.name, asked.rows)
         return reply
 
     def computed(self, endpoint: Endpoint, request: Request) -> tuple[Asked, Reply]:
@@ -136,19 +142,16 @@ class Door:
                 "too_large", f"the body has {int(told[:20])} bytes, more than {most}", 413
             )
         pieces, size, more = [], 0, True
-        try:
-            async with asyncio.timeout(self.settings.seconds):
-                while more:
-                    message = await receive()
-                    if message["type"] == "http.disconnect":
-                        raise Gone
-                    pieces.append(message.get("body", b""))
-                    size += len(pieces[-1])
-                    if size > most:
-                        raise Refusal("too_large", f"the body has more than {most} bytes", 413)
-                    more = message.get("more_body", False)
-        except TimeoutError:
-            raise Refusal("slow_body", "the body did not arrive in time", 408) from None
+        with self.reading:
+            while more:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise Gone
+                pieces.append(message.get("body", b""))
+                size += len(pieces[-1])
+                if size > most:
+                    raise Refusal("too_large", f"the body has more than {most} bytes", 413)
+                more = message.get("more_body", False)
         return b"".join(pieces) if len(pieces) > 1 else pieces[0]
 
     async def beside(self, work: Callable[[], Result], here: bool) -> Result:

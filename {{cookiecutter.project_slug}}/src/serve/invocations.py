@@ -38,11 +38,11 @@ def question(body: bytes, media: str, query: bytes, signature: Signature) -> Que
 
     What is asked for stands in `params` of the JSON, or in the query of the address.
     """
-    kind, _, rest = media.partition(";")
-    if rest.strip().lower().replace('"', "") not in ("", "charset=utf-8"):
+    kind, _, rest = media.lower().partition(";")
+    if rest and rest.strip().replace('"', "") not in ("", "charset=utf-8"):
         raise Refusal("media_type", f"only UTF-8 is read, not {media[:80]!r}", 415)
-    asked = parse_qs(query.decode("latin-1")).get("output", [None])[-1]
-    match kind.strip().lower():
+    asked = parse_qs(query.decode("latin-1")).get("output", [None])[-1] if query else None
+    match kind.strip():
         case "application/json":
             given, rows, params = from_json(body)
             asked = params.get("output", asked)
@@ -90,7 +90,7 @@ def from_split(data: Any) -> tuple[Given, int]:
     if type(data) is not dict or "data" not in data or data.keys() - {"columns", "data", "index"}:
         raise Refusal("bad_form", "dataframe_split must be an object of columns, data and index")
     names, rows = data.get("columns"), data["data"]
-    if type(names) is not list or not all(type(name) is str for name in names):
+    if type(names) is not list or not {str}.issuperset(map(type, names)):
         raise Refusal("bad_form", "dataframe_split.columns must be a list of names")
     if len(set(names)) != len(names):
         twice = next(name for name in names if names.count(name) > 1)

@@ -22,7 +22,7 @@ class Metrics:
 
     def __init__(self, settings: Settings, signature: Signature) -> None:
         """All start at 0, those of the columns included: a rate needs a first value."""
-        disable_created_metrics()
+        disable_created_metrics()  # type: ignore[no-untyped-call]
         own = CollectorRegistry()
         self.registry = own
         self.requests = Counter("serve_requests", "By answer.", ["endpoint", "code"], registry=own)
@@ -41,6 +41,7 @@ class Metrics:
                 "serve_out_of_range", "Values accepted.", ["column"], registry=own
             ),
         }
+        self.known: dict[tuple[str, int], tuple[Counter, Histogram]] = {}
         ProcessCollector(registry=own)
         facts = {"name": settings.name, "format": signature.format, "task": signature.task}
         Info("serve_model", "What is running.", registry=own).info(
@@ -51,6 +52,19 @@ class Metrics:
                 self.accepted["unknown_category"].labels(one.name)
             if one.range is not None and signature.out_of_range == "accept":
                 self.accepted["out_of_range"].labels(one.name)
+
+    def answered(self, endpoint: str, code: int, seconds: float) -> None:
+        """Count a request and its time."""
+        found = self.known.get((endpoint, code))
+        if found is None:  # Looking the series up costs as much as counting.
+            found = self.requests.labels(endpoint, code), self.seconds.labels(endpoint)
+            self.known[endpoint, code] = found
+        found[0].inc()
+        found[1].observe(seconds)
+
+    def predicted(self, endpoint: str, rows: int) -> None:
+        """Count rows."""
+        self.rows.labels(endpoint).inc(rows)
 
     def counted(self, policy: str, column: str, values: int) -> None:
         """Count values that the model's policy accepts."""
