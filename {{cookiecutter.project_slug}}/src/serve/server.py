@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +23,8 @@ from serve.settings import Settings
 
 # A prediction of a row that takes longer is made beside the event loop.
 QUICK = 0.001
+# After the last connection is taken: whoever has just connected may still ask.
+GRACE = 0.2
 
 
 def door(folder: Path, settings: Settings) -> Door:
@@ -116,3 +119,10 @@ class Server(uvicorn.Server):
     def leave(self) -> None:
         """Take no more connections; what is in flight is still answered."""
         self.should_exit = True
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop listening, answer those who are connected, and close."""
+        for listener in self.servers:
+            listener.close()
+        await asyncio.sleep(GRACE)
+        await super().shutdown(sockets)

@@ -1,0 +1,208 @@
+import ast
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).parents[2] / "src/serve"
+
+
+def refusal(code, folder, **environment):
+    """The one line that the server ends with."""
+    own = os.environ | {"PYTHONPATH": str(code), "SERVE_PORT": "1"} | environment
+    ended = subprocess.run(
+        [sys.executable, "-m", "serve", str(folder)],
+        env=own, capture_output=True, text=True, timeout=20, check=False,
+    )  # fmt: skip
+    assert ended.returncode == 1
+    assert ended.stderr.count("\n") == 1
+    return ended.stderr
+
+
+@pytest.fixture
+def changed(folders, tmp_path):
+    """A copy of a model, with a change to its signature."""
+
+    def copy(**changes):
+        folder = tmp_path / "model"
+        shutil.copytree(folders["binary"], folder)
+        file = folder / "signature.json"
+        text = json.loads(file.read_text("utf-8")) | changes
+        file.write_text(json.dumps(text), encoding="utf-8")
+        return folder
+
+    return copy
+
+
+@pytest.mark.parametrize("name", ["signature.json", "reference.json", "model.onnx"])
+def test_an_incomplete_folder_is_refused(name, changed, code):
+    folder = changed()
+    (folder / name).unlink()
+    assert f"{name} is missing" in refusal(code, folder)
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"version": 2}, "signature.json: version: Input should be 1"),
+        ({"more": 1}, "signature.json: more: Extra inputs"),
+        ({"inputs": []}, "reference.json does not describe"),
+        ({"outputs": []}, "model.onnx has other outputs"),
+        ({"examples": []}, "signature.json has no examples"),
+        ({"examples": [{"count": 1}]}, "its example: code, colour"),
+    ],
+)
+def test_a_folder_of_another_kind_is_refused(changes, told, changed, code):
+    assert told in refusal(code, changed(**changes))
+
+
+def test_a_damaged_model_is_refused(changed, code):
+    folder = changed()
+    (folder / "model.onnx").write_text("version https://git-lfs.github.com/spec/v1")
+    assert "model.onnx cannot be loaded" in refusal(code, folder)
+    (folder / "signature.json").write_text("{")
+    assert "signature.json cannot be read" in refusal(code, folder)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("SERVE_PORT", "many"), ("SERVE_MAX_ROWS", "0"), ("SERVE_NAME", "a/b")]
+)
+def test_a_wrong_setting_is_refused(name, value, folders, code):
+    told = refusal(code, folders["binary"], **{name: value})
+    assert told.startswith(f"serve: {name}={value}: ")
+
+
+def test_a_port_that_is_taken_is_told(folders, code):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        assert f"cannot listen on 127.0.0.1:{port}" in refusal(
+            code, folders["binary"], SERVE_PORT=port
+        )
+
+
+def test_it_knows_nothing_of_the_rest_of_the_project(code):
+    barred = {"ml", "ops", "mlflow"}
+    for path in SOURCE.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            names = [one.name for one in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or "."] if isinstance(node, ast.ImportFrom) else []
+            assert not {name.partition(".")[0] for name in names} & barred, path
+    loaded = "import sys, serve.server, serve.onnx; print(*sys.modules)"
+    said = subprocess.run(
+        [sys.executable, "-c", loaded], env=os.environ | {"PYTHONPATH": str(code)},
+        capture_output=True, text=True, timeout=20, check=True,
+    ).stdout.split()  # fmt: skip
+    assert not {"pandas", "sklearn", "joblib", *barred} & set(said)
+
+
+def held(running, body):
+    """A connection that has sent its request but for the last byte."""
+    connection = socket.create_connection(("127.0.0.1", running.port), timeout=20)
+    head = f"POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n"
+    connection.sendall(f"{head}Content-Type: application/json\r\n\r\n".encode() + body[:-1])
+    return connection
+
+
+def test_saturated_it_says_when_to_come_back(folders, serving, one):
+    body = json.dumps({"inputs": [one]}).encode()
+    with serving(folders["binary"], concurrency=2) as running:
+        waiting = [held(running, body) for _ in range(2)]
+        for _ in range(100):
+            status, headers, answer = running.ask("/invocations", body)
+            if status == 503:
+                break
+            time.sleep(0.02)
+        assert (status, headers["retry-after"]) == (503, "1")
+        assert answer["error_code"] == "TEMPORARILY_UNAVAILABLE"
+        assert running.ask("/v2/health/ready")[0] == 200
+        assert running.metric("serve_in_flight ") == 2
+        for connection in waiting:
+            connection.sendall(body[-1:])
+            assert connection.recv(100).startswith(b"HTTP/1.1 200")
+            connection.close()
+        assert running.ask("/invocations", body)[0] == 200
+        assert running.metric('serve_errors_total{endpoint="invocations",reason="saturated"}') >= 1
+
+
+def test_a_body_that_does_not_arrive_is_given_up(folders, serving, one):
+    body = json.dumps({"inputs": [one]}).encode()
+    with serving(folders["binary"], seconds=0.4) as running, held(running, body) as connection:
+        assert connection.recv(100).startswith(b"HTTP/1.1 408")
+        assert running.metric("serve_in_flight ") == 0
+
+
+def test_the_drain_loses_nothing(folders, serving, one):
+    body = json.dumps({"inputs": [one]}).encode()
+    with serving(folders["binary"], drain_seconds=0.6) as running:
+        answers, ended = [], threading.Event()
+
+        def client():
+            while not ended.is_set():
+                answers.append(running.ask("/invocations", body)[0])
+
+        clients = [threading.Thread(target=client) for _ in range(3)]
+        waiting = held(running, body)
+        for one_client in clients:
+            one_client.start()
+        time.sleep(0.2)
+        running.process.send_signal(signal.SIGTERM)
+        time.sleep(0.2)
+        before = len(answers)
+        assert running.ask("/v2/health/ready")[0] == 503
+        assert running.ask("/v2/health/live")[0] == 200
+        ended.set()  # Who asks for readiness comes no more.
+        for one_client in clients:
+            one_client.join()
+        time.sleep(0.7)
+        waiting.sendall(body[-1:])
+        assert waiting.recv(1000).startswith(b"HTTP/1.1 200")
+        waiting.close()
+        assert running.process.wait(10) == 0
+        assert set(answers) == {200}
+        assert len(answers) > before > 0
+
+
+def test_what_the_policy_accepts_is_predicted_and_counted(make, serving, tmp_path, one):
+    folder = make(tmp_path / "accepting", "binary", policy="accept")
+    odd = one | {"colour": "blue", "count": 99}
+    with serving(folder) as running:
+        assert len(running.predictions({"inputs": [odd, one, odd]})) == 3
+        assert running.metric('serve_unknown_category_total{column="colour"}') == 2
+        assert running.metric('serve_out_of_range_total{column="count"}') == 2
+        assert running.metric('serve_rows_total{endpoint="invocations"}') == 3
+        assert running.ask("/invocations", {"inputs": [one | {"count": 1e39}]})[0] == 400
+        assert running.ask("/invocations", {"inputs": [one | {"colour": 5}]})[0] == 400
+
+
+def test_the_release_is_told(folders, serving, monkeypatch):
+    for name in ("COMMIT", "MODEL", "DATA", "IMAGE"):
+        monkeypatch.setenv(name, f"{name.lower()}-1")
+    with serving(folders["binary"]) as running:
+        told = {"commit": "commit-1", "model": "model-1", "data": "data-1", "image": "image-1"}
+        assert running.ask("/version")[2] == told | {"format": 1}
+        assert running.metric('serve_model_info{commit="commit-1"') == 1
+        assert running.ask("/v2/models/model")[2]["versions"] == ["model-1"]
+
+
+def test_the_examples_of_the_documentation_work(binary):
+    described = binary.ask("/openapi.json")[2]["paths"]
+    assert binary.ask("/docs")[0] == 200
+    taken = described["/invocations"]["post"]["requestBody"]["content"]
+    bodies = [one["value"] for one in taken["application/json"]["examples"].values()]
+    assert len(bodies) == 5
+    for body in bodies:
+        assert len(binary.predictions(body)) == 3
+    assert len(binary.predictions(taken["text/csv"]["example"].encode(), kind="text/csv")) == 3
+    infer = described["/v2/models/model/infer"]["post"]["requestBody"]["content"]
+    status, _, _ = binary.ask("/v2/models/model/infer", infer["application/json"]["example"])
+    assert status == 200
