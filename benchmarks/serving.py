@@ -1,0 +1,230 @@
+"""Serving: real servers on loopback, in turn, their answers compared before any is timed.
+
+MLflow's own server is the unit. It gets an environment of its own where MLFLOW=version is set;
+else it is left out, and the table says so.
+"""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from statistics import median
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import psutil
+from load import Load, load
+from measure import FOLDER, PROJECT, environment, ready, row
+
+HERE = Path(__file__).parent
+CASES = ((1, 1, 1500), (1, 16, 6000), (100, 8, 1200))
+TURNS = 3
+MEMORY = int(os.environ.get("REQUESTS", "100000"))
+
+
+class Peer(NamedTuple):
+    """A server: its address, its process, and the seconds until it was ready."""
+
+    name: str
+    port: int
+    path: str
+    pid: int
+    start: float
+
+
+def table(rows: int = 5000) -> pd.DataFrame:
+    """16 numbers, one with gaps, 4 categories, two classes."""
+    random = np.random.default_rng(0)
+    made = pd.DataFrame({f"n{k}": random.normal(size=rows).round(4) for k in range(16)})
+    for k, levels in enumerate((3, 6, 10, 30)):
+        made[f"c{k}"] = random.choice([f"v{level}" for level in range(levels)], rows)
+    made.loc[random.random(rows) < 0.05, "n3"] = np.nan
+    score = made["n0"] + made["n1"] * made["n2"] + (made["c0"] == "v1")
+    return made.assign(target=np.where(score + random.normal(size=rows) > 0.5, "yes", "no"))
+
+
+def model() -> Path:
+    """artifacts/model/ of a project with that table."""
+    table().to_csv(FOLDER / "serving.csv", index=False)
+    make = ["make", "--silent"]
+    own = [*make, "data", f"SOURCE={FOLDER / 'serving.csv'}", "TARGET=target", "RESET=1"]
+    for command in (own, [*make, "pipeline"]):
+        done = subprocess.run(command, cwd=PROJECT, env=environment(), capture_output=True)
+        if done.returncode:
+            raise SystemExit(f"{' '.join(command)}: {done.stderr.decode()}")
+    return PROJECT / "artifacts/model"
+
+
+@contextmanager
+def running(name: str, command: list[str], path: str, port: int) -> Iterator[Peer]:
+    """A server until the end of the block, ready."""
+    own = environment() | {"OMP_NUM_THREADS": "1", "SERVE_PORT": str(port)}
+    started = time.perf_counter()
+    with (FOLDER / f"{name}.log").open("wb") as log:
+        process = subprocess.Popen(command, cwd=PROJECT, env=own, stdout=log, stderr=log)
+    try:
+        yield Peer(name, port, path, process.pid, waited(process, port, started))
+    finally:
+        for one in [*psutil.Process(process.pid).children(recursive=True), process]:
+            one.terminate()
+        process.wait(30)
+
+
+def waited(process: "subprocess.Popen[bytes]", port: int, started: float) -> float:
+    """The seconds from `started` until it takes requests."""
+    while time.perf_counter() - started < 120:
+        if process.poll() is not None:
+            raise SystemExit(f"{process.args} ended")
+        try:
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/docs", timeout=5).close()
+        except OSError:
+            time.sleep(0.01)
+        else:
+            return time.perf_counter() - started
+    raise SystemExit(f"{process.args} is not ready")
+
+
+def free() -> int:
+    """A port that nobody has."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        port: int = one.getsockname()[1]
+        return port
+
+
+def body(folder: Path, rows: int) -> bytes:
+    """dataframe_split of rows of the signature's examples."""
+    examples = json.loads((folder / "signature.json").read_text("utf-8"))["examples"]
+    names = list(examples[0])
+    data = [[examples[k % len(examples)][name] for name in names] for k in range(rows)]
+    return json.dumps({"dataframe_split": {"columns": names, "data": data}}).encode()
+
+
+def answer(peer: Peer, text: bytes) -> object:
+    """The predictions of a server."""
+    told = {"Content-Type": "application/json"}
+    request = urllib.request.Request(f"http://127.0.0.1:{peer.port}{peer.path}", text, told)
+    with urllib.request.urlopen(request, timeout=60) as found:
+        return json.load(found)["predictions"]
+
+
+def mlflow(folder: Path) -> list[str] | None:
+    """The command of MLflow's server for the same pipeline, or None without MLFLOW=version."""
+    version = os.environ.get("MLFLOW")
+    if not version:
+        return None
+    place, saved = FOLDER / "mlflow-env", FOLDER / "mlflow-model"
+    if not place.exists():
+        pinned = [f"mlflow=={version}", "pandas", "uvicorn", "cloudpickle"]
+        exact = subprocess.run(
+            [str(PROJECT / ".venv/bin/python"), "-c", VERSIONS], capture_output=True, check=True
+        ).stdout.decode().split()  # fmt: skip
+        subprocess.run(["uv", "venv", "--quiet", "--python", "3.11", str(place)], check=True)
+        subprocess.run(
+            ["uv", "pip", "install", "--quiet", "--python", f"{place}/bin/python", *pinned, *exact],
+            check=True,
+        )
+    shutil.rmtree(saved, ignore_errors=True)
+    subprocess.run(
+        [f"{place}/bin/python", "-c", SAVE, str(folder.parent / "fitted.joblib"), str(saved)],
+        env=os.environ | {"PYTHONPATH": str(PROJECT / "src")}, check=True, stdout=sys.stderr,
+    )  # fmt: skip
+    return ["env", f"PYTHONPATH={PROJECT / 'src'}", f"PATH={place}/bin:{os.environ['PATH']}",
+            "mlflow", "models", "serve", "-m", str(saved), "-w", "1", "--env-manager", "local"]  # fmt: skip
+
+
+VERSIONS = """
+from importlib.metadata import version
+print(*(f"{name}=={version(name)}" for name in ("scikit-learn", "joblib", "numpy", "pyyaml", "pydantic")))
+"""
+SAVE = """
+import sys, joblib, mlflow
+mlflow.sklearn.save_model(
+    joblib.load(sys.argv[1]), sys.argv[2], serialization_format="cloudpickle",
+    pip_requirements=["scikit-learn"],
+)
+"""
+
+
+def measured(peers: list[Peer], folder: Path) -> dict[tuple[str, int, int], Load]:
+    """The median of each figure of each server and case, the servers in turn."""
+    found = {}
+    for rows, clients, count in CASES:
+        text = body(folder, rows)
+        turns: dict[str, list[Load]] = {peer.name: [] for peer in peers}
+        for _ in range(TURNS):
+            for peer in peers:
+                few = count // 20 if peer.name == "mlflow" else count
+                turns[peer.name].append(load(peer.port, peer.path, text, clients, few, peer.pid))
+        for name, loads in turns.items():
+            middle = Load(*(median(one[k] for one in loads) for k in range(4)))
+            found[name, rows, clients] = middle
+            what = f"{name}: rows {rows}, connections {clients}"
+            row(what, f"{middle.rate:.0f}/s", f"p50 {middle.p50:.2f} p99 {middle.p99:.2f} ms, "
+                f"CPU {middle.cpu:.0f} µs")  # fmt: skip
+    return found
+
+
+def claims(found: dict[tuple[str, int, int], Load]) -> None:
+    """The ratios."""
+    ours, echo, bare = (found[name, 1, 16].cpu for name in ("serve", "echo", "bare"))
+    row("CPU a request / echo", f"{ours / echo:.2f} x", "≤ 1.3 x")
+    row("CPU a request / ONNX Runtime without checks", f"{ours / bare:.2f} x", "≤ 1 x")
+    if ("mlflow", 1, 1) not in found:
+        row("requests / mlflow models serve", "left out", "MLFLOW=version measures it")
+        return
+    for (rows, clients, _), target in zip(CASES, (40, 40, 25), strict=True):
+        ratio = found["serve", rows, clients].rate / found["mlflow", rows, clients].rate
+        row(f"rows {rows}, connections {clients}: / mlflow", f"{ratio:.1f} x", f"≥ {target} x")
+
+
+def memory(peer: Peer, folder: Path) -> None:
+    """After many requests of 1 and of 100 rows."""
+    process = psutil.Process(peer.pid)
+    for rows, share in ((100, 20), (1, 1)):
+        load(peer.port, peer.path, body(folder, rows), 16, MEMORY // share // 2, peer.pid)
+    before = process.memory_info().rss
+    load(peer.port, peer.path, body(folder, 1), 16, MEMORY // 2, peer.pid)
+    after = process.memory_info().rss
+    row(f"memory after {MEMORY} requests", f"{after / 1e6:.0f} MB", "≤ 120 MB")
+    row("growth in the second half of them", f"{(after - before) / 1e6:.1f} MB", "flat")
+
+
+def main() -> None:
+    """The claims about serving."""
+    folder = model()
+    python = str(PROJECT / ".venv/bin/python")
+    port, ours, theirs = free(), free(), free()
+    peer = [python, str(HERE / "peers.py"), str(folder), str(port)]
+    with ExitStack() as servers:
+        enter = servers.enter_context
+        peers = [
+            enter(running("serve", [python, "-m", "serve", str(folder)], "/invocations", ours)),
+            enter(running("bare", peer, "/bare", port)),
+        ]
+        command = mlflow(folder)
+        if command is not None:
+            their = [*command, "-p", str(theirs)]
+            peers.append(enter(running("mlflow", their, "/invocations", theirs)))
+        for rows in (1, 100):
+            answers = [answer(one, body(folder, rows)) for one in peers]
+            if any(one != answers[0] for one in answers):
+                raise SystemExit("the servers answer differently")
+        row("start to ready", f"{peers[0].start:.2f} s", "≤ 1 s")
+        found = measured([*peers, peers[1]._replace(name="echo", path="/echo")], folder)
+        claims(found)
+        memory(peers[0], folder)
+
+
+if __name__ == "__main__":
+    if not (PROJECT / ".venv").exists():
+        ready()
+    main()
