@@ -129,7 +129,7 @@ def mlflow(folder: Path) -> list[str] | None:
         ).stdout.decode().split()  # fmt: skip
         subprocess.run(["uv", "venv", "--quiet", "--python", "3.11", str(place)], check=True)
         subprocess.run(
-            ["uv", "pip", "install", "--quiet", "--python", f"{place}/bin/python", *pinned, *exact],
+            ["uv", "pip", "install", "-q", "--python", f"{place}/bin/python", *pinned, *exact],
             check=True,
         )
     shutil.rmtree(saved, ignore_errors=True)
@@ -143,7 +143,8 @@ def mlflow(folder: Path) -> list[str] | None:
 
 VERSIONS = """
 from importlib.metadata import version
-print(*(f"{name}=={version(name)}" for name in ("scikit-learn", "joblib", "numpy", "pyyaml", "pydantic")))
+for name in ("scikit-learn", "joblib", "numpy", "pyyaml", "pydantic"):
+    print(f"{name}=={version(name)}")
 """
 SAVE = """
 import sys, joblib, mlflow
