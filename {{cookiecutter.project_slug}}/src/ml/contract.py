@@ -1,5 +1,6 @@
 """A table against its columns' contract: types it, and names every rule that it breaks."""
 
+import warnings
 from collections.abc import Mapping
 
 import numpy as np
@@ -11,6 +12,8 @@ from ml.schema import Column
 
 TRUE = {"true", "t", "yes", "y", "1", "1.0"}
 FALSE = {"false", "f", "no", "n", "0", "0.0"}
+DOTTED = r"\s*\d{1,2}\.\d{1,2}\.\d"  # 01.02.2024 is the first of February
+EXACT = 2**53  # whole numbers up to it are exact as float64
 BREACH = ["column", "rule", "row", "value"]
 
 
@@ -47,7 +50,7 @@ def cast(values: pd.Series, column: Column) -> pd.Series:
             return _numbers(values)
         case "integer":
             numbers = _numbers(values)
-            whole = numbers.where(numbers % 1 == 0)
+            whole = numbers.where((numbers % 1 == 0) & (numbers.abs() < EXACT))
             return whole.astype("Int64") if whole.isna().any() else whole.astype("int64")
         case "boolean":
             if pd.api.types.is_bool_dtype(values):
@@ -56,9 +59,24 @@ def cast(values: pd.Series, column: Column) -> pd.Series:
             known = text.map(dict.fromkeys(TRUE, True) | dict.fromkeys(FALSE, False))
             return known.astype("boolean" if known.isna().any() else "bool")
         case "time":
-            return pd.to_datetime(values, errors="coerce", utc=True)
+            return _moments(values)
         case "category":
             return strings(values)
+
+
+def _moments(values: pd.Series) -> pd.Series:
+    """Moments in UTC, read in the way that fits the most values."""
+    dotted = values.astype("str").str.match(DOTTED).any()
+    ways = [{"dayfirst": True}] if dotted else [{}, {"format": "ISO8601"}, {"dayfirst": True}]
+    best = None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # Each way warns that it is not another.
+        for way in ways:
+            read = pd.to_datetime(values, errors="coerce", utc=True, **way)
+            best = read if best is None or read.count() > best.count() else best
+            if best.count() == values.count():
+                break
+    return best
 
 
 def _numbers(values: pd.Series) -> pd.Series:
@@ -70,9 +88,9 @@ def strings(values: pd.Series) -> pd.Series:
     """The values as text: 3 and 3.0 are "3", True is "true", an empty text is a missing one."""
     if pd.api.types.is_bool_dtype(values):
         return values.map({True: "true", False: "false"}).astype("str")
-    if pd.api.types.is_float_dtype(values) and (values.dropna() % 1 == 0).all():
-        values = values.astype("Int64")
     text = values.astype("str")
+    if pd.api.types.is_float_dtype(values):
+        text = text.str.removesuffix(".0")
     return text.mask(text == "")
 
 
