@@ -14,6 +14,7 @@ TRUE = {"true", "t", "yes", "y", "1", "1.0"}
 FALSE = {"false", "f", "no", "n", "0", "0.0"}
 DOTTED = r"\s*\d{1,2}\.\d{1,2}\.\d"  # 01.02.2024 is the first of February
 EXACT = 2**53  # whole numbers up to it are exact as float64
+LARGEST = float(np.finfo("float32").max)  # the model computes in float32
 BREACH = ["column", "rule", "row", "value"]
 
 
@@ -81,7 +82,7 @@ def _moments(values: pd.Series) -> pd.Series:
 
 def _numbers(values: pd.Series) -> pd.Series:
     numbers = pd.to_numeric(values, errors="coerce").astype("float64")
-    return numbers.where(np.isfinite(numbers))
+    return numbers.where(numbers.abs() <= LARGEST)
 
 
 def strings(values: pd.Series) -> pd.Series:
