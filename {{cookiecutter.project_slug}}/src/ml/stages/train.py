@@ -73,11 +73,20 @@ def columns(rules: schema.Schema, p: Train, scale: bool) -> ColumnTransformer:
     )
 
 
+def check_names(rules: schema.Schema) -> None:
+    """Refuse a feature that would take the place of a column or of another feature."""
+    made = [feature.__name__ for feature in FEATURES]
+    for name in made:
+        if name in rules.columns or made.count(name) > 1:
+            raise Mistake(f"src/ml/features.py: a feature is named {name!r}, which is taken")
+
+
 def fit(examples: pd.DataFrame, rules: schema.Schema, p: Train) -> Pipeline:
     """The pipeline of features, columns and estimator, fitted."""
+    check_names(rules)
     last = estimator(rules.task, p)
     scale = not type(last).__module__.startswith(("sklearn.ensemble", "sklearn.tree"))
-    first = FunctionTransformer(derive, kw_args={"features": FEATURES})
+    first = FunctionTransformer(derive, kw_args={"features": tuple(FEATURES)})
     # One BLAS thread: how a sum is cut among threads must not change the model.
     with threadpool_limits(1, user_api="blas"):
         return make_pipeline(first, columns(rules, p, scale), last).fit(
