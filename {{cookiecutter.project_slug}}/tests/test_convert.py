@@ -38,7 +38,6 @@ def answers(pipeline, rules, folder):
         ("sklearn.linear_model.LogisticRegression", {}),
         ("sklearn.neighbors.KNeighborsClassifier", {}),
         ("sklearn.naive_bayes.GaussianNB", {}),
-        ("sklearn.discriminant_analysis.LinearDiscriminantAnalysis", {}),
     ],
 )
 def test_a_classifier_answers_alike_in_onnx(path, options, frame, rules, tmp_path):

@@ -43,6 +43,11 @@ class Train(params.Section):
 def estimator(task: schema.Task, p: Train) -> BaseEstimator:
     """The estimator that params.yaml names, made with its arguments."""
     module, _, name = p.estimator.path.rpartition(".")
+    if not module:
+        raise Mistake(
+            "params.yaml: train.estimator: a class is named with its module, "
+            f"as in sklearn.linear_model.LogisticRegression, not {name!r}"
+        )
     try:
         made = getattr(import_module(module), name)(**p.estimator.model_extra or {})
     except (ImportError, AttributeError, ValueError, TypeError) as error:
@@ -50,6 +55,10 @@ def estimator(task: schema.Task, p: Train) -> BaseEstimator:
     if not (is_regressor(made) if task == "regression" else is_classifier(made)):
         kind = "regressor" if task == "regression" else "classifier"
         raise Mistake(f"params.yaml: train.estimator: a {task} task needs a {kind}, not a {name}")
+    if task != "regression" and not hasattr(made, "predict_proba"):
+        raise Mistake(
+            f"params.yaml: train.estimator: a {name} with these arguments gives no probabilities"
+        )
     return made
 
 
