@@ -78,7 +78,11 @@ def load(folder: Path = FOLDER) -> Model:
         text = (folder / "signature.json").read_text(encoding="utf-8")
     except OSError:
         raise Mistake(f"{folder} holds no model: run `make pipeline`") from None
-    signature = params.parse(Signature, json.loads(text), str(folder / "signature.json"))
+    try:
+        plain = json.loads(text)
+    except ValueError as error:
+        raise Mistake(f"{folder / 'signature.json'}: is not JSON: {error}") from None
+    signature = params.parse(Signature, plain, str(folder / "signature.json"))
     file = folder / FILES[signature.format]
     if not file.exists():
         raise Mistake(f"{file} is missing: run `make pipeline`")
@@ -89,7 +93,13 @@ def onnx(file: Path) -> Runtime:
     """The model in ONNX Runtime."""
     import onnxruntime
 
-    session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
+    try:
+        session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
+    except Exception as error:  # Its exceptions have no base of their own.
+        raise Mistake(
+            f"{file}: ONNX Runtime cannot load it: run `make pipeline FORCE=1`; if that fails, set "
+            f"export.format: sklearn in params.yaml ({' '.join(str(error).split())[:200]})"
+        ) from error
 
     def predict(table: pd.DataFrame) -> Predictions:
         answers = session.run(None, {name: table[[name]].to_numpy() for name in table})

@@ -63,12 +63,13 @@ def parity(
     answer = exported(table)
     if answer.probabilities is None:
         expected = fitted.predict(table)
-        apart = np.abs(answer.values - expected) > p.tolerance * max(float(np.std(expected)), 1e-9)
-        return {"differing": float(apart.mean()), "flipped": 0.0}
+        limit = p.tolerance * max(float(np.std(expected)), 1e-9)
+        near = np.abs(answer.values - expected) <= limit  # False for NaN
+        return {"differing": float((~near).mean()), "flipped": 0.0}
     expected = fitted.predict_proba(table)
-    apart = (np.abs(answer.probabilities - expected) > p.tolerance).any(axis=1)
+    near = (np.abs(answer.probabilities - expected) <= p.tolerance).all(axis=1)
     flipped = answer.values != fitted.predict(table)
-    return {"differing": float(apart.mean()), "flipped": float(flipped.mean())}
+    return {"differing": float((~near).mean()), "flipped": float(flipped.mean())}
 
 
 def write(fitted: Pipeline, rules: schema.Schema, p: Export, folder: Path) -> None:
