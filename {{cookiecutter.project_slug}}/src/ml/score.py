@@ -56,12 +56,26 @@ def scored(frame: pd.DataFrame, exported: model.Model) -> tuple[pd.DataFrame, pd
 @contextmanager
 def writer(path: Path, kind: pa.Schema) -> Iterator[Callable[[pa.Table], None]]:
     """A function that appends a table to a new CSV or Parquet file."""
-    if is_parquet(path.name.removesuffix(".part")):
+    name = path.name.removesuffix(".part").lower()
+    if is_parquet(name):
         with pyarrow.parquet.ParquetWriter(path, kind) as parquet:
             yield parquet.write_table
-    else:
-        with pyarrow.csv.CSVWriter(path, kind) as text:
-            yield text.write_table
+        return
+    packed = "gzip" if name.endswith(".gz") else None
+    with pa.output_stream(path, compression=packed) as raw, pyarrow.csv.CSVWriter(raw, kind) as text:
+        yield text.write_table
+
+
+def check_paths(source: Path, output: Path) -> None:
+    """Refuse a source that is no file, and an output that is a folder or of another form."""
+    if not source.is_file():
+        raise Mistake(f"{source}: there is no such file")
+    if output.is_dir():
+        raise Mistake(f"{output} is a folder: name a file")
+    if output.suffix.lower() in (".xlsx", ".xls", ".json", ".zip"):
+        raise Mistake(f"{output}: only CSV (also .csv.gz) and Parquet are written")
+    if output.resolve() == source.resolve():
+        raise Mistake("the output would replace the source: name another file")
 
 
 def score(
@@ -80,11 +94,8 @@ def score(
     """
     exported = model.load()
     chunk = params.load(Score).chunk
-    copied = [name.strip() for name in keep.split(",") if name.strip()]
-    if not source.is_file():
-        raise Mistake(f"{source}: there is no such file")
-    if output.resolve() == source.resolve():
-        raise Mistake("the output would replace the source: name another file")
+    copied = list(dict.fromkeys(name.strip() for name in keep.split(",") if name.strip()))
+    check_paths(source, output)
     text = [name for name, one in exported.signature.columns.items() if one.type == "category"]
     kind = columns_of(exported.signature, copied)
     rows, marked, breaches = 0, 0, []
@@ -113,7 +124,7 @@ def score(
 
 
 def _text(value: object) -> str | None:
-    return None if pd.isna(value) else str(value)
+    return None if pd.api.types.is_scalar(value) and pd.isna(value) else str(value)
 
 
 def columns_of(signature: model.Signature, copied: list[str]) -> pa.Schema:
@@ -124,4 +135,8 @@ def columns_of(signature: model.Signature, copied: list[str]) -> pa.Schema:
         whole = all(isinstance(label, int) for label in signature.labels)
         answer = [("label", pa.int64() if whole else pa.string())]
         answer += [(f"probability_{label}", pa.float32()) for label in signature.labels]
-    return pa.schema([*((name, pa.string()) for name in copied), *answer, ("problem", pa.string())])
+    answer.append(("problem", pa.string()))
+    for name, _ in answer:
+        if name in copied:
+            raise Mistake(f"--keep: the output has a column {name} of its own")
+    return pa.schema([*((name, pa.string()) for name in copied), *answer])
