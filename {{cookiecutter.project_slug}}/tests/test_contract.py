@@ -103,7 +103,11 @@ def test_a_nullable_column_may_be_missing_throughout():
         ("integer", ["1", "2.0", " 3 "], [1, 2, 3]),
         ("integer", [1.0, 2.0], [1, 2]),
         ("number", ["1.5", "-2e3"], [1.5, -2000.0]),
-        ("boolean", ["Yes", " no ", "TRUE", "f", "1", "0"], [True, False, True, False, True, False]),
+        (
+            "boolean",
+            ["Yes", " no ", "TRUE", "f", "1", "0"],
+            [True, False, True, False, True, False],
+        ),
         ("boolean", [1, 0], [True, False]),
         ("boolean", [1.0, 0.0], [True, False]),
         ("category", [True, False], ["true", "false"]),
@@ -151,7 +155,9 @@ def test_dates_are_read_in_the_order_that_fits_all_of_them(texts, days, recwarn)
 def test_the_rows_named_are_those_that_break_a_rule(values, ends, nullable):
     low, high = ends
     column = Column(type="number", nullable=nullable, range=(low, high))
-    _, broken = contract.check(pd.DataFrame({"x": pd.Series(values, dtype="float64")}), {"x": column})
+    _, broken = contract.check(
+        pd.DataFrame({"x": pd.Series(values, dtype="float64")}), {"x": column}
+    )
     expected = {
         row
         for row, value in enumerate(values)

@@ -142,7 +142,7 @@ def test_hard_names_and_values_survive_the_round_trip():
         {
             "yes": ROWS % 7,
             "a: b": ROWS % 5,
-            "it's \"x\", ": ROWS / 7,
+            'it\'s "x", ': ROWS / 7,
             "x" * 200: ROWS % 4,
             "null": np.where(ROWS % 2, "1.0", "no way"),
             "line\nbreak": ROWS % 6,
@@ -261,7 +261,9 @@ def test_when_dvc_fails_the_project_is_as_it_was(failing, how, table, monkeypatc
 def test_a_second_run_keeps_the_reviewed_schema_and_tells_what_changed(table, project, capsys):
     take(table, target="paid")
     path = project / "schema.yaml"
-    path.write_text(path.read_text("utf-8").replace("range: [0, 30]", "range: [0, 25]") + "# ours\n")
+    path.write_text(
+        path.read_text("utf-8").replace("range: [0, 30]", "range: [0, 25]") + "# ours\n"
+    )
     reviewed = path.read_text("utf-8")
     newer = pd.concat([table, table.head(3).assign(colour="pink", flag=99)], ignore_index=True)
     take(newer.assign(extra=1), target="paid")

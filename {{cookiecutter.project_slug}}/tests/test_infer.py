@@ -144,14 +144,18 @@ def test_a_target_that_cannot_be_learned_is_refused(target, wanted, told):
 )
 def test_a_role_that_no_column_can_have_is_refused(target, time, told):
     days = [None, *pd.date_range("2024", periods=59)]
-    frame = pd.DataFrame({"x": ROWS % 7, "y": ROWS % 2, "t": days, "w": [f"w{r % 9}" for r in ROWS]})
+    frame = pd.DataFrame(
+        {"x": ROWS % 7, "y": ROWS % 2, "t": days, "w": [f"w{r % 9}" for r in ROWS]}
+    )
     with pytest.raises(Mistake, match=told):
         infer.infer(frame, target, time, None)
 
 
 def test_no_feature_left_names_the_reason_of_each_column():
     frame = pd.DataFrame({"y": ROWS % 2, "a": 1, "b": ROWS})
-    with pytest.raises(Mistake, match=r"predict 'y' from \(a: constant: .*, b: an identifier: .*\)"):
+    with pytest.raises(
+        Mistake, match=r"predict 'y' from \(a: constant: .*, b: an identifier: .*\)"
+    ):
         infer.infer(frame, "y", None, None)
     with pytest.raises(Mistake, match="there is none"):
         infer.infer(frame[["y"]], "y", None, None)
@@ -189,7 +193,9 @@ def test_every_finite_value_seen_is_in_the_range(values):
     assert all(abs(float(value)) > 3.4e38 for value in broken["value"])
 
 
-TEXT = st.sampled_from(["a", "b", "yes", "no", "1", "2.5", "", " ", "NA", "true", "2024-01-01", "ß"])
+TEXT = st.sampled_from(
+    ["a", "b", "yes", "no", "1", "2.5", "", " ", "NA", "true", "2024-01-01", "ß"]
+)
 
 
 @given(st.lists(TEXT | st.none() | st.booleans(), min_size=1))

@@ -70,7 +70,9 @@ def test_metrics_that_these_rows_do_not_define_are_none():
     found = metrics.measure(np.array(["a", "a"], dtype=object), sure, ("a", "b"), 10)
     assert found["roc_auc"] is None
     assert found["accuracy"] == 1
-    constant = metrics.measure(np.array([1.0, 1.0]), Predictions(np.array([1.0, 2.0]), None), None, 5)
+    constant = metrics.measure(
+        np.array([1.0, 1.0]), Predictions(np.array([1.0, 2.0]), None), None, 5
+    )
     assert constant["r2"] is None
     assert constant["mae"] == 0.5
 

@@ -231,7 +231,7 @@ def test_a_file_that_breaks_half_way_leaves_nothing(scored, frame):
     OUT.write_text("what was there")
     with IN.open("a", encoding="utf-8") as file:
         file.write("1,2,3,4,5,6,7,8,9\n")
-    with pytest.raises(Mistake, match="in.csv: is not a table: .*line 42"):
+    with pytest.raises(Mistake, match=r"in.csv: is not a table: .*line 42"):
         score.score(IN, OUT, score.Bad.refuse, "")
     assert OUT.read_text() == "what was there"
     assert left() == {"out.csv"}

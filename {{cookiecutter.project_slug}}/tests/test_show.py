@@ -30,5 +30,5 @@ def test_metrics_and_slices_are_one_table(project, capsys):
 
 
 def test_before_the_first_run_there_is_nothing_to_show(project):
-    with pytest.raises(Mistake, match="metrics.json is not there: run `make pipeline`"):
+    with pytest.raises(Mistake, match=r"metrics.json is not there: run `make pipeline`"):
         show.show()

@@ -1,4 +1,5 @@
 import gzip
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -55,7 +56,9 @@ def test_an_accent_on_the_last_line_tells_the_encoding(written):
     assert frame["b"].tolist() == ["é"]
 
 
-@pytest.mark.parametrize(("name", "pack"), [("t.csv.gz", gzip.compress), ("T.CSV.GZ", gzip.compress)])
+@pytest.mark.parametrize(
+    ("name", "pack"), [("t.csv.gz", gzip.compress), ("T.CSV.GZ", gzip.compress)]
+)
 def test_compressed_files_are_read(name, pack, written):
     path = written(pack(b"a,b\n1,2\n"), name)
     assert table.read(path)[0].to_dict("list") == {"a": [1], "b": [2]}
@@ -86,7 +89,9 @@ def test_names_are_trimmed_and_each_is_another(header, names, told, written):
     assert [note.split("'")[1] for note in notes] == told
 
 
-@given(names=st.lists(st.sampled_from(["a", " a", "a.1", "a.2", "a.1.1", "", " ", "b"]), max_size=8))
+@given(
+    names=st.lists(st.sampled_from(["a", " a", "a.1", "a.2", "a.1.1", "", " ", "b"]), max_size=8)
+)
 def test_names_never_repeat(names):
     named = table.distinct(names)
     assert len(set(named)) == len(names)
@@ -134,14 +139,11 @@ BAD = [
 
 
 @pytest.mark.parametrize(("name", "content", "told"), BAD)
-@pytest.mark.parametrize("reader", [table.read, "chunks"])
-def test_what_is_no_table_is_one_clear_mistake(reader, name, content, told, written, tmp_path):
+@pytest.mark.parametrize("read", [table.read, lambda path: list(table.chunks(Path(path), 5, []))])
+def test_what_is_no_table_is_one_clear_mistake(read, name, content, told, written):
     path = written(content, name)
     with pytest.raises(Mistake, match=told) as mistake:
-        if reader == "chunks":
-            list(table.chunks(tmp_path / name, 5, []))
-        else:
-            table.read(path)
+        read(path)
     assert path in str(mistake.value)
     assert "\n" not in str(mistake.value)
 

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -68,7 +69,8 @@ def cast(values: pd.Series, column: Column) -> pd.Series:
 def _moments(values: pd.Series) -> pd.Series:
     """Moments in UTC, read in the way that fits the most values."""
     dotted = values.astype("str").str.match(DOTTED).any()
-    ways = [{"dayfirst": True}] if dotted else [{}, {"format": "ISO8601"}, {"dayfirst": True}]
+    day_first: dict[str, Any] = {"dayfirst": True}
+    ways = [day_first] if dotted else [{}, {"format": "ISO8601"}, day_first]
     best = None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # Each way warns that it is not another.

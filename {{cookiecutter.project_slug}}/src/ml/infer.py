@@ -106,9 +106,9 @@ def check_target(values: pd.Series) -> None:
         raise Mistake(f"the target {values.name!r} holds lists or other nested values")
     if missing := int(values.isna().sum()):
         raise Mistake(f"the target {values.name!r} is missing in {missing} rows: remove these rows")
-    if kind(values) == "number":
-        if infinite := int(cast(values, Column(type="number")).isna().sum()):
-            raise Mistake(f"the target {values.name!r} is infinite in {infinite} rows")
+    numbers = cast(values, Column(type="number")) if kind(values) == "number" else values
+    if infinite := int(numbers.isna().sum()):
+        raise Mistake(f"the target {values.name!r} is infinite in {infinite} rows")
     if values.nunique() == 1:
         raise Mistake(f"the target {values.name!r} is constant: there is nothing to learn")
 

@@ -62,7 +62,10 @@ def writer(path: Path, kind: pa.Schema) -> Iterator[Callable[[pa.Table], None]]:
             yield parquet.write_table
         return
     packed = "gzip" if name.endswith(".gz") else None
-    with pa.output_stream(path, compression=packed) as raw, pyarrow.csv.CSVWriter(raw, kind) as text:
+    with (
+        pa.output_stream(path, compression=packed) as raw,
+        pyarrow.csv.CSVWriter(raw, kind) as text,
+    ):
         yield text.write_table
 
 

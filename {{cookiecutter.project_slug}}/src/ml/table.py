@@ -173,11 +173,14 @@ def chunks(path: Path, rows: int, text: list[str]) -> Iterator[pd.DataFrame]:
 
 
 def _parquet_chunks(path: Path, rows: int) -> Iterator[pd.DataFrame]:
-    with explained(str(path), "Parquet file"), pyarrow.parquet.ParquetFile(path) as file:
-        with tqdm(total=file.metadata.num_rows, unit=" rows", unit_scale=True) as bar:
-            for batch in file.iter_batches(batch_size=rows):
-                yield _flat(batch.to_pandas())
-                bar.update(batch.num_rows)
+    with (
+        explained(str(path), "Parquet file"),
+        pyarrow.parquet.ParquetFile(path) as file,
+        tqdm(total=file.metadata.num_rows, unit=" rows", unit_scale=True) as bar,
+    ):
+        for batch in file.iter_batches(batch_size=rows):
+            yield _flat(batch.to_pandas())
+            bar.update(batch.num_rows)
 
 
 def _csv_chunks(path: Path, rows: int, text: list[str]) -> Iterator[pd.DataFrame]:

@@ -184,5 +184,5 @@ def test_an_onnx_model_that_cannot_run_is_a_mistake(exporting, frame, rules, mon
         return onnx.helper.make_model(graph, opset_imports=opsets)
 
     monkeypatch.setattr("ml.convert.convert", unknown)
-    with pytest.raises(Mistake, match="set export.format: sklearn"):
+    with pytest.raises(Mistake, match=r"set export.format: sklearn"):
         exporting(fitted(frame, rules))

@@ -68,7 +68,11 @@ def test_moments_are_ordered_too(frame, rules):
 def test_the_test_set_has_its_share_and_no_row_is_lost(labels, share, seed, by_time):
     from ml.schema import Schema
 
-    columns = {"x": Column(type="number"), "t": Column(type="integer"), "y": Column(type="category")}
+    columns = {
+        "x": Column(type="number"),
+        "t": Column(type="integer"),
+        "y": Column(type="category"),
+    }
     rules = Schema(task="multiclass", target="y", time="t", columns=columns)
     table = pd.DataFrame({"x": 0.0, "t": np.arange(len(labels)) % 4, "y": labels})
     p = prepare.Prepare(split="time" if by_time else "random", test_share=share, seed=seed)
@@ -86,7 +90,7 @@ def test_a_class_that_is_only_in_the_test_set_is_refused(frame, by_count):
 
 
 def test_a_split_by_time_needs_a_time(frame, rules):
-    with pytest.raises(Mistake, match="schema.yaml names no time column"):
+    with pytest.raises(Mistake, match=r"schema.yaml names no time column"):
         prepare.split(frame, rules, NEWEST)
 
 

@@ -12,9 +12,7 @@ from ml.stages import train
 
 
 def params(path="sklearn.ensemble.HistGradientBoostingClassifier", one_hot=16, **options):
-    return train.Train.model_validate(
-        {"estimator": {"class": path, **options}, "one_hot": one_hot}
-    )
+    return train.Train.model_validate({"estimator": {"class": path, **options}, "one_hot": one_hot})
 
 
 LOGISTIC = "sklearn.linear_model.LogisticRegression"
@@ -83,7 +81,7 @@ def test_a_column_without_a_value_is_no_obstacle(frame, rules):
     ],
 )
 def test_an_estimator_that_cannot_be_is_refused(path, options, told):
-    with pytest.raises(Mistake, match="params.yaml: train.estimator: ") as mistake:
+    with pytest.raises(Mistake, match=r"params.yaml: train.estimator: ") as mistake:
         train.estimator("binary", params(path, **options))
     assert told in str(mistake.value)
 
@@ -107,7 +105,9 @@ def test_the_stage_writes_the_same_bytes_again(project, frame):
 def test_an_argument_that_the_estimator_refuses_is_a_mistake(options, project, choose, frame):
     choose("max_iter: 5", options)
     frame.to_parquet("data/train.parquet")
-    with pytest.raises(Mistake, match="HistGradientBoostingClassifier cannot be fitted: .*max_iter"):
+    with pytest.raises(
+        Mistake, match=r"HistGradientBoostingClassifier cannot be fitted: .*max_iter"
+    ):
         train.train(Path("data/train.parquet"), Path("artifacts/fitted.joblib"))
     assert not Path("artifacts/fitted.joblib").exists()
 
