@@ -186,3 +186,11 @@ def test_the_rows_named_are_those_of_unknown_categories(values, allowed):
 def test_the_text_of_a_number_does_not_depend_on_its_neighbours(values):
     together = contract.strings(pd.Series(values)).tolist()
     assert together == [contract.strings(pd.Series([value]))[0] for value in values]
+
+
+def test_counted_parts_are_told_as_the_whole():
+    values = [1, 11, 12, 3, None, 13, -1, 5]
+    _, broken = contract.check(pd.DataFrame({"x": values}), {"x": NUMBER})
+    parts = [contract.counted(broken[broken["row"] // 3 == part]) for part in range(3)]
+    assert sorted(contract.summary(pd.concat(parts))) == sorted(contract.summary(broken))
+    assert len(parts[1]) == 2

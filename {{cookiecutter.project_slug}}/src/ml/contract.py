@@ -138,15 +138,28 @@ def check(frame: pd.DataFrame, columns: Mapping[str, Column]) -> tuple[pd.DataFr
     return table, _together([mistyped, broken])
 
 
+def counted(broken: pd.DataFrame) -> pd.DataFrame:
+    """A line for each broken rule of a column: its first row and value, and how many rows."""
+    return (
+        broken.assign(rows=1)
+        .groupby(["column", "rule"], sort=False, as_index=False)
+        .agg(row=("row", "first"), value=("value", "first"), rows=("rows", "sum"))
+    )
+
+
 def summary(broken: pd.DataFrame) -> list[str]:
-    """One line a broken rule: the column, the rule, the number of rows, the first example."""
+    """One line a broken rule: the column, the rule, the number of rows, the first example.
+
+    The breaches may be `counted`, of several parts of a table.
+    """
     lines = []
-    for (column, rule), cases in broken.groupby(["column", "rule"], sort=False):
+    known = broken if "rows" in broken else counted(broken)
+    for (column, rule), cases in known.groupby(["column", "rule"], sort=False):
         first = cases.iloc[0]
         lines.append(
             f"{column}: {rule}"
             if first["row"] < 0
-            else f"{column}: {rule}: {len(cases)} rows, first row {first['row'] + 1}"
+            else f"{column}: {rule}: {cases['rows'].sum()} rows, first row {first['row'] + 1}"
             + ("" if rule == "has missing values" else f" ({first['value'][:40]})")
         )
     return lines

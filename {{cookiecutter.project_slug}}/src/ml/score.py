@@ -107,7 +107,7 @@ def score(
             if missing := [name for name in copied if name not in frame]:
                 raise Mistake(f"--keep: there is no column {', '.join(missing)} in {source}")
             result, broken = scored(frame, exported)
-            breaches.append(broken.assign(row=broken["row"] + rows))
+            breaches.append(contract.counted(broken.assign(row=broken["row"] + rows)))
             rows += len(frame)
             marked += broken["row"].nunique()
             if marked and bad is Bad.refuse:
