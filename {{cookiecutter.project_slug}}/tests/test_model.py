@@ -55,7 +55,7 @@ def test_no_model_is_told(tmp_path):
 def test_damaged_files_are_told(written):
     folder = written()
     (folder / "model.onnx").write_text("version https://git-lfs.github.com/spec/v1")
-    with pytest.raises(Mistake, match=r"model.onnx: ONNX Runtime cannot load it"):
+    with pytest.raises(Mistake, match=r"model.onnx: ONNX Runtime cannot run it"):
         model.load(folder)
     (folder / "signature.json").write_text("{")
     with pytest.raises(Mistake, match=r"signature.json: is not JSON"):

@@ -1,7 +1,8 @@
 """artifacts/model/: what is exported, and how it is asked for predictions."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -89,20 +90,31 @@ def load(folder: Path = FOLDER) -> Model:
     return Model(signature, onnx(file) if signature.format == "onnx" else sklearn(file))
 
 
+@contextmanager
+def explained(file: Path) -> Iterator[None]:
+    """Turns what ONNX Runtime says of the file into a Mistake."""
+    try:
+        yield
+    except Exception as error:
+        # Its exceptions have no base of their own.
+        if not type(error).__module__.startswith("onnxruntime"):
+            raise
+        raise Mistake(
+            f"{file}: ONNX Runtime cannot run it: make pipeline FORCE=1; if that fails, set "
+            f"export.format: sklearn in params.yaml ({' '.join(str(error).split())[:200]})"
+        ) from error
+
+
 def onnx(file: Path) -> Runtime:
     """The model in ONNX Runtime."""
     import onnxruntime
 
-    try:
+    with explained(file):
         session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
-    except Exception as error:  # Its exceptions have no base of their own.
-        raise Mistake(
-            f"{file}: ONNX Runtime cannot load it: run `make pipeline FORCE=1`; if that fails, set "
-            f"export.format: sklearn in params.yaml ({' '.join(str(error).split())[:200]})"
-        ) from error
 
     def predict(table: pd.DataFrame) -> Predictions:
-        answers = session.run(None, {name: table[[name]].to_numpy() for name in table})
+        with explained(file):
+            answers = session.run(None, {name: table[[name]].to_numpy() for name in table})
         if len(answers) == 1:
             return Predictions(answers[0].reshape(-1), None)
         return Predictions(*answers)

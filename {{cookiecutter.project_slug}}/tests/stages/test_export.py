@@ -5,7 +5,7 @@ import joblib
 import numpy as np
 import pytest
 
-from ml import model
+from ml import model, schema
 from ml.errors import Mistake
 from ml.features import inputs
 from ml.schema import Column
@@ -59,8 +59,6 @@ def test_the_folder_is_all_that_serving_needs(exporting, frame, rules):
 
 
 def test_a_regression_has_one_output(exporting, project, frame, rules):
-    from ml import schema
-
     columns = rules.columns | {"kind": Column(type="number")}
     rules = rules.model_copy(update={"task": "regression", "columns": columns})
     (project / "schema.yaml").write_text(schema.dump(rules), encoding="utf-8")
@@ -186,3 +184,34 @@ def test_an_onnx_model_that_cannot_run_is_a_mistake(exporting, frame, rules, mon
     monkeypatch.setattr("ml.convert.convert", unknown)
     with pytest.raises(Mistake, match=r"set export.format: sklearn"):
         exporting(fitted(frame, rules))
+
+
+def test_an_onnx_model_that_fails_on_the_rows_is_a_mistake(exporting, frame, rules):
+    radius = "sklearn.neighbors.RadiusNeighborsClassifier"
+    with pytest.raises(Mistake, match=r"ONNX Runtime cannot run it.* set export.format: sklearn"):
+        exporting(fitted(frame, rules, radius))
+    assert files() == ["fitted.joblib"]
+
+
+@pytest.mark.parametrize(
+    ("task", "line"),
+    [
+        ("binary", "{class: sklearn.linear_model.LogisticRegression, C: 0.5}"),
+        ("binary", "{class: sklearn.ensemble.RandomForestClassifier, n_estimators: 5}"),
+        ("regression", "{class: sklearn.linear_model.Ridge, alpha: 0.1}"),
+        ("regression", "{class: sklearn.ensemble.HistGradientBoostingRegressor, max_iter: 5}"),
+    ],
+)
+def test_another_estimator_is_one_line_of_params_yaml(task, line, project, choose, frame, rules):
+    old = "{class: sklearn.ensemble.HistGradientBoostingClassifier, max_iter: 5, random_state: 0}"
+    choose(old, line)
+    if task == "regression":
+        columns = rules.columns | {"kind": Column(type="number")}
+        rules = rules.model_copy(update={"task": task, "columns": columns})
+        Path("schema.yaml").write_text(schema.dump(rules), encoding="utf-8")
+        frame["kind"] = frame["count"] * 2.0
+    frame.to_parquet(PATHS[1])
+    train.train(PATHS[1], PATHS[0])
+    export.export(*PATHS, AGREEMENT)
+    assert json.loads(AGREEMENT.read_text("utf-8")) == {"differing": 0, "flipped": 0}
+    assert files("artifacts/model") == ["model.onnx", "reference.json", "signature.json"]

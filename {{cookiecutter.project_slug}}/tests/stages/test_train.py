@@ -78,6 +78,7 @@ def test_a_column_without_a_value_is_no_obstacle(frame, rules):
         ("sklearn.svm.LinearSVC", {}, "LinearSVC with these arguments gives no probabilities"),
         ("sklearn.preprocessing.StandardScaler", {}, "needs a classifier"),
         ("sklearn.metrics.log_loss", {}, "train.estimator"),
+        ("sklearn.semi_supervised.SelfTrainingClassifier", {}, "train.estimator"),
     ],
 )
 def test_an_estimator_that_cannot_be_is_refused(path, options, told):

@@ -107,7 +107,8 @@ def export(fitted: Path, examples: Path, folder: Path, agreement: Path) -> None:
             if found[kind] > limit:
                 raise Mistake(
                     f"{found[kind]:.2%} of {len(table.head(p.rows))} rows are {kind} between "
-                    f"scikit-learn and {p.format}: more than export.max_{kind}, {limit:.2%}"
+                    f"scikit-learn and {p.format}: more than export.max_{kind}, {limit:.2%}. "
+                    "Choose another estimator, or set export.format: sklearn in params.yaml"
                 )
         write_json(reference(rows, exported(table), rules, labels), part / "reference.json")
     write_json(found, agreement)

@@ -50,9 +50,10 @@ def estimator(task: schema.Task, p: Train) -> BaseEstimator:
         )
     try:
         made = getattr(import_module(module), name)(**p.estimator.model_extra or {})
+        fits = is_regressor(made) if task == "regression" else is_classifier(made)
     except (ImportError, AttributeError, ValueError, TypeError) as error:
         raise Mistake(f"params.yaml: train.estimator: {p.estimator.path}: {error}") from None
-    if not (is_regressor(made) if task == "regression" else is_classifier(made)):
+    if not fits:
         kind = "regressor" if task == "regression" else "classifier"
         raise Mistake(f"params.yaml: train.estimator: a {task} task needs a {kind}, not a {name}")
     if task != "regression" and not hasattr(made, "predict_proba"):
