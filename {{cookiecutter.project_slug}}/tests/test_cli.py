@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 
@@ -73,6 +74,6 @@ def test_help_loads_no_heavy_library():
         capture_output=True,
         text=True,
         check=True,
-        env={"PYTHONPATH": ":".join(sys.path)},
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
     )
     assert done.stdout.splitlines()[-1] == "[]"

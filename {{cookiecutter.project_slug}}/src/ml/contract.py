@@ -68,6 +68,8 @@ def cast(values: pd.Series, column: Column) -> pd.Series:
 
 def _moments(values: pd.Series) -> pd.Series:
     """Moments in UTC, read in the way that fits the most values."""
+    if pd.api.types.is_datetime64_any_dtype(values):
+        return pd.to_datetime(values, utc=True)
     dotted = values.astype("str").str.match(DOTTED).any()
     day_first: dict[str, Any] = {"dayfirst": True}
     ways = [day_first] if dotted else [{}, {"format": "ISO8601"}, day_first]
