@@ -103,17 +103,18 @@ def arrived(
     """The table to keep, and what is new about it, a line each."""
     rows, mistyped = contract.typed(frame, rules.columns)
     if not (mistyped.empty or new):
-        raise Mistake("\n  ".join(["the table breaks schema.yaml:", *contract.summary(mistyped)]))
+        head = "the table breaks schema.yaml (RESET=1 TARGET=… infers it anew):"
+        raise Mistake("\n  ".join([head, *contract.summary(mistyped)]))
     changes = contract.summary(mistyped)
     rest = frame[[name for name in frame if name not in rules.columns]].reset_index(drop=True)
     rows = pd.concat([rows, rest], axis=1)[list(frame.columns)]
     if new:
         return rows, changes
-    infer.check_target(rows[rules.target])
     before = pd.read_parquet(RAW) if RAW.exists() else rows.head(0)
     if append:
         rows, again = appended(before, rows, rules)
         changes.append(f"{again} rows were there already" if again else "every row is new")
+    infer.check_target(rows[rules.target])
     changes.append(f"{len(before)} rows before, {len(rows)} now")
     changes += [
         f"{name}: a column that schema.yaml does not name: not used"
