@@ -100,7 +100,9 @@ def test_nothing_happens_at_import():
     for path in SOURCES:
         for node in ast.parse(path.read_text("utf-8")).body:
             docstring = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
-            registration = isinstance(node, ast.Expr) and ast.unparse(node).startswith("copyreg.")
+            registration = isinstance(node, ast.Expr) and re.match(
+                r"copyreg\.pickle\(|\w+\.add_representer\(", ast.unparse(node)
+            )
             if path.name != "__main__.py":
                 assert isinstance(node, allowed) or docstring or registration, (path, node.lineno)
 
