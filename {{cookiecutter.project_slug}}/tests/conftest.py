@@ -6,9 +6,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import settings
 
 from ml import features, schema
 from ml.schema import Column, Schema
+
+# No deadline: a loaded machine is no failure.
+settings.register_profile("quick", deadline=None, max_examples=30)
+settings.load_profile("quick")
 
 PARAMS = """\
 data: {source: null, append: false}

@@ -1,7 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ml import contract
@@ -146,7 +146,6 @@ def test_dates_are_read_in_the_order_that_fits_all_of_them(texts, days, recwarn)
     assert not recwarn.list
 
 
-@settings(deadline=None, max_examples=50)
 @given(
     values=st.lists(st.floats(width=32) | st.none(), min_size=1, max_size=20),
     ends=st.tuples(st.integers(-100, 100), st.integers(-100, 100)).map(sorted),
@@ -171,7 +170,6 @@ def test_the_rows_named_are_those_that_break_a_rule(values, ends, nullable):
     assert len(broken) == len(expected)
 
 
-@settings(deadline=None, max_examples=50)
 @given(
     values=st.lists(st.sampled_from(["a", "b", "c", "d"]), min_size=1),
     allowed=st.sets(st.sampled_from(["a", "b", "c", "d"]), min_size=1),

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
@@ -20,7 +20,6 @@ def classified(draw, classes=3):
     return rng.choice(labels, rows), Predictions(labels[probabilities.argmax(1)], probabilities)
 
 
-@settings(deadline=None, max_examples=40)
 @given(case=classified())
 def test_multiclass_metrics_are_those_of_scikit_learn(case):
     actual, answer = case
@@ -40,7 +39,6 @@ def test_multiclass_metrics_are_those_of_scikit_learn(case):
         assert found["brier"] == pytest.approx(brier, **near)
 
 
-@settings(deadline=None, max_examples=40)
 @given(case=classified(classes=2))
 def test_binary_metrics_are_those_of_scikit_learn(case):
     actual, answer = case
@@ -52,7 +50,6 @@ def test_binary_metrics_are_those_of_scikit_learn(case):
     assert found["brier"] == pytest.approx(brier, rel=1e-4, abs=1e-7)
 
 
-@settings(deadline=None, max_examples=40)
 @given(rows=st.integers(2, 30), seed=st.integers(0, 2**32), scale=st.floats(1e-3, 1e6))
 def test_regression_metrics_are_those_of_scikit_learn(rows, seed, scale):
     rng = np.random.default_rng(seed)

@@ -32,6 +32,8 @@ def repository(project, monkeypatch):
         "['remote \"store\"']\n url = ../store\n"
     )
     subprocess.run([GIT, "init", "--quiet"], check=True)
+    # DVC reads the arguments of the process, too.
+    monkeypatch.setattr(sys, "argv", ["ml", "pipeline"])
     programs = [str(Path(sys.executable).parent), os.environ["PATH"]]
     monkeypatch.setenv("PATH", os.pathsep.join(programs))
     monkeypatch.setenv("PYTHONPATH", str(project / "src"))

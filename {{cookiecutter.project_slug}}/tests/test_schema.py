@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ml import schema
@@ -49,7 +49,6 @@ def path(tmp_path_factory):
     return tmp_path_factory.mktemp("schema") / "schema.yaml"
 
 
-@settings(deadline=None, max_examples=60)
 @given(found=schemas())
 @example(
     found=Schema(

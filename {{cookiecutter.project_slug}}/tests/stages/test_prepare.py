@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ml.errors import Mistake
@@ -58,7 +58,6 @@ def test_moments_are_ordered_too(frame, rules):
     assert prepare.test_rows(frame, found, NEWEST).nonzero()[0].tolist() == list(range(8))
 
 
-@settings(deadline=None, max_examples=50)
 @given(
     labels=st.lists(st.sampled_from("abc"), min_size=2, max_size=60),
     share=st.floats(0.01, 0.99),
