@@ -21,28 +21,28 @@ def test_a_table_that_keeps_every_rule_has_no_breach(frame, rules):
     [
         (NUMBER, None, "x: is missing from the table"),
         (NUMBER, ["1", "two", "3", "four"], "x: is not of type number: 2 rows, first row 2 (two)"),
-        (NUMBER, [1.0, np.inf], "x: is not of type number: 1 rows, first row 2 (inf)"),
+        (NUMBER, [1.0, np.inf], "x: is not of type number: 1 row, first row 2 (inf)"),
         (NUMBER, [1.0, np.nan, np.nan], "x: has missing values: 2 rows, first row 2"),
         (NUMBER, [1, 2, 11, -1], "x: is outside 0 to 10: 2 rows, first row 3 (11.0)"),
         (
             Column(type="integer"),
             ["1", "2.5"],
-            "x: is not of type integer: 1 rows, first row 2 (2.5)",
+            "x: is not of type integer: 1 row, first row 2 (2.5)",
         ),
         (
             Column(type="integer", range=(0, 2)),
             [3, 1],
-            "x: is outside 0 to 2: 1 rows, first row 1 (3)",
+            "x: is outside 0 to 2: 1 row, first row 1 (3)",
         ),
         (
             Column(type="boolean"),
             ["yes", "perhaps"],
-            "x: is not of type boolean: 1 rows, first row 2 (perhaps)",
+            "x: is not of type boolean: 1 row, first row 2 (perhaps)",
         ),
         (
             Column(type="time"),
             ["2024-02-29", "2024-02-30"],
-            "x: is not of type time: 1 rows, first row 2 (2024-02-30)",
+            "x: is not of type time: 1 row, first row 2 (2024-02-30)",
         ),
         (
             Column(type="category", categories=("a", "b")),
@@ -52,7 +52,7 @@ def test_a_table_that_keeps_every_rule_has_no_breach(frame, rules):
         (
             Column(type="category", categories=("a",)),
             ["a", ""],
-            "x: has missing values: 1 rows, first row 2",
+            "x: has missing values: 1 row, first row 2",
         ),
     ],
 )
@@ -66,8 +66,8 @@ def test_a_value_of_another_type_is_named_once():
     frame = pd.DataFrame({"x": ["1", "two", None]})
     _, broken = contract.check(frame, {"x": NUMBER})
     assert contract.summary(broken) == [
-        "x: is not of type number: 1 rows, first row 2 (two)",
-        "x: has missing values: 1 rows, first row 3",
+        "x: is not of type number: 1 row, first row 2 (two)",
+        "x: has missing values: 1 row, first row 3",
     ]
 
 
@@ -80,7 +80,7 @@ def test_every_column_is_named(frame, rules):
 @pytest.mark.parametrize("name", ["a b", "größe", "^x.*$", "a/b", "None", "", "index"])
 def test_any_name_can_be_checked(name):
     _, broken = contract.check(pd.DataFrame({name: [1, 11]}), {name: NUMBER})
-    assert contract.summary(broken) == [f"{name}: is outside 0 to 10: 1 rows, first row 2 (11.0)"]
+    assert contract.summary(broken) == [f"{name}: is outside 0 to 10: 1 row, first row 2 (11.0)"]
 
 
 def test_the_index_of_the_table_does_not_matter():

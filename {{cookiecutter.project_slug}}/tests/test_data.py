@@ -165,7 +165,7 @@ def test_repeated_names_are_numbered_and_told(capsys):
 
 def test_infinite_numbers_become_missing_ones_and_are_told(table, capsys):
     take(table.assign(flag=np.where(ROWS == 4, np.inf, ROWS % 2)), target="paid")
-    assert "flag: is not of type number: 1 rows, first row 5 (inf)" in capsys.readouterr().out
+    assert "flag: is not of type number: 1 row, first row 5 (inf)" in capsys.readouterr().out
     assert schema.load().columns["flag"].nullable
     assert raw()["flag"].isna().tolist() == (ROWS == 4).tolist()
 

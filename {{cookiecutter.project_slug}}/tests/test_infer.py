@@ -116,8 +116,8 @@ def test_the_task_follows_from_the_target(target, wanted, task, kind):
     [
         ([1] * 60, None, "'y' is constant"),
         ([None] * 60, None, "'y' is missing in 60 rows"),
-        ([None, *[1, 2] * 29, 1], None, "'y' is missing in 1 rows"),
-        ([np.inf, *np.arange(59) / 7], None, "'y' is infinite in 1 rows"),
+        ([None, *[1, 2] * 29, 1], None, "'y' is missing in 1 row"),
+        ([np.inf, *np.arange(59) / 7], None, "'y' is infinite in 1 row"),
         (["a"] * 30 + ["b"] * 29 + ["c"], None, "the class 'c' has one row only"),
         ([["a"], ["b"]] * 30, None, "'y' holds lists"),
         (pd.date_range("2024", periods=60), None, "'y' is a time"),
@@ -139,7 +139,7 @@ def test_a_target_that_cannot_be_learned_is_refused(target, wanted, told):
         ("y", "z", "there is no column 'z'"),
         ("y", "y", "'y' cannot be both"),
         ("y", "w", "'w' holds neither dates nor numbers"),
-        ("y", "t", "the time 't' is missing in 1 rows"),
+        ("y", "t", "the time 't' is missing in 1 row"),
     ],
 )
 def test_a_role_that_no_column_can_have_is_refused(target, time, told):

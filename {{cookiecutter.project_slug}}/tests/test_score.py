@@ -121,8 +121,8 @@ def test_rows_that_break_the_contract_are_refused_by_name_and_count(scored, fram
     assert str(mistake.value).splitlines() == [
         "3 of 40 rows break the contract; nothing is written:",
         "  count: is outside 0 to 10: 2 rows, first row 10 (99)",
-        "  length: is outside 0 to 20: 1 rows, first row 21 (99.5)",
-        "  colour: is not one of blue, green, red: 1 rows, first row 21 (pink)",
+        "  length: is outside 0 to 20: 1 row, first row 21 (99.5)",
+        "  colour: is not one of blue, green, red: 1 row, first row 21 (pink)",
         "Mend them, or pass them on without a prediction: BAD=mark",
     ]
     assert left() == set()

@@ -157,13 +157,10 @@ def summary(broken: pd.DataFrame) -> list[str]:
     lines = []
     known = broken if "rows" in broken else counted(broken)
     for (column, rule), cases in known.groupby(["column", "rule"], sort=False):
-        first = cases.iloc[0]
-        lines.append(
-            f"{column}: {rule}"
-            if first["row"] < 0
-            else f"{column}: {rule}: {cases['rows'].sum()} rows, first row {first['row'] + 1}"
-            + ("" if rule == "has missing values" else f" ({first['value'][:40]})")
-        )
+        first, count = cases.iloc[0], int(cases["rows"].sum())
+        where = f": {count} row{'s' * (count > 1)}, first row {first['row'] + 1}"
+        example = "" if rule == "has missing values" else f" ({first['value'][:40]})"
+        lines.append(f"{column}: {rule}" + (where + example if first["row"] >= 0 else ""))
     return lines
 
 

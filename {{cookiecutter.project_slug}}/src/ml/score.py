@@ -108,7 +108,11 @@ def score(
             if not (tally.bad and bad is Bad.refuse):  # Else the rest is read only to be counted.
                 append(output_table(kept(frame, copied), result, kind))
         tally.judge(source, bad)
-    print("\n".join([*tally.found(), f"{output}: {tally.rows} rows, {tally.bad} of them marked as bad"]))
+    print(
+        "\n".join(
+            [*tally.found(), f"{output}: {tally.rows} rows, {tally.bad} of them marked as bad"]
+        )
+    )
 
 
 class Tally:

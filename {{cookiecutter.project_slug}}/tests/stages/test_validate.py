@@ -29,7 +29,7 @@ BREAKS = {
     "column": (lambda t: t.drop(columns="wild"), "wild: is missing from the table"),
     "type": (
         lambda t: t.assign(count=["many", *t["count"].astype("str")[1:]]),
-        "count: is not of type integer: 1 rows, first row 1 (many)",
+        "count: is not of type integer: 1 row, first row 1 (many)",
     ),
     "missing": (
         lambda t: t.assign(count=t["count"].where(t["count"] != 9)),
@@ -37,7 +37,7 @@ BREAKS = {
     ),
     "range": (
         lambda t: t.assign(length=t["length"].replace(9.75, 99.5)),
-        "length: is outside 0 to 20: 1 rows, first row 18 (99.5)",
+        "length: is outside 0 to 20: 1 row, first row 18 (99.5)",
     ),
     "category": (
         lambda t: t.assign(colour=t["colour"].replace("red", "pink")),
