@@ -1,0 +1,1 @@
+"""Judges a commit and moves it."""
