@@ -10,6 +10,8 @@ import yaml
 
 from ml.errors import Mistake
 
+# In C where it was built so: ten times as fast.
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 FORMAT = "%H%x1f%s%x1f%an%x1f%aI%x1f%P%x1e"
 
 
@@ -63,7 +65,8 @@ def lock(commit: str) -> Lock | None:
     found = text(commit, "dvc.lock")
     if found is None:
         return None
-    stages = (yaml.safe_load(found) or {}).get("stages", {}).values()
+    parsed = yaml.load(found, LOADER)  # noqa: S506 - both loaders are safe
+    stages = (parsed or {}).get("stages", {}).values()
     files = {
         one["path"]: one["md5"]
         for kind in ("deps", "outs")

@@ -14,7 +14,7 @@ def origin(commit: str) -> str | None:
 
 
 def current() -> str:
-    """The branch that is checked out; for a detached HEAD a remote's branch that is there, or ""."""
+    """The branch that is checked out; else a remote's branch at this commit, or ""."""
     name = (git("branch", "--show-current") or "").strip()
     here = git("for-each-ref", "--points-at=HEAD", "--format=%(refname:lstrip=3)", "refs/remotes")
     return name or next((line for line in (here or "").splitlines() if line != "HEAD"), "")

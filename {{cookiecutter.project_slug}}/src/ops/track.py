@@ -61,7 +61,9 @@ def project() -> str:
     try:
         return str(tomllib.loads(Path("pyproject.toml").read_text("utf-8"))["project"]["name"])
     except (OSError, tomllib.TOMLDecodeError, KeyError) as error:
-        raise Mistake(f"pyproject.toml names no project ({error}): run this in its folder") from None
+        raise Mistake(
+            f"pyproject.toml names no project ({error}): run this in its folder"
+        ) from None
 
 
 def newest() -> history.Commit:
@@ -160,7 +162,9 @@ def figures(commit: str) -> Evidence:
     metrics = numbers(measured, "") | {
         key: value
         for row in sliced
-        for key, value in numbers(row, f"slice/{names(row['column'])}/{names(row['value'])}/").items()
+        for key, value in numbers(
+            row, f"slice/{names(row['column'])}/{names(row['value'])}/"
+        ).items()
     }
     return Evidence(
         metrics=metrics,
@@ -302,6 +306,6 @@ def search_of(study: Mapping[str, Any]) -> Search:
         key=study["key"],
         name=f"tune {study['key'][:SHORT]}",
         params=flat(study["settings"]),
-        tags={"metric": study["metric"], "data": study["data"], "commit": study["commit"] or ""},
+        tags={"metric": study["metric"], "data": study["data"]},
         trials=trials,
     )

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -39,17 +40,14 @@ AT_ONCE = 100  # MLflow takes at most so many params and tags, and ten times as 
 TYPES = {"integer": "long", "category": "string", "boolean": "boolean", "time": "datetime"}
 
 
+@dataclass(frozen=True)
 class MLflow:
     """The runs and the models of one project, in the experiment and under the model of its name."""
 
-    def __init__(self, project: str, address: str, artifacts: str | None) -> None:
-        self.project = project
-        self.address = address
-        self.client = MlflowClient(address)
-        found = self.client.get_experiment_by_name(project)
-        self.experiment = (
-            found.experiment_id if found else self.client.create_experiment(project, artifacts)
-        )
+    project: str
+    address: str
+    client: MlflowClient
+    experiment: str
 
     def complete(self) -> set[Key]:
         """The keys of the runs that are there as a whole."""
@@ -160,14 +158,14 @@ class MLflow:
         tags = dict(evidence.tags) | (
             {"mlflow.loggedArtifacts": json.dumps(tables)} if tables else {}
         )
-        batches = (
-            [Metric(name, value, moment, 0, model) for name, value in evidence.metrics.items()],
-            [Param(name, value) for name, value in params.items()],
-            [RunTag(name, value) for name, value in tags.items()],
-        )
-        for start in range(0, max(map(len, batches)), AT_ONCE):
-            metrics, settings, marks = (part[start : start + AT_ONCE] for part in batches)
-            self.client.log_batch(number, metrics, settings, marks)
+        figures = [
+            Metric(name, value, moment, 0, model) for name, value in evidence.metrics.items()
+        ]
+        settings = [Param(name, value) for name, value in params.items()]
+        marks = [RunTag(name, value) for name, value in tags.items()]
+        for start in range(0, max(len(figures), len(settings), len(marks)), AT_ONCE):
+            part = slice(start, start + AT_ONCE)
+            self.client.log_batch(number, figures[part], settings[part], marks[part])
         with TemporaryDirectory() as folder:
             for path, text in _texts(evidence).items():
                 file = Path(folder, path)
@@ -235,8 +233,12 @@ def connect(project: str) -> MLflow:
     """MLflow at MLFLOW_TRACKING_URI, else in the project's own database."""
     server = os.environ.get("MLFLOW_TRACKING_URI", "")
     address = server or f"sqlite:///{DATABASE.resolve()}"
+    artifacts = None if server else ARTIFACTS.resolve().as_uri()
     try:
-        return MLflow(project, address, None if server else ARTIFACTS.resolve().as_uri())
+        client = MlflowClient(address)
+        found = client.get_experiment_by_name(project)
+        number = found.experiment_id if found else client.create_experiment(project, artifacts)
+        return MLflow(project, address, client, number)
     except MlflowException as error:
         reason = " ".join(str(error).split())[:200]
         raise Mistake(f"MLflow at {address.rpartition('@')[2]}: {reason}") from error
@@ -339,12 +341,12 @@ def _signature(found: Mapping[str, Any]) -> Any:
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, Schema
 
-    inputs = [
+    inputs: list[Any] = [
         ColSpec(_kind(one), one["name"], required=not one["nullable"]) for one in found["inputs"]
     ]
     labels = found["labels"]
     if labels is None:
-        outputs = [ColSpec("float", "value")]
+        outputs: list[Any] = [ColSpec("float", "value")]
     else:
         whole = all(isinstance(label, int) for label in labels)
         outputs = [ColSpec("long" if whole else "string", "label")]

@@ -1,10 +1,11 @@
 """How MLflow asks artifacts/model/ for predictions; it lies beside the model as `code/`.
 
-It needs what serving needs: the folder, numpy, pandas and ONNX Runtime (or joblib and scikit-learn).
+It needs the folder, numpy, pandas, and ONNX Runtime or joblib and scikit-learn.
 """
 
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -37,13 +38,12 @@ def sklearn(file: Path) -> Callable[[pd.DataFrame], list[Any]]:
     return predict
 
 
+@dataclass(frozen=True)
 class ServedModel:
     """A loaded artifacts/model/."""
 
-    def __init__(self, folder: Path) -> None:
-        self.signature = json.loads((folder / "signature.json").read_text("utf-8"))
-        as_onnx = self.signature["format"] == "onnx"
-        self.run = onnx(folder / "model.onnx") if as_onnx else sklearn(folder / "model.joblib")
+    signature: dict[str, Any]
+    run: Callable[[pd.DataFrame], list[Any]]
 
     def predict(self, table: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
         """For a table of the signature's columns: `label` and `probability_…`, or `value`."""
@@ -70,4 +70,8 @@ def _input(table: pd.DataFrame, column: dict[str, Any]) -> pd.Series:
 
 def _load_pyfunc(path: str) -> ServedModel:
     """MLflow calls it with the path of the folder."""
-    return ServedModel(Path(path))
+    folder = Path(path)
+    signature = json.loads((folder / "signature.json").read_text("utf-8"))
+    as_onnx = signature["format"] == "onnx"
+    run = onnx(folder / "model.onnx") if as_onnx else sklearn(folder / "model.joblib")
+    return ServedModel(signature, run)
