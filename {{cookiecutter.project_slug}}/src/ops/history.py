@@ -1,118 +1,169 @@
-"""What Git remembers: commits, their files, what was trained, what was released."""
+"""What Git and the store know of a commit."""
 
 import hashlib
 import subprocess
-from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import yaml
 
 from ml.errors import Mistake
+from ml.files import replacing
 
-# In C where it was built so: ten times as fast.
-LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-FORMAT = "%H%x1f%s%x1f%an%x1f%aI%x1f%P%x1e"
+LOCK = "dvc.lock"
+ENVIRONMENTS = ("production", "staging")
 
 
 class Commit(NamedTuple):
-    """A commit; `parents` are the hashes of the commits before it."""
+    """A commit; `when` is the author's time in ISO 8601."""
 
     sha: str
     subject: str
     author: str
-    when: datetime
+    when: str
     parents: tuple[str, ...]
 
 
 class Lock(NamedTuple):
-    """A dvc.lock: md5 of artifacts/model and of data/raw.parquet; sha256 of the text."""
+    """dvc.lock: MD5 of artifacts/model and of the raw data, SHA-256 of the text, and all of it."""
 
     model: str | None
     data: str | None
     digest: str
+    stages: dict[str, Any]
+
+    def hash(self, path: Path) -> str | None:
+        """The MD5 of a file or folder that a stage reads or writes."""
+        return hashes(self.stages).get(path.as_posix())
 
 
 def git(*arguments: str) -> str | None:
-    """What `git` prints; None if it fails."""
-    done = subprocess.run(["git", *arguments], capture_output=True, check=False)
-    return None if done.returncode else done.stdout.decode("utf-8", errors="replace")
+    """What a git command prints; None if it fails."""
+    try:
+        done = subprocess.run(["git", *arguments], capture_output=True, check=False)  # noqa: S603, S607
+    except FileNotFoundError:
+        raise Mistake("git is not installed: see https://git-scm.com/downloads") from None
+    return done.stdout.decode("utf-8", errors="replace") if done.returncode == 0 else None
 
 
-def archive(commit: str, path: str) -> bytes:
-    """A folder of a commit as a tar file, by its path in the project."""
-    done = subprocess.run(
-        ["git", "archive", "--format=tar", commit, path], capture_output=True, check=True
-    )
-    return done.stdout
+def commit(name: str) -> str | None:
+    """The sha of the commit that a branch, tag or sha names; None if there is none."""
+    found = git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
+    return found.strip() if found else None
 
 
 def head() -> str:
-    """The hash of the commit that is checked out."""
-    found = git("rev-parse", "--verify", "--quiet", "HEAD^{commit}")
+    """The sha of the commit that is checked out."""
+    found = commit("HEAD")
     if found is None:
-        raise Mistake("there is no commit yet: git add --all && git commit")
-    return found.strip()
+        raise Mistake("there is no commit yet: git add --all && git commit --message Start")
+    return found
+
+
+def fork(base: str) -> str | None:
+    """Where HEAD left the branch `base`, or the remote's; None if there is no such branch."""
+    for name in (base, f"origin/{base}"):
+        if sha := commit(name):
+            found = git("merge-base", "HEAD", sha)
+            return found.strip() if found else sha
+    return None
 
 
 def text(commit: str, path: str) -> str | None:
-    """A file of a commit; None if it has none of that name."""
-    return git("show", f"{commit}:./{path}")
+    """A file of a commit; None if it is not there."""
+    return git("show", "--end-of-options", f"{commit}:{path}")
+
+
+def parsed(lock: str) -> Lock:
+    """The text of a dvc.lock."""
+    stages: dict[str, Any] = (yaml.load(lock, yaml.CSafeLoader) or {}).get("stages") or {}
+    known = hashes(stages)
+    digest = hashlib.sha256(lock.encode()).hexdigest()
+    return Lock(known.get("artifacts/model"), known.get("data/raw.parquet"), digest, stages)
+
+
+def hashes(stages: dict[str, Any]) -> dict[str, str | None]:
+    """The MD5 of every path that the stages of a dvc.lock read or write."""
+    return {
+        entry["path"]: entry.get("md5")
+        for stage in stages.values()
+        for entry in [*stage.get("deps", ()), *stage.get("outs", ())]
+    }
 
 
 def lock(commit: str) -> Lock | None:
-    """The dvc.lock of a commit; None if it has none."""
-    found = text(commit, "dvc.lock")
-    if found is None:
-        return None
-    parsed = yaml.load(found, LOADER)  # noqa: S506 - both loaders are safe
-    stages = (parsed or {}).get("stages", {}).values()
-    files = {
-        one["path"]: one["md5"]
-        for kind in ("deps", "outs")
-        for stage in stages
-        for one in stage.get(kind, [])
-    }
-    digest = hashlib.sha256(found.encode()).hexdigest()
-    return Lock(files.get("artifacts/model"), files.get("data/raw.parquet"), digest)
+    """dvc.lock of a commit; None if it has none."""
+    found = text(commit, LOCK)
+    return None if found is None else parsed(found)
 
 
 def trained(branch: str = "HEAD") -> list[Commit]:
-    """The commits whose dvc.lock differs from all of their parents', oldest first."""
-    found = git("log", "--full-history", "--topo-order", "--reverse", f"--format={FORMAT}",
-                branch, "--", "dvc.lock")  # fmt: skip
-    return [_commit(entry) for entry in (found or "").split("\x1e") if entry.strip()]
+    """The commits that changed dvc.lock, on the branch and on what it merged, oldest first."""
+    form = "--format=%H%x00%s%x00%an%x00%aI%x00%P"
+    order = ("--reverse", "--date-order", "--full-history")
+    found = git("log", "-z", form, *order, "--end-of-options", branch, "--", LOCK)
+    if found is None:
+        raise Mistake(f"there is no branch or commit {branch!r}")
+    fields = found.removesuffix("\0").split("\0") if found else []
+    return [
+        Commit(sha, subject, author, when, tuple(parents.split()))
+        for sha, subject, author, when, parents in zip(*[iter(fields)] * 5, strict=True)
+    ]
 
 
-def _commit(entry: str) -> Commit:
-    sha, subject, author, when, parents = entry.strip("\n").split("\x1f")
-    return Commit(sha, subject, author, datetime.fromisoformat(when), tuple(parents.split()))
+@lru_cache(maxsize=4)
+def _files(project: Path, commit: str) -> Any:
+    from dvc.api import DVCFileSystem
+    from dvc.config import Config
+
+    # The store is where today's configuration says, also for commits from before a move.
+    today = Config.from_cwd()
+    return DVCFileSystem(
+        str(project), rev=commit, config={"core": today["core"], "remote": today["remote"]}
+    )
 
 
 def fetch(commit: str, path: str, into: Path) -> Path | None:
-    """A file or folder of a commit that DVC tracks, copied into a folder; None if it is gone."""
-    from dvc.api import DVCFileSystem
+    """An output of a commit, a file or a folder, copied to the folder `into`.
 
+    It comes from the cache or from the store; None if neither has it.
+    """
     target = into / Path(path).name
     try:
-        DVCFileSystem(rev=commit).get(path, str(target), recursive=True)
+        with replacing(target) as part:
+            _files(Path.cwd(), commit).get(path, str(part), recursive=True)
     except FileNotFoundError:
         return None
+    except Exception as error:
+        why = " ".join(str(error).split())[:200]
+        raise Mistake(f"{path} of {commit[:7]} cannot be fetched from the store: {why}") from error
     return target
 
 
 def release(environment: str, commit: str = "HEAD") -> dict[str, str] | None:
-    """The lines of deploy/<environment>/release.env by name; None before the first release."""
-    found = text(commit, f"deploy/{environment}/release.env")
-    if not found:
-        return None
-    lines = (line.partition("=") for line in found.splitlines() if "=" in line)
-    return {name.strip(): value.strip() for name, _, value in lines}
+    """deploy/<environment>/release.env of a commit; None if nothing was released."""
+    found = text(commit, f"deploy/{environment}/release.env") or ""
+    lines = (line.strip() for line in found.splitlines())
+    values = dict(line.split("=", 1) for line in lines if "=" in line and line[0] != "#")
+    return values if values.get("COMMIT") else None
 
 
 def champion() -> str | None:
-    """The commit whose model production runs, else staging; None before the first release."""
-    for environment in ("production", "staging"):
-        if commit := (release(environment) or {}).get("COMMIT"):
-            return commit
+    """The commit that production runs, else staging; None before the first release."""
+    for environment in ENVIRONMENTS:
+        if found := release(environment):
+            return found["COMMIT"]
     return None
+
+
+def judged() -> str | None:
+    """The sha of HEAD if what a verdict rests on is as HEAD has it; None if it is changed."""
+    paths = (LOCK, "params.yaml", "schema.yaml", "artifacts")
+    clean = git("diff", "--quiet", "HEAD", "--", *paths) is not None
+    return commit("HEAD") if clean else None
+
+
+def shallow() -> bool:
+    """Whether this clone has only the newest commits."""
+    return (git("rev-parse", "--is-shallow-repository") or "").strip() == "true"

@@ -1,6 +1,10 @@
 """Where a commit's dvc.lock comes from: which commit trained it, after which, on which branch."""
 
 import re
+import subprocess
+import tarfile
+from io import BytesIO
+from pathlib import Path
 
 from ops.history import git
 
@@ -36,6 +40,15 @@ def branches() -> dict[str, str]:
     for merge in reversed(merges):
         _name(parents[merge][1:], merged(subjects[merge]), parents, named)
     return named
+
+
+def folder(commit: str, path: str, into: Path) -> Path:
+    """A folder of a commit as Git has it, copied below `into`."""
+    command = ["git", "archive", "--format=tar", commit, path]
+    archive = subprocess.run(command, capture_output=True, check=True).stdout
+    with tarfile.open(fileobj=BytesIO(archive)) as tar:
+        tar.extractall(into, filter="data")
+    return into / path
 
 
 def merged(subject: str) -> str:

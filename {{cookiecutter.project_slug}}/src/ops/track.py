@@ -2,13 +2,12 @@
 
 import json
 import re
-import tarfile
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 from hashlib import sha256
 from importlib.metadata import version
-from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any, Literal
@@ -24,6 +23,7 @@ from ops.trackers import Asset, Dataset, Evidence, Key, Run, Search, Tracker, Tr
 
 GATE = Path("artifacts/gate.json")
 TRIALS = Path("artifacts/trials")
+ROLES = ("raw", "train", "test")
 PLOTS = "artifacts/plots"
 SHORT = 8  # characters of a hash in a name
 LONGEST = 60  # characters of a part of a metric's name
@@ -52,6 +52,8 @@ def track(
     if trials:
         print(log_trials(tracker))
         return
+    if every and history.shallow():
+        raise Mistake("this clone lacks older commits: git fetch --unshallow")
     wanted = history.trained() if every else [newest()]
     print(log_commits(tracker, wanted))
 
@@ -97,7 +99,7 @@ def said(logged: int, known: int, halves: int, gone: list[str]) -> str:
     text = f"{logged} logged, {known} there already"
     text += f", {halves} half run{'s' * (halves > 1)} deleted" if halves else ""
     if gone:
-        text += f"\nwithout a model, as the store lacks it: {', '.join(gone)} (dvc push mends it)"
+        text += f"\nwithout a model, as the store lacks it: {', '.join(gone)}"
     return text
 
 
@@ -118,11 +120,11 @@ def run_of(commit: history.Commit, key: Key, branch: str) -> Iterator[Run]:
         yield Run(
             key=key,
             name=f"{commit.sha[:SHORT]} {commit.subject}",
-            when=commit.when.timestamp(),
+            when=datetime.fromisoformat(commit.when).timestamp(),
             params=flat(yaml.safe_load(history.text(commit.sha, "params.yaml") or "") or {}),
             evidence=merged(evidence, Evidence(tags=tags(commit, lock, branch, model))),
             parent=lineage.origin(commit.parents[0]) if commit.parents else None,
-            dataset=dataset(commit.sha, lock),
+            datasets=datasets(commit.sha, lock),
             model=model,
         )
 
@@ -234,15 +236,22 @@ def merged(*parts: Evidence) -> Evidence:
     )
 
 
-def dataset(commit: str, lock: history.Lock) -> Dataset | None:
-    """The raw data of a commit: its md5, where the object lies, its columns and its profile."""
-    if lock.data is None:
-        return None
+def datasets(commit: str, lock: history.Lock) -> list[Dataset]:
+    """The raw data of a commit and the two sets made from it: md5 and where the object lies."""
     rules = yaml.safe_load(history.text(commit, "schema.yaml") or "") or {}
     columns = {name: column["type"] for name, column in rules.get("columns", {}).items()}
     profile = loaded(commit, "artifacts/data.json") or {}
-    address = f"{store()}/files/md5/{lock.data[:2]}/{lock.data[2:]}"
-    return Dataset("raw.parquet", lock.data, address, columns, {"rows": profile.get("rows")})
+    rows = {"raw": profile.get("rows")}
+    return [
+        Dataset(role, f"{role}.parquet", md5, address(md5), columns, {"rows": rows.get(role)})
+        for role in ROLES
+        if (md5 := lock.hash(Path(f"data/{role}.parquet")))
+    ]
+
+
+def address(md5: str) -> str:
+    """Where the store keeps an object."""
+    return f"{store()}/files/md5/{md5[:2]}/{md5[2:]}"
 
 
 def store() -> str:
@@ -261,7 +270,7 @@ def asset(commit: str, lock: history.Lock, into: Path) -> Asset | None:
     if folder is None:
         return None
     kind = json.loads((folder / "signature.json").read_text("utf-8"))["format"]
-    code = [] if kind == "onnx" else [code_of(commit, into)]
+    code = [] if kind == "onnx" else [lineage.folder(commit, "src/ml", into)]
     return Asset(folder, str(lock.model), requirements(commit, NEEDED[kind]), code)
 
 
@@ -270,14 +279,6 @@ def requirements(commit: str, names: tuple[str, ...]) -> list[str]:
     text = history.text(commit, "uv.lock") or ""
     locked = {one["name"]: one.get("version") for one in tomllib.loads(text).get("package", [])}
     return [f"{name}=={locked.get(name) or version(name)}" for name in names]
-
-
-def code_of(commit: str, into: Path) -> Path:
-    """src/ml of a commit: a pickled pipeline finds its functions there."""
-    archive = history.archive(commit, "src/ml")
-    with tarfile.open(fileobj=BytesIO(archive)) as tar:
-        tar.extractall(into, filter="data")
-    return into / "src/ml"
 
 
 def log_trials(tracker: Tracker) -> str:

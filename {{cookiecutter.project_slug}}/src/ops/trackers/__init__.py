@@ -32,8 +32,9 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Dataset:
-    """The raw data: md5 and address of the object, its schema (type by column) and profile."""
+    """A table: its role, md5 and address of the object, its schema (type by column) and profile."""
 
+    role: str
     name: str
     digest: str
     address: str
@@ -61,7 +62,7 @@ class Run:
     params: Mapping[str, str]
     evidence: Evidence
     parent: str | None = None
-    dataset: Dataset | None = None
+    datasets: Sequence[Dataset] = ()
     model: Asset | None = None
 
 

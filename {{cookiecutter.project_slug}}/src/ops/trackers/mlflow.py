@@ -30,6 +30,7 @@ from mlflow.entities import (
 )
 from mlflow.entities import Run as Logged
 from mlflow.exceptions import MlflowException
+from sqlalchemy import Engine, event
 
 from ml.errors import Mistake
 from ops.trackers import Asset, Dataset, Evidence, Key, Run, Search, Trial, served_model
@@ -71,8 +72,7 @@ class MLflow:
         )
         number = made.info.run_id
         model = self.model(number, run.model, run.key) if run.model else None
-        if run.dataset:
-            self.client.log_inputs(number, [_input(run.dataset)])
+        self.client.log_inputs(number, [_input(one) for one in run.datasets])
         self.write(number, run.evidence, run.params, run.when, model)
         self.link(number, run)
         self.finish(number, run.when)
@@ -234,6 +234,8 @@ def connect(project: str) -> MLflow:
     server = os.environ.get("MLFLOW_TRACKING_URI", "")
     address = server or f"sqlite:///{DATABASE.resolve()}"
     artifacts = None if server else ARTIFACTS.resolve().as_uri()
+    if not server:
+        event.listen(Engine, "connect", _without_waiting)
     try:
         client = MlflowClient(address)
         found = client.get_experiment_by_name(project)
@@ -242,6 +244,11 @@ def connect(project: str) -> MLflow:
     except MlflowException as error:
         reason = " ".join(str(error).split())[:200]
         raise Mistake(f"MLflow at {address.rpartition('@')[2]}: {reason}") from error
+
+
+def _without_waiting(connection: Any, _: Any) -> None:
+    """Let SQLite not wait for the disk: Git can rebuild what a power failure would break."""
+    connection.execute("PRAGMA synchronous = OFF")
 
 
 def _key(run: Logged) -> Key:
@@ -267,7 +274,7 @@ def _tags(run: Run) -> dict[str, str]:
 
 
 def _input(data: Dataset) -> DatasetInput:
-    """The raw data as MLflow shows it: digest, address, columns, profile."""
+    """A table as MLflow shows it: digest, address, columns, profile."""
     scheme, _, _ = data.address.partition("://")
     kind = scheme if "://" in data.address else "local"
     columns = [
@@ -282,7 +289,7 @@ def _input(data: Dataset) -> DatasetInput:
         json.dumps({"mlflow_colspec": columns}),
         json.dumps(data.profile),
     )
-    return DatasetInput(entity, [InputTag("mlflow.data.context", "training")])
+    return DatasetInput(entity, [InputTag("mlflow.data.context", data.role)])
 
 
 def _texts(evidence: Evidence) -> dict[str, str]:
