@@ -6,7 +6,10 @@ from importlib import import_module
 
 from ml.errors import Mistake
 
-COMMANDS = {
+# By the command's name: its module, which has a function of that name, and a line about it.
+Commands = Mapping[str, tuple[str, str]]
+
+COMMANDS: Commands = {
     "data": ("ml.data", "take a table as the project's data; alone: refresh it"),
     "pipeline": ("ml.pipeline", "run the stages whose inputs changed, then store the outputs"),
     "validate": ("ml.stages.validate", "stage: check the data against schema.yaml"),
@@ -18,9 +21,6 @@ COMMANDS = {
     "tune": ("ml.tune", "search the ranges of params.yaml for better values"),
     "show": ("ml.show", "print the metrics and the slices of the last run"),
 }
-
-
-Commands = Mapping[str, tuple[str, str]]
 
 
 def overview(program: str, commands: Commands) -> str:
@@ -42,13 +42,14 @@ def run(program: str, name: str, module: str, arguments: list[str]) -> None:
 
 
 def dispatch(program: str, commands: Commands) -> None:
-    """Run one of a program's commands (name: module and line of help) as this process asks."""
+    """Run one of the program's commands with the arguments of this process."""
     name, *arguments = sys.argv[1:] or ["--help"]
     if name in ("-h", "--help"):
         print(overview(program, commands))
         return
     if name not in commands:
-        print(f"{program}: no command {name!r}; there are {', '.join(commands)}", file=sys.stderr)
+        there = ", ".join(commands)
+        print(f"{program}: no command {name!r}; there are {there}", file=sys.stderr)
         sys.exit(2)
     try:
         run(program, name, commands[name][0], arguments)

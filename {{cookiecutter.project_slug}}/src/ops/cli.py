@@ -1,8 +1,8 @@
 """`ops`: one command a module. Only the module that runs is loaded."""
 
-from ml.cli import dispatch
+from ml.cli import Commands, dispatch
 
-COMMANDS = {
+COMMANDS: Commands = {
     "track": ("ops.track", "log what was trained to the tracker, from Git and the store"),
     "ui": ("ops.ui", "open the tracker's pages"),
 }

@@ -1,4 +1,4 @@
-"""Where a commit's dvc.lock comes from: which commit trained it, after which, on which branch."""
+"""Where a commit comes from: what trained its model, on which branch, by which code."""
 
 import re
 import subprocess
@@ -14,7 +14,8 @@ MERGED = (re.compile(r"^Merge (?:remote-tracking )?branch '([^']+)'"),
 
 def origin(commit: str) -> str | None:
     """The trained commit that a commit has its dvc.lock from, which may be itself."""
-    return (git("rev-list", "-1", commit, "--", "dvc.lock") or "").strip() or None
+    found = git("rev-list", "-1", "--end-of-options", commit, "--", "dvc.lock")
+    return (found or "").strip() or None
 
 
 def current() -> str:
@@ -45,7 +46,7 @@ def branches() -> dict[str, str]:
 def folder(commit: str, path: str, into: Path) -> Path:
     """A folder of a commit as Git has it, copied below `into`."""
     command = ["git", "archive", "--format=tar", commit, path]
-    archive = subprocess.run(command, capture_output=True, check=True).stdout
+    archive = subprocess.run(command, capture_output=True, check=True).stdout  # noqa: S603
     with tarfile.open(fileobj=BytesIO(archive)) as tar:
         tar.extractall(into, filter="data")
     return into / path

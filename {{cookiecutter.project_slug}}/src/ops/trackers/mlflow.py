@@ -37,6 +37,7 @@ from ops.trackers import Asset, Dataset, Evidence, Key, Run, Search, Trial, serv
 
 DATABASE = Path("mlflow.db")
 ARTIFACTS = Path("mlartifacts")
+TABLES = "mlflow.loggedArtifacts"  # the tag by which MLflow's pages find tables
 AT_ONCE = 100  # MLflow takes at most so many params and tags, and ten times as many metrics
 TYPES = {"integer": "long", "category": "string", "boolean": "boolean", "time": "datetime"}
 
@@ -87,6 +88,9 @@ class MLflow:
             ):
                 continue
             self.write(run.info.run_id, evidence, {}, run.info.start_time / 1000, None)
+            tables = [known.tags.get(TABLES, "[]"), _tables(evidence)]
+            both = [one for text in tables for one in json.loads(text)]
+            self.client.set_tag(run.info.run_id, TABLES, json.dumps(both))
 
     def search(self, search: Search) -> int:
         """Add the trials that are not there under one parent; how many were added."""
@@ -108,7 +112,7 @@ class MLflow:
             return
         package = f"mlflow=={version('mlflow-skinny')}"
         command = ["uv", "tool", "run", "--from", package, "mlflow", "ui"]
-        subprocess.run([*command, "--backend-store-uri", self.address], check=False)
+        subprocess.run([*command, "--backend-store-uri", self.address], check=False)  # noqa: S603
 
     def runs(self, query: str) -> Iterator[Logged]:
         """The runs that are not deleted, of a query."""
@@ -154,10 +158,7 @@ class MLflow:
     ) -> None:
         """Params, figures, tags and files of a run; the figures belong to the model as well."""
         moment = _milliseconds(when)
-        tables = [{"path": path, "type": "table"} for path in evidence.tables]
-        tags = dict(evidence.tags) | (
-            {"mlflow.loggedArtifacts": json.dumps(tables)} if tables else {}
-        )
+        tags = dict(evidence.tags) | ({TABLES: _tables(evidence)} if evidence.tables else {})
         figures = [
             Metric(name, value, moment, 0, model) for name, value in evidence.metrics.items()
         ]
@@ -290,6 +291,11 @@ def _input(data: Dataset) -> DatasetInput:
         json.dumps(data.profile),
     )
     return DatasetInput(entity, [InputTag("mlflow.data.context", data.role)])
+
+
+def _tables(evidence: Evidence) -> str:
+    """The value of the tag that names the tables."""
+    return json.dumps([{"path": path, "type": "table"} for path in evidence.tables])
 
 
 def _texts(evidence: Evidence) -> dict[str, str]:
