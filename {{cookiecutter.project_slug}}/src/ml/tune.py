@@ -120,8 +120,9 @@ def tune(
             total=p.trials + 1,
             unit=" trials",
         ):
-            study = study.model_copy(update={"trials": (*study.trials, trial)})
-            write_json(study.model_dump(mode="json"), path_of(study))
+            longer = study.model_copy(update={"trials": (*study.trials, trial)})
+            write_json(longer.model_dump(mode="json"), path_of(study))
+            study = longer
     except KeyboardInterrupt:
         print(f"\nstopped after {len(study.trials)} trials; make tune goes on from there")
         raise
