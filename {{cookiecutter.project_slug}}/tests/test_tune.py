@@ -140,7 +140,7 @@ def test_dask_finds_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     first = found()
     next(Path("artifacts/trials").glob("*.json")).unlink()
     edit("backend: threading", "backend: dask")
-    with distributed.LocalCluster(n_workers=1, processes=False, dashboard_address=None) as cluster:
+    with distributed.LocalCluster(n_workers=1, dashboard_address=None) as cluster:
         monkeypatch.setenv("DASK_SCHEDULER_ADDRESS", cluster.scheduler_address)
         tune.tune(apply=False)
     assert found() == first
