@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from ml import model
 from ml.errors import Mistake
 from ml.features import inputs
 from ops import history, lineage
-from ops.track import distinct, flat, log_trials, track
+from ops.track import distinct, flat, log_trials, requirements, track
 from ops.trackers import Asset, Key, connect
 from ops.trackers.mlflow import MLflow, _save
 
@@ -455,13 +456,31 @@ def test_nested_params_become_dotted() -> None:
 
 
 @pytest.mark.parametrize(
-    ("subject", "branch"),
+    ("subject", "branch", "number"),
     [
-        ("Merge branch 'faster' into main", "faster"),
-        ("Merge remote-tracking branch 'origin/faster'", "origin/faster"),
-        ("Merge pull request #3 from ada/new/season", "new/season"),
-        ("Merge two ways of counting", ""),
+        ("Merge branch 'faster' into main", "faster", ""),
+        ("Merge remote-tracking branch 'origin/faster'", "origin/faster", ""),
+        ("Merge pull request #3 from ada/new/season", "new/season", "3"),
+        ("Merge two ways of counting", "", ""),
+        ("Count in two ways (#12)", "", "12"),
+        ("Mend (#12) again", "", ""),
     ],
 )
-def test_a_merge_names_its_branch(subject: str, branch: str) -> None:
-    assert lineage.merged(subject) == branch
+def test_a_subject_names_its_branch_and_request(subject: str, branch: str, number: str) -> None:
+    assert (lineage.branch(subject), lineage.request(subject)) == (branch, number)
+
+
+@pytest.mark.usefixtures("repo")
+def test_a_model_needs_the_versions_that_the_commit_locked() -> None:
+    Path("uv.lock").write_text('[[package]]\nname = "numpy"\nversion = "9.9"\n')
+    sha = commit("Lock")
+    installed = version("pandas")
+    assert requirements(sha, ("numpy", "pandas")) == ["numpy==9.9", f"pandas=={installed}"]
+
+
+@pytest.mark.usefixtures("repo")
+def test_what_is_not_committed_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    with Path("params.yaml").open("a") as file:
+        file.write("# changed\n")
+    track(every=False)
+    assert "what is not committed is not logged" in capsys.readouterr().out

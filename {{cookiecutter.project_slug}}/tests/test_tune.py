@@ -231,6 +231,21 @@ def test_what_cannot_work_is_a_mistake(old: str, new: str, said: str) -> None:
 
 
 @pytest.mark.usefixtures("search")
+def test_a_regression_is_searched_too() -> None:
+    table = pd.read_parquet("data/train.parquet")
+    table.assign(kind=(table["length"] // 4 % 2) * 10.0).to_parquet("data/train.parquet")
+    columns = {"length": Column(type="number"), "kind": Column(type="number")}
+    rules = Schema(task="regression", target="kind", columns=columns)
+    Path("schema.yaml").write_text(schema.dump(rules))
+    edit("DecisionTreeClassifier", "DecisionTreeRegressor")
+    edit("metric: accuracy", "metric: rmse")
+    tune.tune(apply=True)
+    values = [one["value"] for one in found()]
+    assert min(values) < values[0]
+    assert "max_depth: 1," not in Path("params.yaml").read_text()
+
+
+@pytest.mark.usefixtures("search")
 def test_no_training_set_is_a_mistake() -> None:
     Path("data/train.parquet").unlink()
     with pytest.raises(Mistake, match="make pipeline"):

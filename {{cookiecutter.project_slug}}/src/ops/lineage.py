@@ -3,6 +3,7 @@
 import re
 import subprocess
 import tarfile
+from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from ops.history import git
 
 MERGED = (re.compile(r"^Merge (?:remote-tracking )?branch '([^']+)'"),
           re.compile(r"^Merge pull request \S+ from [^/\s]+/(\S+)"))  # fmt: skip
+REQUEST = re.compile(r"^Merge pull request #(\d+) |\(#(\d+)\)$")
 
 
 def origin(commit: str) -> str | None:
@@ -25,22 +27,29 @@ def current() -> str:
     return name or next((line for line in (here or "").splitlines() if line != "HEAD"), "")
 
 
-def branches() -> dict[str, str]:
-    """The branch of each commit of HEAD's history: the current one's, or as its merge names it."""
+def merges() -> dict[str, str]:
+    """The subject of the merge by which a commit came to HEAD's own line, for those that did."""
     found = git("log", "--topo-order", "--format=%H%x1f%P%x1f%s") or ""
     entries = [line.split("\x1f", 2) for line in found.splitlines()]
     parents = {sha: before.split() for sha, before, _ in entries}
     subjects = {sha: subject for sha, _, subject in entries}
-    chain = next(iter(parents), None)
-    named: dict[str, str] = {}
-    merges = []
-    while chain:
-        named[chain] = current() if not named else next(iter(named.values()))
-        merges.append(chain)
-        chain = next(iter(parents.get(chain, [])), None)
-    for merge in reversed(merges):
-        _name(parents[merge][1:], merged(subjects[merge]), parents, named)
-    return named
+    line = list(_line(next(iter(parents), ""), parents))
+    own, brought = set(line), {}
+    for merge in reversed(line):
+        todo = parents[merge][1:]
+        while todo:
+            commit = todo.pop()
+            if commit in parents and commit not in own and commit not in brought:
+                brought[commit] = subjects[merge]
+                todo += parents[commit]
+    return brought
+
+
+def _line(commit: str, parents: dict[str, list[str]]) -> Iterator[str]:
+    """The first parents of a commit, itself first."""
+    while commit in parents:
+        yield commit
+        commit = next(iter(parents[commit]), "")
 
 
 def folder(commit: str, path: str, into: Path) -> Path:
@@ -52,16 +61,12 @@ def folder(commit: str, path: str, into: Path) -> Path:
     return into / path
 
 
-def merged(subject: str) -> str:
+def branch(merge: str) -> str:
     """The branch that the subject of a merge names; "" if it names none."""
-    return next((found[1] for one in MERGED if (found := one.match(subject))), "")
+    return next((found[1] for one in MERGED if (found := one.match(merge))), "")
 
 
-def _name(
-    todo: list[str], branch: str, parents: dict[str, list[str]], named: dict[str, str]
-) -> None:
-    while todo:
-        commit = todo.pop()
-        if commit in parents and commit not in named:
-            named[commit] = branch
-            todo += parents[commit]
+def request(subject: str) -> str:
+    """The number of the pull request that a subject names; "" if it names none."""
+    found = REQUEST.search(subject)
+    return found[1] or found[2] if found else ""

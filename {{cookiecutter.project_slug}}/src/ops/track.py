@@ -54,6 +54,8 @@ def track(
         return
     if every and history.shallow():
         raise Mistake("this clone lacks older commits: git fetch --unshallow")
+    if history.judged() is None:
+        print("what is not committed is not logged: dvc.lock, params.yaml or artifacts/ changed")
     wanted = history.trained() if every else [newest()]
     print(log_commits(tracker, wanted))
 
@@ -82,10 +84,12 @@ def log_commits(tracker: Tracker, wanted: list[history.Commit]) -> str:
     halves = tracker.clear(keys.values())
     known = set(tracker.complete())
     missing = [commit for commit in keys if keys[commit] not in known]
-    branches = lineage.branches() if missing else {}
+    merges, here = (lineage.merges(), lineage.current()) if missing else ({}, "")
     gone = []
     for commit in tqdm(missing, unit=" commits", disable=not missing):
-        with run_of(commit, keys[commit], branches.get(commit.sha, "")) as run:
+        merge = merges.get(commit.sha)
+        branch = here if merge is None else lineage.branch(merge)
+        with run_of(commit, keys[commit], branch, merge or commit.subject) as run:
             tracker.log(run)
             gone += [] if run.model else [commit.sha[:SHORT]]
     for key in set(keys.values()) & known:
@@ -110,8 +114,11 @@ def key_of(commit: str) -> Key | None:
 
 
 @contextmanager
-def run_of(commit: history.Commit, key: Key, branch: str) -> Iterator[Run]:
-    """A commit as a run; the model's files are there until the block ends."""
+def run_of(commit: history.Commit, key: Key, branch: str, request: str) -> Iterator[Run]:
+    """A commit as a run; the model's files are there until the block ends.
+
+    `request` is the subject that may name a pull request.
+    """
     lock = history.lock(commit.sha)
     assert lock is not None
     with TemporaryDirectory() as folder:
@@ -122,7 +129,7 @@ def run_of(commit: history.Commit, key: Key, branch: str) -> Iterator[Run]:
             name=f"{commit.sha[:SHORT]} {commit.subject}",
             when=datetime.fromisoformat(commit.when).timestamp(),
             params=flat(yaml.safe_load(history.text(commit.sha, "params.yaml") or "") or {}),
-            evidence=merged(evidence, Evidence(tags=tags(commit, lock, branch, model))),
+            evidence=merged(evidence, Evidence(tags=tags(commit, lock, branch, request, model))),
             parent=lineage.origin(commit.parents[0]) if commit.parents else None,
             datasets=datasets(commit.sha, lock),
             model=model,
@@ -130,13 +137,14 @@ def run_of(commit: history.Commit, key: Key, branch: str) -> Iterator[Run]:
 
 
 def tags(
-    commit: history.Commit, lock: history.Lock, branch: str, model: Asset | None
+    commit: history.Commit, lock: history.Lock, branch: str, request: str, model: Asset | None
 ) -> dict[str, str]:
     """What the run is found by."""
     return {
         "author": commit.author,
         "subject": commit.subject,
         "branch": branch,
+        "pull_request": lineage.request(request),
         "data": lock.data or "",
         "model": lock.model or "",
         "model_state": "stored" if model else "gone from the store",
