@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from ops import history, lineage
 from ops.track import distinct, flat, log_trials, requirements, track
 from ops.trackers import Asset, connect
 from ops.trackers.mlflow import MLflow, _save
+from ops.ui import ui
 
 TEMPLATE = Path(__file__).parents[2]
 NAME = "bees-model"
@@ -455,6 +457,20 @@ def test_a_half_trial_is_logged_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     assert log_trials(tracker) == "2 trials logged, 1 there already"
     trials = [one.data.tags["trial"] for one in tracker.runs("tags.kind = 'trial'")]
     assert sorted(trials) == ["0", "1", "2"]
+
+
+def test_the_pages_open_with_the_mlflow_that_wrote_the_runs(
+    repo: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: list[list[str]] = []
+    monkeypatch.setattr(subprocess, "run", lambda command, **_: asked.append(command))
+    ui()
+    (command,) = asked
+    assert f"mlflow=={version('mlflow-skinny')}" in command
+    assert f"sqlite:///{repo}/mlflow.db" in command
+    replace(connect("mlflow", NAME), address="http://127.0.0.1:9").ui()
+    assert capsys.readouterr().out == "http://127.0.0.1:9\n"
+    assert len(asked) == 1
 
 
 @given(st.lists(st.text(max_size=100), unique=True, max_size=8))

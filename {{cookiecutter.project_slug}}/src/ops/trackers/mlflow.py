@@ -112,7 +112,10 @@ class MLflow:
             return
         package = f"mlflow=={version('mlflow-skinny')}"
         command = ["uv", "tool", "run", "--from", package, "mlflow", "ui"]
-        subprocess.run([*command, "--backend-store-uri", self.address], check=False)  # noqa: S603
+        try:
+            subprocess.run([*command, "--backend-store-uri", self.address], check=False)  # noqa: S603
+        except FileNotFoundError:
+            raise Mistake("uv is not installed: make setup, or https://docs.astral.sh/uv") from None
 
     def runs(self, query: str) -> Iterator[Logged]:
         """The runs that are not deleted, of a query."""
@@ -205,7 +208,9 @@ class MLflow:
     def parent(self, search: Search) -> str:
         """The run that the trials of a search are under; made if it is not there."""
         for run in self.runs(f"tags.kind = 'search' and tags.study = '{search.key}'"):
-            return str(run.info.run_id)
+            if "complete" in run.data.tags:
+                return str(run.info.run_id)
+            self.delete(run)
         first = min(trial.when for trial in search.trials)
         tags = {"kind": "search", "study": search.key, **search.tags}
         made = self.client.create_run(
