@@ -201,5 +201,6 @@ def remember(said: Data, rules: schema.Schema | None) -> None:
             ours, other = other, ours
         estimator = document["train"]["estimator"]
         estimator["class"] = re.sub(f"{other}$", ours, estimator["class"])
+        document["tune"]["metric"] = "rmse" if rules.task == "regression" else "log_loss"
     with replacing(params.PARAMS) as part, part.open("w", encoding="utf-8") as file:
         yaml.dump(document, file)

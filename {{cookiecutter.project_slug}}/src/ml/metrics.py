@@ -12,6 +12,8 @@ from ml.profile import rounded
 
 Metrics = dict[str, float | int | None]
 
+HIGHER_IS_BETTER = frozenset({"accuracy", "f1_macro", "r2", "roc_auc"})
+
 
 def measure(
     actual: np.ndarray, predictions: Predictions, labels: tuple[int | str, ...] | None, bins: int
