@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated, cast, get_args
+from typing import Annotated, Any, cast, get_args
 
 import pandas as pd
 import typer
@@ -21,6 +21,8 @@ from ml.stages.validate import Validate
 RAW = Path("data/raw.parquet")
 POINTER = Path("data/raw.parquet.dvc")
 NEXT = {True: "review schema.yaml, then make pipeline", False: "make pipeline"}
+# Metrics that compare models, the usual one first: of a classification, and of a regression.
+JUDGED = (("log_loss", "brier", "accuracy"), ("rmse", "mae"))
 WRITTEN = (RAW, POINTER, schema.SCHEMA, params.PARAMS, Path("data/.gitignore"))
 
 
@@ -188,7 +190,7 @@ def storable(rows: pd.DataFrame, rules: schema.Schema) -> pd.DataFrame:
 
 
 def remember(said: Data, rules: schema.Schema | None) -> None:
-    """Write what was said to params.yaml, and for a new schema its split and kind of estimator."""
+    """Write what was said to params.yaml, and for a new schema its split, estimator and metric."""
     yaml = YAML()
     yaml.width = 4096
     document = yaml.load(params.PARAMS.read_text(encoding="utf-8"))
@@ -200,8 +202,18 @@ def remember(said: Data, rules: schema.Schema | None) -> None:
             ours, other = other, ours
         estimator = document["train"]["estimator"]
         estimator["class"] = re.sub(f"{other}$", ours, estimator["class"])
+        judge(document["gate"], rules.task)
     with replacing(params.PARAMS) as part, part.open("w", encoding="utf-8") as file:
         yaml.dump(document, file)
+
+
+def judge(gate: dict[str, Any], task: schema.Task) -> None:
+    """Judge by a metric of the task; limits on metrics of the other kind of task go."""
+    known = JUDGED[task == "regression"]
+    if gate["metric"] not in known:
+        gate["metric"] = known[0]
+        gate["minimum"] = {known[0]: "naive"}
+        gate["slices"].update(limit="naive")
 
 
 def described(rows: pd.DataFrame, rules: schema.Schema) -> str:

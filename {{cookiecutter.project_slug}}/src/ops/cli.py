@@ -1,0 +1,14 @@
+"""`ops`: one command a module. Only the module that runs is loaded."""
+
+from ml.cli import Commands, dispatch
+
+COMMANDS: Commands = {
+    "gate": ("ops.gate", "judge this commit: minimum, slices, champion, budget"),
+    "report": ("ops.report", "what this commit changes, as the Markdown of a pull request"),
+    "card": ("ops.card", "write docs/model-card.md and docs/data-sheet.md, or check them"),
+}
+
+
+def main() -> None:
+    """Run `ops` with the arguments of this process."""
+    dispatch("ops", COMMANDS)
