@@ -212,7 +212,8 @@ def judge(gate: dict[str, Any], task: schema.Task) -> None:
     known = JUDGED[task == "regression"]
     if gate["metric"] not in known:
         gate["metric"] = known[0]
-        gate["minimum"] = {known[0]: "naive"}
+        gate["minimum"].clear()
+        gate["minimum"][known[0]] = "naive"
         gate["slices"].update(limit="naive")
 
 

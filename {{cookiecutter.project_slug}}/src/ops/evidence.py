@@ -92,13 +92,16 @@ def changed(lock: history.Lock) -> list[str]:
     A file that is not here, such as raw data that nobody pulled, is not counted.
     """
     now = params.read(params.PARAMS) or {}
-    entries, sections = [], []
-    for stage in lock.stages.values():
-        entries += [*stage.get("deps", ()), *stage.get("outs", ())]
-        sections += (stage.get("params") or {}).get(str(params.PARAMS), {}).items()
-    files = {entry["path"]: entry.get("md5") for entry in entries}
-    found = [path for path, md5 in files.items() if Path(path).is_file() and md5 != _md5(path)]
-    return found + [f"{params.PARAMS}: {name}" for name, old in sections if now.get(name) != old]
+    files = history.hashes(lock.stages).items()
+    found = [path for path, md5 in files if Path(path).is_file() and md5 != _md5(path)]
+    sections = {
+        name: value
+        for stage in lock.stages.values()
+        for name, value in (stage.get("params") or {}).get(str(params.PARAMS), {}).items()
+    }
+    return found + [
+        f"{params.PARAMS}: {name}" for name, old in sections.items() if now.get(name) != old
+    ]
 
 
 def _md5(path: str) -> str:

@@ -67,6 +67,13 @@ def verdict() -> Verdict:
     return found
 
 
+def current() -> Verdict:
+    """The verdict that is written, if it is on this commit; else a new one."""
+    found = load()
+    clean = history.judged()
+    return found if found and clean and found.commit == clean else verdict()
+
+
 def rows(checks: Iterable[Check]) -> list[dict[str, object]]:
     """The checks as rows of text."""
     return [

@@ -33,6 +33,10 @@ class Lock(NamedTuple):
     digest: str
     stages: dict[str, Any]
 
+    def hash(self, path: Path) -> str | None:
+        """The MD5 of a file or folder that a stage reads or writes."""
+        return hashes(self.stages).get(path.as_posix())
+
 
 def git(*arguments: str) -> str | None:
     """What a git command prints; None if it fails."""
@@ -74,13 +78,18 @@ def text(commit: str, path: str) -> str | None:
 def parsed(lock: str) -> Lock:
     """The text of a dvc.lock."""
     stages: dict[str, Any] = (yaml.load(lock, yaml.CSafeLoader) or {}).get("stages") or {}
-    hashes = {
+    known = hashes(stages)
+    digest = hashlib.sha256(lock.encode()).hexdigest()
+    return Lock(known.get("artifacts/model"), known.get("data/raw.parquet"), digest, stages)
+
+
+def hashes(stages: dict[str, Any]) -> dict[str, str | None]:
+    """The MD5 of every path that the stages of a dvc.lock read or write."""
+    return {
         entry["path"]: entry.get("md5")
         for stage in stages.values()
         for entry in [*stage.get("deps", ()), *stage.get("outs", ())]
     }
-    digest = hashlib.sha256(lock.encode()).hexdigest()
-    return Lock(hashes.get("artifacts/model"), hashes.get("data/raw.parquet"), digest, stages)
 
 
 def lock(commit: str) -> Lock | None:

@@ -120,7 +120,7 @@ def unseen(commit: str, there: history.Lock | None, here: Evidence, folder: Path
     know the answers.
     """
     rows = np.arange(len(here.table))
-    if there and trained_on(there) == trained_on(here.lock):
+    if there and there.hash(TRAIN) == here.lock.hash(TRAIN):
         return rows
     path = history.fetch(commit, TRAIN.as_posix(), folder)
     if path is None:
@@ -132,12 +132,6 @@ def unseen(commit: str, there: history.Lock | None, here: Evidence, folder: Path
     if not len(rows):
         raise Incomparable("it was trained on every row of this test set")
     return rows
-
-
-def trained_on(lock: history.Lock) -> str | None:
-    """The MD5 of the training set."""
-    outs = lock.stages.get("prepare", {}).get("outs", ())
-    return next((out.get("md5") for out in outs if out["path"] == TRAIN.as_posix()), None)
 
 
 def _keys(table: pd.DataFrame) -> list[int]:
