@@ -150,14 +150,13 @@ class Judge:
     def slice_reason(self, rows: int, apart: compare.Interval) -> str:
         """Why a slice passes, is refused, or is only shown."""
         bound = NAMED if self.p.slices.limit == "naive" else "the limit"
+        counted = f"{rows} row{'s' * (rows != 1)}"
         if rows < self.p.slices.min_rows:
-            return (
-                f"{rows} rows: too few to judge ({self.p.slices.min_rows} are needed), only shown"
-            )
+            return f"{counted}: too few to judge ({self.p.slices.min_rows} are needed), only shown"
         if apart.low > 0:
-            return f"{rows} rows: surely worse than {bound}, by {span(apart)}"
+            return f"{counted}: surely worse than {bound}, by {span(apart)}"
         sure = "surely better" if apart.high < 0 else "not surely worse"
-        return f"{rows} rows: {sure} than {bound}"
+        return f"{counted}: {sure} than {bound}"
 
     def champion(self, other: Rival | None) -> Check:
         """The model against the one that is released, on the same rows."""
@@ -205,13 +204,17 @@ class Judge:
             )
         return f"{'surely better' if found.high < 0 else 'not worse'} {who}"
 
+    def size(self) -> Check:
+        """The megabytes of artifacts/model."""
+        size = sum(file.stat().st_size for file in model.FOLDER.rglob("*") if file.is_file()) / 1e6
+        return limited("budget", "artifacts/model, MB", size, self.p.budget.model_mb)
+
     def budget(self) -> list[Check]:
         """Size of the model, and times of predictions of one row."""
-        size = sum(file.stat().st_size for file in model.FOLDER.rglob("*") if file.is_file()) / 1e6
         times = latencies(self.here) * 1000
         limits = self.p.budget
         return [
-            limited("budget", "artifacts/model, MB", size, limits.model_mb),
+            self.size(),
             limited("budget", "one row, p50, ms", float(np.quantile(times, 0.5)), limits.p50_ms),
             limited("budget", "one row, p99, ms", float(np.quantile(times, 0.99)), limits.p99_ms),
         ]

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Sized
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 TEMPLATES = Path(__file__).parent / "templates"
 MOST = 60  # characters of a name
 JOINER = "\u200b"  # of no width: keeps @ and # from becoming a mention or a link
-SPECIAL = re.compile(r"[^\w\s,.;:()%+=-]|_", re.ASCII)
+# Punctuation that may mean something; _ and / mean nothing between letters.
+SPECIAL = re.compile(r"(?<=\w)[_/](?=\w)|([^\w\s,.;:()%+=-]|_)", re.ASCII)
 
 
 def line(value: object, most: int = MOST) -> str:
@@ -23,7 +24,11 @@ def line(value: object, most: int = MOST) -> str:
 
 def _entity(char: re.Match[str]) -> str:
     code = ord(char[0])
-    return char[0] if code > 127 else f"&#{code};" + (JOINER if char[0] in "@#" else "")
+    return (
+        char[0]
+        if code > 127 or char[1] is None
+        else f"&#{code};" + (JOINER if char[0] in "@#" else "")
+    )
 
 
 def plain(value: object, most: int = 400) -> str:
@@ -35,7 +40,7 @@ def plain(value: object, most: int = 400) -> str:
 def code(value: object, most: int = MOST) -> str:
     """A name as code, in which GitHub links nothing."""
     text = line(value, most)
-    if "`" in text or "|" in text:
+    if set(text) & set("`|<"):
         return f"<code>{plain(text, most)}</code>"
     return f"`{text}`"
 
@@ -50,7 +55,7 @@ def figure(value: object) -> str:
     if value is None or (isinstance(value, float) and not math.isfinite(value)):
         return "\u2013"
     if isinstance(value, float):
-        return f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"
+        return f"{value + 0.0:.3g}" if abs(value) < 1000 else f"{value:.0f}"
     return str(value)
 
 
@@ -59,7 +64,7 @@ def span(low: float | None, high: float | None) -> str:
     return "" if low is None or high is None else f" ({figure(low)} to {figure(high)})"
 
 
-def cut(rows: Sequence[Any], most: int) -> str:
+def cut(rows: Sized, most: int) -> str:
     """The line that says how many rows of a table are left out; nothing if none is."""
     left = len(rows) - most
     return f"\n… and {left} more, left out to keep this page short.\n" if left > 0 else ""

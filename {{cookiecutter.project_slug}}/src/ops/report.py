@@ -55,14 +55,28 @@ def rival_facts(commit: str | None, here: Evidence, p: Gate) -> dict[str, Any] |
     if commit is None:
         return None
     other = rival(commit, here)
+    metrics = compared(here, other, p)
+    judged = next(one for one in metrics if one["name"] == p.metric)
     return {
+        "judged": judged,
+        "words": words(judged),
         "commit": commit,
         "same": other.same,
         "reason": other.reason,
         "comparable": other.answer is not None,
         "rows": len(other.rows),
-        "metrics": compared(here, other, p),
+        "metrics": metrics,
     }
+
+
+def words(judged: dict[str, Any]) -> str:
+    """What a difference and its interval say."""
+    if judged["better"] is None:
+        return "the difference is not known"
+    if judged["low"] > 0 or judged["high"] < 0:
+        return "this commit is surely " + ("better" if judged["low"] > 0 else "worse")
+    kind = "better" if judged["better"] > 0 else "worse" if judged["better"] < 0 else ""
+    return f"{kind} now, but that may be chance" if kind else "no difference"
 
 
 def slice_facts(here: Evidence, verdict: gate.Verdict, base: str | None) -> list[dict[str, Any]]:
