@@ -23,7 +23,6 @@ Name = Mean | Whole
 MEANS: tuple[str, ...] = get_args(Mean)
 HIGHER = ("accuracy", "roc_auc", "f1_macro", "r2")  # better the higher they are
 OF_TASK: dict[Task, Mean] = {"binary": "log_loss", "multiclass": "log_loss", "regression": "rmse"}
-DRAWN = 1 << 20  # rows in memory at once
 
 
 class Interval(NamedTuple):
@@ -104,10 +103,10 @@ def resampled(losses: np.ndarray, draws: int, seed: int) -> np.ndarray:
     rows = len(losses)
     chance = np.random.default_rng(seed)
     means = np.empty((draws, losses.shape[1]))
-    step = max(1, DRAWN // rows)
-    for first in range(0, draws, step):
-        picked = chance.integers(0, rows, (min(step, draws - first), rows))
-        means[first : first + step] = losses[picked].mean(axis=1)
+    # How often each row was drawn, instead of the drawn rows: faster, and no more memory.
+    for draw in range(draws):
+        picked = chance.integers(0, rows, rows)
+        means[draw] = np.bincount(picked, minlength=rows) @ losses / rows
     return means
 
 
