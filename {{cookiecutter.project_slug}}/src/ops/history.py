@@ -106,10 +106,18 @@ def trained(branch: str = "HEAD") -> list[Commit]:
     if found is None:
         raise Mistake(f"there is no branch or commit {branch!r}")
     fields = found.removesuffix("\0").split("\0") if found else []
-    return [
+    commits = [
         Commit(sha, subject, author, when, tuple(parents.split()))
         for sha, subject, author, when, parents in zip(*[iter(fields)] * 5, strict=True)
     ]
+    return [one for one in commits if len(one.parents) < 2 or not _inherited(one)]
+
+
+def _inherited(merge: Commit) -> bool:
+    """Whether a merge has the dvc.lock of one of its parents."""
+    names = [f"{sha}:{LOCK}" for sha in (merge.sha, *merge.parents)]
+    own, *others = (git("rev-parse", "--verify", "--quiet", name) for name in names)
+    return own in others
 
 
 @lru_cache(maxsize=4)
@@ -133,12 +141,19 @@ def fetch(commit: str, path: str, into: Path) -> Path | None:
     try:
         with replacing(target) as part:
             _files(Path.cwd(), commit).get(path, str(part), recursive=True)
-    except FileNotFoundError:
-        return None
     except Exception as error:
+        if _gone(error):
+            return None
         why = " ".join(str(error).split())[:200]
         raise Mistake(f"{path} of {commit[:7]} cannot be fetched from the store: {why}") from error
     return target
+
+
+def _gone(error: BaseException | None) -> bool:
+    # DVC wraps the reason; another one, such as a store out of reach, is no missing object.
+    return isinstance(error, FileNotFoundError) or (
+        error is not None and _gone(error.__cause__ or error.__context__)
+    )
 
 
 def release(environment: str, commit: str = "HEAD") -> dict[str, str] | None:
