@@ -20,7 +20,8 @@ from ops.evidence import METRICS, SLICES, Evidence
 from ops.limits import Gate, Limit
 from ops.rival import Rival
 
-WARM_UP, CALLS = 50, 500  # predictions of one row that are not timed, and that are
+# Predictions of one row that are not timed, and that are; the time that they may take in all.
+WARM_UP, CALLS, SECONDS = 20, 500, 1.0
 NAMED = "the naive predictor"
 
 Kind = Literal["minimum", "slices", "champion", "budget"]
@@ -286,16 +287,20 @@ def difference(
 
 
 def latencies(here: Evidence) -> np.ndarray:
-    """Seconds of each of CALLS predictions of one row, after WARM_UP that do not count."""
+    """Seconds of each prediction of one row: CALLS, or as many as SECONDS allow."""
     table = inputs(here.table.head(CALLS), here.exported.signature.columns)
     rows = [table.iloc[[n]] for n in range(len(table))]
     calls = answering(here, rows)
-    taken = []
-    for n in range(WARM_UP + CALLS):
+    for call in calls[:WARM_UP]:
+        call()
+    taken, end = [], perf_counter() + SECONDS
+    for n in range(CALLS):
         start = perf_counter()
         calls[n % len(calls)]()
         taken.append(perf_counter() - start)
-    return np.asarray(taken[WARM_UP:])
+        if start > end:
+            break
+    return np.asarray(taken)
 
 
 def answering(here: Evidence, rows: list[pd.DataFrame]) -> list[Callable[[], Any]]:

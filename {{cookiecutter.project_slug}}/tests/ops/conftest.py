@@ -18,6 +18,7 @@ from ml.stages.export import export
 from ml.stages.prepare import prepare
 from ml.stages.train import train
 from ml.stages.validate import validate
+from ops import checks
 
 TEMPLATE = Path(__file__).parents[2]
 RAW, TRAIN, TEST = (Path(f"data/{name}.parquet") for name in ("raw", "train", "test"))
@@ -171,6 +172,8 @@ def project(request, templates, tmp_path, monkeypatch):
     """A project of one commit; its task is binary, if a test asks for no other."""
     shutil.copytree(templates[request.param], tmp_path / "project")
     monkeypatch.chdir(tmp_path / "project")
+    monkeypatch.setattr(checks, "CALLS", 5)
+    monkeypatch.setattr(checks, "WARM_UP", 1)
     for name, value in IDENTITY.items():
         monkeypatch.setenv(name, value)
     return Project()
