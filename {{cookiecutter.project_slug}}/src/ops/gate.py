@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import typer
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from ml import params
 from ml.errors import Mistake
@@ -29,8 +29,11 @@ class Verdict(BaseModel):
 
 
 def load(path: Path = GATE) -> Verdict | None:
-    """The verdict that was written last; None if there is none."""
-    return Verdict.model_validate_json(path.read_bytes()) if path.exists() else None
+    """The verdict that was written last; None if there is none that can be read."""
+    try:
+        return Verdict.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError):
+        return None
 
 
 def judged(here: Evidence, p: Gate) -> Verdict:

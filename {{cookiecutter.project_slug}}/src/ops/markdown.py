@@ -10,7 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 TEMPLATES = Path(__file__).parent / "templates"
 MOST = 60  # characters of a name
-JOINER = "\u200b"  # of no width: keeps @ and # from becoming a mention or a link
+JOINER = "\u200b"  # of no width: keeps @, # and // from becoming a mention or a link
 # Punctuation that may mean something; _ and / mean nothing between letters.
 SPECIAL = re.compile(r"(?<=\w)[_/](?=\w)|([^\w\s,.;:()%+=-]|_)", re.ASCII)
 
@@ -27,7 +27,7 @@ def _entity(char: re.Match[str]) -> str:
     return (
         char[0]
         if code > 127 or char[1] is None
-        else f"&#{code};" + (JOINER if char[0] in "@#" else "")
+        else f"&#{code};" + (JOINER if char[0] in "@#/" else "")
     )
 
 
