@@ -161,7 +161,7 @@ class Judge:
 
     def champion(self, other: Rival | None) -> Check:
         """The model against the one that is released, on the same rows."""
-        name = f"{self.p.metric}: worse than the champion by"
+        name = f"{self.p.metric}, worse by"
         if other is None:
             why = "nothing is released yet: there is no champion to compare with"
             return Check(kind="champion", name=name, passed=True, judged=False, reason=why)

@@ -11,12 +11,13 @@ from ml.errors import Mistake
 from ml.files import write_json
 from ml.show import aligned
 from ops import history
-from ops.checks import Check, Judge
+from ops.checks import Check, Judge, measured
 from ops.evidence import Evidence, gathered
 from ops.limits import Gate
 from ops.rival import rival
 
 GATE = Path("artifacts/gate.json")
+EVIDENCE = "evidence"  # the check of a verdict on what cannot be judged
 
 
 class Verdict(BaseModel):
@@ -38,6 +39,7 @@ def load(path: Path = GATE) -> Verdict | None:
 
 def judged(here: Evidence, p: Gate) -> Verdict:
     """The verdict on the evidence."""
+    measured(here, p.metric)  # also where no slice and no champion needs it
     judge, commit = Judge(here, p), history.champion()
     checks = [
         *judge.minimum(),
@@ -55,7 +57,7 @@ def judged(here: Evidence, p: Gate) -> Verdict:
 
 def refused(reason: str) -> Verdict:
     """The verdict on what cannot be judged."""
-    check = Check(kind="minimum", name="evidence", passed=False, judged=False, reason=reason)
+    check = Check(kind="minimum", name=EVIDENCE, passed=False, judged=False, reason=reason)
     return Verdict(passed=False, commit=history.judged(), champion=None, checks=[check])
 
 

@@ -6,7 +6,6 @@ from typing import Annotated, Any
 import typer
 
 from ml import params
-from ml.errors import Mistake
 from ml.files import replacing
 from ops import changes, compare, gate, history
 from ops.checks import Check, difference, metric_of
@@ -54,13 +53,14 @@ def rival_facts(commit: str | None, here: Evidence, p: Gate) -> dict[str, Any] |
     """The comparison with the model of a commit; None without a commit."""
     if commit is None:
         return None
-    other = rival(commit, here)
+    other, there = rival(commit, here), history.lock(commit)
     metrics = compared(here, other, p)
     judged = next(one for one in metrics if one["name"] == p.metric)
     return {
         "judged": judged,
         "words": words(judged),
         "commit": commit,
+        "model": there.model if there else None,
         "same": other.same,
         "reason": other.reason,
         "comparable": other.answer is not None,
@@ -125,14 +125,12 @@ def data_facts(here: Evidence, base: str | None) -> dict[str, Any]:
 
 def facts(base: str) -> dict[str, Any]:
     """Everything that the template shows."""
-    p, head = params.load(Gate), history.head()
     verdict = gate.current()
-    found = {"verdict": verdict, "p": p, "head": head, "base_name": base, "gate": p.metric}
     refused = [check for check in verdict.checks if not check.passed]
-    try:
-        here = gathered()
-    except Mistake:
-        return found | {"here": None, "refused": refused}
+    found = {"verdict": verdict, "refused": refused, "head": history.head(), "base_name": base}
+    if any(check.name == gate.EVIDENCE for check in refused):
+        return found | {"here": None}
+    here, p = gathered(), params.load(Gate)
     fork = history.fork(base)
     rivals = {
         base: rival_facts(fork, here, p),
@@ -141,9 +139,9 @@ def facts(base: str) -> dict[str, Any]:
     slices = slice_facts(here, verdict, fork)
     return found | {
         "here": here,
-        "refused": refused,
+        "p": p,
+        "gate": p.metric,
         "fork": fork,
-        "task": here.rules.task,
         "base": rivals[base],
         "champion": rivals["champion"],
         "higher": compare.HIGHER,

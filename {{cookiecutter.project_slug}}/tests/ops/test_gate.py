@@ -313,6 +313,11 @@ def test_a_metric_that_the_task_has_not_is_refused(project):
     refused_because("has no rmse: a binary has log_loss")
 
 
+def test_a_metric_of_another_task_to_compare_by_is_refused(project):
+    project.set("gate.metric", "rmse")
+    refused_because("has no rmse: a binary has log_loss")
+
+
 def test_metrics_of_another_model_are_refused(project):
     measured = json.loads(METRICS.read_text())
     rewritten(project, METRICS, json.dumps(measured | {"log_loss": 0.001}))

@@ -32,7 +32,7 @@ def test_the_verdict_comes_first_and_the_reasons_of_a_refusal_with_it(project):
     project.set("gate.budget.model_mb", 1e-6)
     lines = written().splitlines()
     assert lines[1] == "## ❌ Refused"
-    assert lines[3].startswith("- **artifacts/model, MB**: breaks the limit by")
+    assert lines[3].startswith("- **budget: artifacts/model, MB** \u2013 breaks the limit by")
 
 
 def test_a_changed_parameter_is_shown_with_what_it_did(project):
@@ -125,6 +125,30 @@ def test_what_cannot_be_judged_is_reported_as_refused():
     assert "metrics.json is not there" in text
 
 
+def test_a_metric_without_a_value_is_reported_as_refused(project):
+    Path("artifacts/metrics.json").write_text('{"rows": 48, "log_loss": null}')
+    project.lock()
+    text = written()
+    assert "## ❌ Refused" in text
+    assert "log_loss is None, not a number" in text
+
+
+def test_parameters_that_mean_nothing_are_reported_as_refused(project):
+    project.set("gate.minimum", {"quality": 1})
+    text = written()
+    assert "## ❌ Refused" in text
+    assert "gate.minimum.quality" in text
+
+
+def test_the_champion_that_is_the_base_is_shown_once(project):
+    project.release(history.head())
+    project.commit("Release")
+    branch(project)
+    text = written()
+    assert "is the model of `main`." in text
+    assert "### Against the champion" not in text
+
+
 def test_a_verdict_of_this_commit_is_not_computed_again(project, monkeypatch):
     gate.verdict()
     monkeypatch.setattr(gate, "verdict", lambda: 1 / 0)
@@ -186,7 +210,7 @@ def test_charts_start_at_zero_and_name_their_bars(project):
     branch(project)
     chart = re.search(r"```mermaid\n(.*?)```", written(), re.DOTALL)[1]
     assert 'x-axis ["naive", "main", "this commit"]' in chart
-    assert "y-axis 0 --> 0." in chart
+    assert 'y-axis "log loss" 0 --> 0.' in chart
 
 
 @pytest.mark.usefixtures("project")
