@@ -202,7 +202,8 @@ def remember(said: Data, rules: schema.Schema | None) -> None:
             ours, other = other, ours
         estimator = document["train"]["estimator"]
         estimator["class"] = re.sub(f"{other}$", ours, estimator["class"])
-        judge(document["gate"], rules.task)
+        if "gate" in document:
+            judge(document["gate"], rules.task)
     with replacing(params.PARAMS) as part, part.open("w", encoding="utf-8") as file:
         yaml.dump(document, file)
 

@@ -288,9 +288,7 @@ def difference(
 
 def latencies(here: Evidence) -> np.ndarray:
     """Seconds of each prediction of one row: CALLS, or as many as SECONDS allow."""
-    table = inputs(here.table.head(CALLS), here.exported.signature.columns)
-    rows = [table.iloc[[n]] for n in range(len(table))]
-    calls = answering(here, rows)
+    calls = answering(here, inputs(here.table.head(CALLS), here.exported.signature.columns))
     for call in calls[:WARM_UP]:
         call()
     taken, end = [], perf_counter() + SECONDS
@@ -303,14 +301,15 @@ def latencies(here: Evidence) -> np.ndarray:
     return np.asarray(taken)
 
 
-def answering(here: Evidence, rows: list[pd.DataFrame]) -> list[Callable[[], Any]]:
+def answering(here: Evidence, table: pd.DataFrame) -> list[Callable[[], Any]]:
     """A call for each row that predicts it: the model's time without that of a table."""
     if here.exported.signature.format == "sklearn":
-        return [partial(here.exported.predict, row) for row in rows]
+        return [partial(here.exported.predict, table.iloc[[n]]) for n in range(len(table))]
     import onnxruntime
 
     session = onnxruntime.InferenceSession(
         model.FOLDER / model.FILES["onnx"], providers=["CPUExecutionProvider"]
     )
-    feeds = [{name: row[[name]].to_numpy() for name in row} for row in rows]
+    columns = {name: table[[name]].to_numpy() for name in table}
+    feeds = [{name: columns[name][n : n + 1] for name in columns} for n in range(len(table))]
     return [partial(session.run, None, feed) for feed in feeds]

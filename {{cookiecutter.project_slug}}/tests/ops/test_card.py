@@ -1,7 +1,7 @@
 from pathlib import Path
 
 import pytest
-from conftest import each_task, table
+from made_project import each_task, table
 
 from ml.errors import Mistake
 from ops import card

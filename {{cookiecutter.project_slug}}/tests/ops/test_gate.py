@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import typer
-from conftest import METRICS, TEST, each_task, table
+from made_project import METRICS, TEST, each_task, table
 
 from ml import params
 from ml.errors import Mistake

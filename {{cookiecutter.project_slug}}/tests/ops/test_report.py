@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import each_task, table
+from made_project import each_task, table
 from markdown_it import MarkdownIt
 
 from ops import changes, gate, history, report
