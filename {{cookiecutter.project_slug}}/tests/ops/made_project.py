@@ -148,6 +148,7 @@ def made(folder: Path, task: str) -> None:
     project.git("init", "--quiet", "--initial-branch=main")
     project.take(table(task))
     project.set("export.format", "sklearn")
+    project.set("gate.draws", 200)
     project.set("gate.budget", {"model_mb": 50, "p50_ms": 10_000, "p99_ms": 10_000})
     project.run()
     project.commit("Start")
