@@ -25,6 +25,8 @@ train:
 export: {format: onnx, rows: 100, tolerance: 0.0001, max_differing: 0.001, max_flipped: 0.001}
 evaluate: {bins: 10, max_slices: 20, max_points: 1000}
 score: {chunk: 7}
+tune: {metric: log_loss}
+gate: {metric: log_loss, minimum: {log_loss: naive}, slices: {min_rows: 30, limit: naive}}
 """
 
 

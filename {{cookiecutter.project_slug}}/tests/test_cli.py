@@ -55,7 +55,7 @@ def test_a_mistake_is_one_line_without_a_traceback(project, monkeypatch, capsys)
 
 @pytest.mark.parametrize(("raised", "code"), [(Mistake("no"), 1), (KeyboardInterrupt(), 130)])
 def test_the_exit_code_tells_a_mistake_from_an_interruption(raised, code, monkeypatch):
-    def run(name, arguments):
+    def run(program, name, module, arguments):
         raise raised
 
     monkeypatch.setattr(cli, "run", run)

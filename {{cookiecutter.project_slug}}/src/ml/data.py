@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated, cast, get_args
+from typing import Annotated, Any, cast, get_args
 
 import pandas as pd
 import typer
@@ -16,6 +16,7 @@ from ml import contract, infer, params, schema, table
 from ml.describe import described
 from ml.errors import Mistake, listed
 from ml.files import replacing
+from ml.metrics import LOSSES
 from ml.stages.validate import Validate
 
 RAW = Path("data/raw.parquet")
@@ -189,18 +190,30 @@ def storable(rows: pd.DataFrame, rules: schema.Schema) -> pd.DataFrame:
 
 
 def remember(said: Data, rules: schema.Schema | None) -> None:
-    """Write what was said to params.yaml, and for a new schema its split and kind of estimator."""
+    """Write what was said to params.yaml, and for a new schema its split, estimator and metric."""
     yaml = YAML()
     yaml.width = 4096
     document = yaml.load(params.PARAMS.read_text(encoding="utf-8"))
     document["data"].update(said.model_dump())
     if rules:
-        document["prepare"]["split"] = "time" if rules.time else "random"
-        ours, other = ("Regressor", "Classifier")
-        if rules.task != "regression":
-            ours, other = other, ours
-        estimator = document["train"]["estimator"]
-        estimator["class"] = re.sub(f"{other}$", ours, estimator["class"])
-        document["tune"]["metric"] = "rmse" if rules.task == "regression" else "log_loss"
+        suit(document, rules)
     with replacing(params.PARAMS) as part, part.open("w", encoding="utf-8") as file:
         yaml.dump(document, file)
+
+
+def suit(document: dict[str, Any], rules: schema.Schema) -> None:
+    """Make the split, the estimator and the metrics ones of the new schema's task."""
+    document["prepare"]["split"] = "time" if rules.time else "random"
+    ours, other = "Classifier", "Regressor"
+    if rules.task == "regression":
+        ours, other = other, ours
+    estimator, gate = document["train"]["estimator"], document["gate"]
+    estimator["class"] = re.sub(f"{other}$", ours, estimator["class"])
+    known = LOSSES[rules.task]
+    if document["tune"]["metric"] not in known:
+        document["tune"]["metric"] = known[0]
+    if gate["metric"] not in known:
+        gate["metric"] = known[0]
+        gate["minimum"].clear()
+        gate["minimum"][known[0]] = "naive"
+        gate["slices"]["limit"] = "naive"
