@@ -109,6 +109,8 @@ class Judge:
         elif found.high < 0:
             better = compare.Interval(-found.high, -found.low)
             why = f"better than {NAMED} ({figure(plain)}) by {span(better)}, {sure}"
+        elif found.low > 0:
+            why = f"worse than {NAMED} ({figure(plain)}) by {span(found)}, {sure}"
         else:
             why = (
                 f"not surely better than {NAMED} ({figure(plain)}): the difference may be anything "
