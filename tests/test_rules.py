@@ -113,7 +113,7 @@ def test_nothing_happens_at_import():
         for node in ast.parse(path.read_text("utf-8")).body:
             docstring = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
             registration = isinstance(node, ast.Expr) and re.match(
-                r"copyreg\.pickle\(|\w+\.add_representer\(", ast.unparse(node)
+                r"copyreg\.pickle\(|\w+\.add_representer\(|os\.environ", ast.unparse(node)
             )
             typing = isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
             if path.name != "__main__.py" and not typing:
@@ -122,8 +122,8 @@ def test_nothing_happens_at_import():
 
 def test_help_loads_nothing_heavy():
     loaded = subprocess.run(
-        [sys.executable, "-c", "import sys; from ml.cli import COMMANDS, overview; overview('ml', COMMANDS);"
-         "print(*{name.split('.')[0] for name in sys.modules})"],
+        [sys.executable, "-c", "import sys; from ml.cli import COMMANDS, overview;"
+         "overview('ml', COMMANDS); print(*{name.split('.')[0] for name in sys.modules})"],
         cwd=PROJECT / "src", capture_output=True, text=True, check=True,
     ).stdout.split()  # fmt: skip
     assert not {"pandas", "numpy", "sklearn", "typer", "pydantic", "dvc", "yaml"} & set(loaded)
