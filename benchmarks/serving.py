@@ -137,8 +137,9 @@ def mlflow(folder: Path) -> list[str] | None:
         [f"{place}/bin/python", "-c", SAVE, str(folder.parent / "fitted.joblib"), str(saved)],
         env=os.environ | {"PYTHONPATH": str(PROJECT / "src")}, check=True, stdout=sys.stderr,
     )  # fmt: skip
-    return ["env", f"PYTHONPATH={PROJECT / 'src'}", f"PATH={place}/bin:{os.environ['PATH']}",
-            "mlflow", "models", "serve", "-m", str(saved), "-w", "1", "--env-manager", "local"]  # fmt: skip
+    path = f"PATH={place}/bin:{os.environ['PATH']}"
+    serve = ["mlflow", "models", "serve", "-m", str(saved), "-w", "1", "--env-manager", "local"]
+    return ["env", f"PYTHONPATH={PROJECT / 'src'}", path, *serve]
 
 
 VERSIONS = """

@@ -14,6 +14,7 @@ ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "build/demo"
 PROJECT = FOLDER / "penguins"
 LATER = os.path.relpath(ROOT / "demo/penguins-2009.csv", PROJECT)
+RUNS = f"python {shlex.quote(os.path.relpath(ROOT / 'demo/runs.py', PROJECT))}"
 UNKNOWN = os.path.relpath(ROOT / "demo/new-penguins.csv", PROJECT)
 
 
@@ -30,6 +31,7 @@ class Story:
     def __init__(self) -> None:
         """Start with nothing done."""
         self.done: list[Done] = []
+        self.said = ""
         environment = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MAKELEVEL")}
         # What `source .venv/bin/activate` does, and a name for the commits.
         self.environment = environment | {
@@ -44,8 +46,8 @@ class Story:
         """Announce a new part of the story."""
         print(f"\n\033[1m{title}\033[0m", flush=True)
 
-    def step(self, what: str, *commands: str, cwd: Path = PROJECT) -> None:
-        """Run the commands; the first that fails ends the story, and its output is shown."""
+    def step(self, what: str, *commands: str, cwd: Path = PROJECT, fails: bool = False) -> None:
+        """Run the commands; one that ends otherwise than it should ends the story."""
         started = time.monotonic()
         for command in commands:
             print(f"  $ {command}", flush=True)
@@ -53,11 +55,17 @@ class Story:
                 shlex.split(command), cwd=cwd, env=self.environment, text=True,
                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
             )  # fmt: skip
-            shown = done.stdout if done.returncode else interesting(done.stdout)
-            print("".join(f"      {line}\n" for line in shown.splitlines()), end="", flush=True)
-            if done.returncode:
-                sys.exit(f"\n`{command}` failed in {cwd}; the reason is above")
+            right = bool(done.returncode) is fails
+            self.said = interesting(done.stdout) if right else done.stdout
+            indented(self.said)
+            if not right:
+                sys.exit(f"\n`{command}` ended with {done.returncode} in {cwd}; it says why above")
         self.done.append(Done(what, time.monotonic() - started))
+
+    def show(self, name: str) -> None:
+        """The first lines of a report: the verdict and the gate."""
+        print(f"  $ head -24 {name}")
+        indented("\n".join((PROJECT / name).read_text("utf-8").splitlines()[:24]))
 
     def edit(self, name: str, old: str, new: str) -> None:
         """Change one value of a file, as a person would in an editor."""
@@ -76,16 +84,41 @@ class Story:
         return "\n".join([*lines, f"  {'together':{width}}  {total:6.1f} s"])
 
 
+def indented(text: str) -> None:
+    """Print what a command said."""
+    print("".join(f"      {line}\n" for line in text.splitlines()), end="", flush=True)
+
+
 def interesting(output: str) -> str:
     """The output without what DVC says about its own files."""
     dull = re.compile(
-        r"^\s*$|didn't change, skipping|^Updating lock|^Generating lock|^Use `dvc push`|it/s|B/s"
+        r"^\s*$|didn't change, skipping|^Updating lock|^Generating lock|^Use `dvc push`|^make: "
+        r"|\d+%\|"
     )
     return "\n".join(line for line in output.splitlines() if not dull.search(line))
 
 
 def tell(story: Story) -> None:
     """The story, act by act."""
+    first_model(story)
+    better_parameter(story)
+    bad_parameter(story)
+    new_season(story)
+    story.act("5. The tracker is a projection of Git: delete it, and build it again")
+    story.step("track every commit", "make track ALL=1", RUNS)
+    before = story.said
+    story.step("delete and rebuild", "rm -r mlflow.db mlartifacts", "make track ALL=1", RUNS)
+    if story.said != before:
+        sys.exit("the tracker that was rebuilt shows other figures")
+    print("  # the same figures, to the last digit")
+    story.act("6. Which species are these?")
+    story.step(
+        "score", f"make score INPUT={shlex.quote(UNKNOWN)} OUTPUT=scores.csv", "cat scores.csv"
+    )
+
+
+def first_model(story: Story) -> None:
+    """Generate, set up, look, judge, commit."""
     story.act("1. A project, and its first model from the seasons 2007 and 2008")
     story.step(
         "generate the project",
@@ -93,29 +126,51 @@ def tell(story: Story) -> None:
         cwd=ROOT,
     )
     story.step("set up: environment, data, first run", "make setup")
-    story.step("commit", "git add --all", 'git commit --quiet --message "Start"')
-    story.step("metrics and slices", "make show")
+    story.step("commit", "make card", "git add --all", 'git commit --quiet --message "Start"')
+    story.step("metrics, slices, gate", "make show", "make gate")
 
-    story.act("2. Another parameter, on a branch")
+
+def better_parameter(story: Story) -> None:
+    """A change that the gate passes, merged."""
+    story.act("2. A better parameter, on a branch as a pull request would be")
     story.step("branch", "git switch --quiet --create faster-learning")
     story.edit("params.yaml", "learning_rate: 0.1", "learning_rate: 0.3")
-    story.step("retrain what changed", "make pipeline")
-    story.step("compare", "dvc params diff main", "dvc metrics diff main")
+    story.step("retrain what changed", "make pipeline", "make card")
+    story.step("commit", "git add --all", 'git commit --quiet --message "Learn faster"')
+    story.step("gate and report", "make gate", "make report BASE=main OUTPUT=artifacts/report.md")
+    story.show("artifacts/report.md")
     story.step(
-        "commit, and back to main", "git add --all",
-        'git commit --quiet --message "Learn faster"', "git switch --quiet main", "dvc checkout",
+        "merge", "git switch --quiet main",
+        'git merge --quiet --no-ff --message "Merge faster-learning" faster-learning',
     )  # fmt: skip
 
-    story.act("3. The season 2009 arrives as data")
-    story.step("take the new rows", f"make data SOURCE={shlex.quote(LATER)} APPEND=1")
-    story.step("retrain", "make pipeline")
-    story.step("compare", "dvc metrics diff")
-    story.step("commit", "git add --all", 'git commit --quiet --message "Add the season 2009"')
 
-    story.act("4. Which species are these?")
+def bad_parameter(story: Story) -> None:
+    """A change that the gate refuses."""
+    story.act("3. A bad one: ten times one, not a tenth")
+    story.step("branch", "git switch --quiet --create slipped")
+    story.edit("params.yaml", "learning_rate: 0.3", "learning_rate: 10")
+    story.step("retrain what changed", "make pipeline")
+    story.step("commit", "git add --all", 'git commit --quiet --message "Learn much faster"')
+    story.step("the gate refuses", "make gate", fails=True)
+    story.step("the report says why", "make report BASE=main OUTPUT=artifacts/report.md")
+    story.show("artifacts/report.md")
+    story.step("leave it", "git switch --quiet main", "dvc checkout --quiet")
+
+
+def new_season(story: Story) -> None:
+    """New rows, checked, trained on, judged, merged."""
+    story.act("4. The season 2009 arrives as data")
+    story.step("branch", "git switch --quiet --create season-2009")
+    story.step("take the new rows", f"make data SOURCE={shlex.quote(LATER)} APPEND=1")
+    story.step("retrain", "make pipeline", "make card")
+    story.step("commit", "git add --all", 'git commit --quiet --message "Add the season 2009"')
+    story.step("gate and report", "make gate", "make report BASE=main OUTPUT=artifacts/report.md")
+    story.show("artifacts/report.md")
     story.step(
-        "score", f"make score INPUT={shlex.quote(UNKNOWN)} OUTPUT=scores.csv", "cat scores.csv"
-    )
+        "merge", "git switch --quiet main",
+        'git merge --quiet --no-ff --message "Merge season-2009" season-2009',
+    )  # fmt: skip
 
 
 def main() -> None:

@@ -1,6 +1,8 @@
 """A table against its columns' contract: types it, and names every rule that it breaks."""
 
+import warnings
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,6 +13,9 @@ from ml.schema import Column
 
 TRUE = {"true", "t", "yes", "y", "1", "1.0"}
 FALSE = {"false", "f", "no", "n", "0", "0.0"}
+DOTTED = r"\s*\d{1,2}\.\d{1,2}\.\d"  # 01.02.2024 is the first of February
+EXACT = 2**53  # whole numbers up to it are exact as float64
+LARGEST = float(np.finfo("float32").max)  # the model computes in float32
 BREACH = ["column", "rule", "row", "value"]
 
 
@@ -47,7 +52,7 @@ def cast(values: pd.Series, column: Column) -> pd.Series:
             return _numbers(values)
         case "integer":
             numbers = _numbers(values)
-            whole = numbers.where(numbers % 1 == 0)
+            whole = numbers.where((numbers % 1 == 0) & (numbers.abs() < EXACT))
             return whole.astype("Int64") if whole.isna().any() else whole.astype("int64")
         case "boolean":
             if pd.api.types.is_bool_dtype(values):
@@ -56,23 +61,41 @@ def cast(values: pd.Series, column: Column) -> pd.Series:
             known = text.map(dict.fromkeys(TRUE, True) | dict.fromkeys(FALSE, False))
             return known.astype("boolean" if known.isna().any() else "bool")
         case "time":
-            return pd.to_datetime(values, errors="coerce", utc=True)
+            return _moments(values)
         case "category":
             return strings(values)
 
 
+def _moments(values: pd.Series) -> pd.Series:
+    """Moments in UTC, read in the way that fits the most values."""
+    if pd.api.types.is_datetime64_any_dtype(values):
+        return pd.to_datetime(values, utc=True)
+    dotted = values.astype("str").str.match(DOTTED).any()
+    day_first: dict[str, Any] = {"dayfirst": True}
+    ways = [day_first] if dotted else [{}, {"format": "ISO8601"}, day_first]
+    best = None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # Each way warns that it is not another.
+        for way in ways:
+            read = pd.to_datetime(values, errors="coerce", utc=True, **way)
+            best = read if best is None or read.count() > best.count() else best
+            if best.count() == values.count():
+                break
+    return best
+
+
 def _numbers(values: pd.Series) -> pd.Series:
     numbers = pd.to_numeric(values, errors="coerce").astype("float64")
-    return numbers.where(np.isfinite(numbers))
+    return numbers.where(numbers.abs() <= LARGEST)
 
 
 def strings(values: pd.Series) -> pd.Series:
     """The values as text: 3 and 3.0 are "3", True is "true", an empty text is a missing one."""
     if pd.api.types.is_bool_dtype(values):
         return values.map({True: "true", False: "false"}).astype("str")
-    if pd.api.types.is_float_dtype(values) and (values.dropna() % 1 == 0).all():
-        values = values.astype("Int64")
     text = values.astype("str")
+    if pd.api.types.is_float_dtype(values):
+        text = text.str.removesuffix(".0")
     return text.mask(text == "")
 
 
@@ -117,17 +140,27 @@ def check(frame: pd.DataFrame, columns: Mapping[str, Column]) -> tuple[pd.DataFr
     return table, _together([mistyped, broken])
 
 
+def counted(broken: pd.DataFrame) -> pd.DataFrame:
+    """A line for each broken rule of a column: its first row and value, and how many rows."""
+    return (
+        broken.assign(rows=1)
+        .groupby(["column", "rule"], sort=False, as_index=False)
+        .agg(row=("row", "first"), value=("value", "first"), rows=("rows", "sum"))
+    )
+
+
 def summary(broken: pd.DataFrame) -> list[str]:
-    """One line a broken rule: the column, the rule, the number of rows, the first example."""
+    """One line a broken rule: the column, the rule, the number of rows, the first example.
+
+    The breaches may be `counted`, of several parts of a table.
+    """
     lines = []
-    for (column, rule), cases in broken.groupby(["column", "rule"], sort=False):
-        first = cases.iloc[0]
-        lines.append(
-            f"{column}: {rule}"
-            if first["row"] < 0
-            else f"{column}: {rule}: {len(cases)} rows, first row {first['row'] + 1}"
-            + ("" if rule == "has missing values" else f" ({first['value'][:40]})")
-        )
+    known = broken if "rows" in broken else counted(broken)
+    for (column, rule), cases in known.groupby(["column", "rule"], sort=False):
+        first, count = cases.iloc[0], int(cases["rows"].sum())
+        where = f": {count} row{'s' * (count > 1)}, first row {first['row'] + 1}"
+        example = "" if rule == "has missing values" else f" ({first['value'][:40]})"
+        lines.append(f"{column}: {rule}" + (where + example if first["row"] >= 0 else ""))
     return lines
 
 

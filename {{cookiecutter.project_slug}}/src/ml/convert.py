@@ -45,7 +45,7 @@ def named(model: ModelProto, columns: list[str]) -> ModelProto:
     renamed: ModelProto = add_prefix(model, "inner/")
     graph = renamed.graph
     kinds = ["value"] if len(graph.output) == 1 else ["label", "probabilities"]
-    outputs = [f"{kind}_" if kind in columns else kind for kind in kinds]
+    outputs = [free(kind, columns) for kind in kinds]
     names = dict(zip((one.name for one in graph.input), columns, strict=True))
     names |= dict(zip((one.name for one in graph.output), outputs, strict=True))
     for one in [*graph.input, *graph.output]:
@@ -54,6 +54,13 @@ def named(model: ModelProto, columns: list[str]) -> ModelProto:
         node.input[:] = [names.get(name, name) for name in node.input]
         node.output[:] = [names.get(name, name) for name in node.output]
     return renamed
+
+
+def free(name: str, taken: list[str]) -> str:
+    """The name, with as many underscores after it as make it another than those taken."""
+    while name in taken:
+        name += "_"
+    return name
 
 
 def with_features(rest: ModelProto, columns: Mapping[str, Column]) -> ModelProto:

@@ -6,16 +6,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated, cast, get_args
+from typing import Annotated, Any, cast, get_args
 
 import pandas as pd
 import typer
 from ruamel.yaml import YAML
 
 from ml import contract, infer, params, schema, table
+from ml.describe import described
 from ml.errors import Mistake, listed
 from ml.files import replacing
-from ml.show import aligned
+from ml.metrics import LOSSES
 from ml.stages.validate import Validate
 
 RAW = Path("data/raw.parquet")
@@ -103,17 +104,18 @@ def arrived(
     """The table to keep, and what is new about it, a line each."""
     rows, mistyped = contract.typed(frame, rules.columns)
     if not (mistyped.empty or new):
-        raise Mistake("\n  ".join(["the table breaks schema.yaml:", *contract.summary(mistyped)]))
+        head = "the table breaks schema.yaml (RESET=1 TARGET=… infers it anew):"
+        raise Mistake("\n  ".join([head, *contract.summary(mistyped)]))
     changes = contract.summary(mistyped)
     rest = frame[[name for name in frame if name not in rules.columns]].reset_index(drop=True)
     rows = pd.concat([rows, rest], axis=1)[list(frame.columns)]
     if new:
         return rows, changes
-    infer.check_target(rows[rules.target])
     before = pd.read_parquet(RAW) if RAW.exists() else rows.head(0)
     if append:
         rows, again = appended(before, rows, rules)
         changes.append(f"{again} rows were there already" if again else "every row is new")
+    infer.check_target(rows[rules.target])
     changes.append(f"{len(before)} rows before, {len(rows)} now")
     changes += [
         f"{name}: a column that schema.yaml does not name: not used"
@@ -188,62 +190,30 @@ def storable(rows: pd.DataFrame, rules: schema.Schema) -> pd.DataFrame:
 
 
 def remember(said: Data, rules: schema.Schema | None) -> None:
-    """Write what was said to params.yaml, and for a new schema its split and kind of estimator."""
+    """Write what was said to params.yaml, and for a new schema its split, estimator and metric."""
     yaml = YAML()
     yaml.width = 4096
     document = yaml.load(params.PARAMS.read_text(encoding="utf-8"))
     document["data"].update(said.model_dump())
     if rules:
-        document["prepare"]["split"] = "time" if rules.time else "random"
-        ours, other = ("Regressor", "Classifier")
-        if rules.task != "regression":
-            ours, other = other, ours
-        estimator = document["train"]["estimator"]
-        estimator["class"] = re.sub(f"{other}$", ours, estimator["class"])
+        suit(document, rules)
     with replacing(params.PARAMS) as part, part.open("w", encoding="utf-8") as file:
         yaml.dump(document, file)
 
 
-def described(rows: pd.DataFrame, rules: schema.Schema) -> str:
-    """What was understood of the table: a line a column."""
-    lines = []
-    for name in rows:
-        column = rules.columns.get(name)
-        values = rows[name]
-        lines.append(
-            {
-                "column": name[:40],
-                "type": column.type if column else "(left out)",
-                "role": role(name, rules),
-                "missing": f"{values.isna().mean():.1%}",
-                "values": shown(values, column)
-                if column
-                else rules.left_out.get(name, "not in schema.yaml"),
-            }
-        )
-    return "\n" + aligned(lines)
-
-
-def role(name: str, rules: schema.Schema) -> str:
-    """target, time, feature (also slice), or nothing."""
-    if name in (rules.target, rules.time):
-        return "target" if name == rules.target else "time"
-    return (
-        ""
-        if name not in rules.features
-        else "feature, slice"
-        if name in rules.slices
-        else "feature"
-    )
-
-
-def shown(values: pd.Series, column: schema.Column) -> str:
-    """The range of numbers and times, the first categories of others."""
-    known = values.dropna()
-    if known.empty:
-        return ""
-    if column.type in ("category", "boolean"):
-        levels = sorted(known.astype("str").unique())
-        return f"{len(levels)}: {', '.join(levels[:4])}{', …' * (len(levels) > 4)}"[:60]
-    low, high = known.min(), known.max()
-    return f"{low} to {high}" if column.type == "time" else f"{low:.6g} to {high:.6g}"
+def suit(document: dict[str, Any], rules: schema.Schema) -> None:
+    """Make the split, the estimator and the metrics ones of the new schema's task."""
+    document["prepare"]["split"] = "time" if rules.time else "random"
+    ours, other = "Classifier", "Regressor"
+    if rules.task == "regression":
+        ours, other = other, ours
+    estimator, gate = document["train"]["estimator"], document["gate"]
+    estimator["class"] = re.sub(f"{other}$", ours, estimator["class"])
+    known = LOSSES[rules.task]
+    if document["tune"]["metric"] not in known:
+        document["tune"]["metric"] = known[0]
+    if gate["metric"] not in known:
+        gate["metric"] = known[0]
+        gate["minimum"].clear()
+        gate["minimum"][known[0]] = "naive"
+        gate["slices"]["limit"] = "naive"

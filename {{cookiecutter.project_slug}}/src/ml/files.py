@@ -10,18 +10,27 @@ from typing import Any
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path`; it takes its place when the block ends without an error."""
+    """A temporary path beside `path`; it takes its place when the block ends without an error.
+
+    A folder takes the place of a folder, a file never does.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.part")
+    remove(part)  # What a killed run left.
     try:
         yield part
-        if path.is_dir():
+        if path.is_dir() and part.is_dir():
             shutil.rmtree(path)
         part.replace(path)
     finally:
-        if part.is_dir():
-            shutil.rmtree(part)
-        part.unlink(missing_ok=True)
+        remove(part)
+
+
+def remove(path: Path) -> None:
+    """Remove a file or a folder, if it is there."""
+    if path.is_dir():
+        shutil.rmtree(path)
+    path.unlink(missing_ok=True)
 
 
 def write_json(value: Any, path: Path) -> None:

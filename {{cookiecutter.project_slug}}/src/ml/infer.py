@@ -20,6 +20,7 @@ CLASSES = 20  # a whole-number target with more values is a quantity
 SLICED = 12  # a column with more values makes too many slices
 SLICES = 3  # so many columns are sliced at first
 WORDS = 4  # text of so many words, in the median, is prose
+TINY = 1e-300  # a smaller span has no power of ten
 DISTINCT = 0.5  # a text column with a larger share of distinct values names its rows
 
 
@@ -30,6 +31,8 @@ def kind(values: pd.Series) -> Type | None:
     if pd.api.types.is_datetime64_any_dtype(values):
         return "time"
     known = values.dropna()
+    if pd.api.types.infer_dtype(known) == "decimal":
+        values = known = known.astype("float64")
     if pd.api.types.is_numeric_dtype(values):
         return "integer" if (known % 1 == 0).all() and known.abs().max() < 2**53 else "number"
     if any(isinstance(value, (list, dict, tuple, np.ndarray)) for value in known.head(100)):
@@ -71,17 +74,17 @@ def widened(values: pd.Series) -> tuple[float, float] | None:
 
     Wide enough for the data that comes next, narrow enough for a wrong unit or a -999.
     """
-    known = values.dropna().astype("float64")
+    known = cast(values, Column(type="number")).dropna()
     if known.empty:
         return None
     low, high = float(known.min()), float(known.max())
-    span = (high - low) or abs(high) or 1.0
+    span = max((high - low) or abs(high) or 1.0, TINY)
     step = 10.0 ** math.floor(math.log10(span))
     lowest = math.floor((low - span / 2) / step) * step
     highest = math.ceil((high + span / 2) / step) * step
     return (
-        float(f"{max(0.0, lowest) if low >= 0 else lowest:.12g}"),
-        float(f"{min(0.0, highest) if high <= 0 else highest:.12g}"),
+        min(low, float(f"{max(0.0, lowest) if low >= 0 else lowest:.12g}")),
+        max(high, float(f"{min(0.0, highest) if high <= 0 else highest:.12g}")),
     )
 
 
@@ -98,9 +101,14 @@ def limits(values: pd.Series, shown: Type) -> Column:
 
 
 def check_target(values: pd.Series) -> None:
-    """Refuse a target with missing values, or with one value only."""
+    """Refuse a target with missing, infinite or nested values, or with one value only."""
+    if kind(values) is None:
+        raise Mistake(f"the target {values.name!r} holds lists or other nested values")
     if missing := int(values.isna().sum()):
         raise Mistake(f"the target {values.name!r} is missing in {missing} rows: remove these rows")
+    numbers = cast(values, Column(type="number")) if kind(values) == "number" else values
+    if infinite := int(numbers.isna().sum()):
+        raise Mistake(f"the target {values.name!r} is infinite in {infinite} rows")
     if values.nunique() == 1:
         raise Mistake(f"the target {values.name!r} is constant: there is nothing to learn")
 
@@ -118,8 +126,8 @@ def check_classes(values: pd.Series) -> None:
 def task_of(values: pd.Series, wanted: Task | None) -> Task:
     """What kind of prediction the target asks for."""
     shown = kind(values)
-    if shown in (None, "time"):
-        raise Mistake(f"the target {values.name!r} is neither numbers, booleans nor categories")
+    if shown == "time":
+        raise Mistake(f"the target {values.name!r} is a time: name it as TIME")
     distinct = values.nunique()
     quantity = shown == "number" or (shown == "integer" and distinct > CLASSES)
     found: Task = "regression" if quantity else "binary" if distinct == 2 else "multiclass"

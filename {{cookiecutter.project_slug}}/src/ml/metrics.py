@@ -9,8 +9,17 @@ import pandas as pd
 
 from ml.model import Predictions
 from ml.profile import rounded
+from ml.schema import Task
 
 Metrics = dict[str, float | int | None]
+
+HIGHER_IS_BETTER = frozenset({"accuracy", "f1_macro", "r2", "roc_auc"})
+# The metrics of a task that are the mean of a loss for each row; the first is its own.
+LOSSES: dict[Task, tuple[str, ...]] = {
+    "binary": ("log_loss", "brier", "accuracy"),
+    "multiclass": ("log_loss", "brier", "accuracy"),
+    "regression": ("rmse", "mae"),
+}
 
 
 def measure(

@@ -1,7 +1,8 @@
 """artifacts/model/: what is exported, and how it is asked for predictions."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -81,21 +82,42 @@ def load(folder: Path = FOLDER) -> Model:
         text = (folder / "signature.json").read_text(encoding="utf-8")
     except OSError:
         raise Mistake(f"{folder} holds no model: run `make pipeline`") from None
-    signature = params.parse(Signature, json.loads(text), str(folder / "signature.json"))
+    try:
+        plain = json.loads(text)
+    except ValueError as error:
+        raise Mistake(f"{folder / 'signature.json'}: is not JSON: {error}") from None
+    signature = params.parse(Signature, plain, str(folder / "signature.json"))
     file = folder / FILES[signature.format]
     if not file.exists():
         raise Mistake(f"{file} is missing: run `make pipeline`")
     return Model(signature, onnx(file) if signature.format == "onnx" else sklearn(file))
 
 
+@contextmanager
+def explained(file: Path) -> Iterator[None]:
+    """Turns what ONNX Runtime says of the file into a Mistake."""
+    try:
+        yield
+    except Exception as error:
+        # Its exceptions have no base of their own.
+        if not type(error).__module__.startswith("onnxruntime"):
+            raise
+        raise Mistake(
+            f"{file}: ONNX Runtime cannot run it: make pipeline FORCE=1; if that fails, set "
+            f"export.format: sklearn in params.yaml ({' '.join(str(error).split())[:200]})"
+        ) from error
+
+
 def onnx(file: Path) -> Runtime:
     """The model in ONNX Runtime."""
     import onnxruntime
 
-    session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
+    with explained(file):
+        session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
 
     def predict(table: pd.DataFrame) -> Predictions:
-        answers = session.run(None, {name: table[[name]].to_numpy() for name in table})
+        with explained(file):
+            answers = session.run(None, {name: table[[name]].to_numpy() for name in table})
         if len(answers) == 1:
             return Predictions(answers[0].reshape(-1), None)
         return Predictions(*answers)

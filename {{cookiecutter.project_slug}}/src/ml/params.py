@@ -50,4 +50,7 @@ def parse(kind: type[AnyStrict], value: Any, where: str) -> AnyStrict:
 def load(section: type[AnySection], path: Path = PARAMS) -> AnySection:
     """The section of params.yaml that `section` is named after."""
     name = section.__name__.lower()
-    return parse(section, (read(path) or {}).get(name), f"{path}: {name}")
+    sections = read(path) or {}
+    if not isinstance(sections, dict):
+        raise Mistake(f"{path}: is not a mapping of sections")
+    return parse(section, sections.get(name), f"{path}: {name}")

@@ -32,7 +32,8 @@ def column(values: pd.Series, kind: str) -> dict[str, Any]:
         return missing | {"shares": shares(values)}
     if kind == "time":
         known = values.dropna()
-        return missing | {"first": str(known.min()), "last": str(known.max())}
+        first, last = (None, None) if known.empty else (str(known.min()), str(known.max()))
+        return missing | {"first": first, "last": last}
     known = values.dropna().astype("float64")
     quantiles = np.quantile(known, QUANTILES) if len(known) else np.full(len(QUANTILES), np.nan)
     return missing | {"quantiles": [rounded(float(value)) for value in quantiles]}

@@ -98,18 +98,40 @@ def dump(schema: Schema) -> str:
     return "".join(
         [
             HEADER,
-            *(_line({key: value}) for key, value in head.items()),
+            *(_line(key, value) for key, value in head.items()),
             "columns:\n",
-            *(f"  {_line({name: column})}" for name, column in columns.items()),
+            *(f"  {_line(name, column)}" for name, column in columns.items()),
             "left_out:\n" if left_out else "left_out: {}\n",
-            *(f"  {_line({name: reason})}" for name, reason in left_out.items()),
+            *(f"  {_line(name, reason)}" for name, reason in left_out.items()),
         ]
     )
 
 
-def _line(pair: dict[str, object]) -> str:
-    """One key and its value on one line: a YAML flow mapping without the outer braces."""
-    flow = yaml.safe_dump(
-        pair, sort_keys=False, allow_unicode=True, default_flow_style=True, width=sys.maxsize
+def _line(key: str, value: object) -> str:
+    """One key and its value on one line; each apart, as YAML breaks a mapping at a long key."""
+    return f"{_flow(key)}: {_flow(value)}\n"
+
+
+def _flow(value: object) -> str:
+    """A value on one line: a YAML flow sequence without the outer brackets."""
+    flow = yaml.dump(
+        [value],
+        Dumper=Lines,
+        sort_keys=False,
+        allow_unicode=True,
+        default_flow_style=True,
+        width=sys.maxsize,
     )
-    return f"{flow.strip()[1:-1]}\n"
+    return str(flow).strip()[1:-1]
+
+
+class Lines(yaml.SafeDumper):
+    """Writes every text on one line: one with line breaks in double quotes, where it is escaped."""
+
+    def text(self, value: str) -> yaml.ScalarNode:
+        """The text as YAML."""
+        style = None if len(f"{value}.".splitlines()) == 1 else '"'
+        return self.represent_scalar("tag:yaml.org,2002:str", value, style=style)
+
+
+Lines.add_representer(str, Lines.text)

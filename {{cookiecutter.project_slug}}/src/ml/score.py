@@ -56,12 +56,29 @@ def scored(frame: pd.DataFrame, exported: model.Model) -> tuple[pd.DataFrame, pd
 @contextmanager
 def writer(path: Path, kind: pa.Schema) -> Iterator[Callable[[pa.Table], None]]:
     """A function that appends a table to a new CSV or Parquet file."""
-    if is_parquet(path.name.removesuffix(".part")):
+    name = path.name.removesuffix(".part").lower()
+    if is_parquet(name):
         with pyarrow.parquet.ParquetWriter(path, kind) as parquet:
             yield parquet.write_table
-    else:
-        with pyarrow.csv.CSVWriter(path, kind) as text:
-            yield text.write_table
+        return
+    packed = "gzip" if name.endswith(".gz") else None
+    with (
+        pa.output_stream(path, compression=packed) as raw,
+        pyarrow.csv.CSVWriter(raw, kind) as text,
+    ):
+        yield text.write_table
+
+
+def check_paths(source: Path, output: Path) -> None:
+    """Refuse a source that is no file, and an output that is a folder or of another form."""
+    if not source.is_file():
+        raise Mistake(f"{source}: there is no such file")
+    if output.is_dir():
+        raise Mistake(f"{output} is a folder: name a file")
+    if output.suffix.lower() in (".xlsx", ".xls", ".json", ".zip"):
+        raise Mistake(f"{output}: only CSV (also .csv.gz) and Parquet are written")
+    if output.resolve() == source.resolve():
+        raise Mistake("the output would replace the source: name another file")
 
 
 def score(
@@ -79,11 +96,8 @@ def score(
     The output appears when it is complete, or not at all.
     """
     exported, chunk = model.load(), params.load(Score).chunk
-    copied = [name.strip() for name in keep.split(",") if name.strip()]
-    if not source.is_file():
-        raise Mistake(f"{source}: there is no such file")
-    if output.resolve() == source.resolve():
-        raise Mistake("the output would replace the source: name another file")
+    copied = list(dict.fromkeys(name.strip() for name in keep.split(",") if name.strip()))
+    check_paths(source, output)
     text = [name for name, one in exported.signature.columns.items() if one.type == "category"]
     kind = columns_of(exported.signature, copied)
     tally = Tally()
@@ -94,7 +108,11 @@ def score(
             if not (tally.bad and bad is Bad.refuse):  # Else the rest is read only to be counted.
                 append(output_table(kept(frame, copied), result, kind))
         tally.judge(source, bad)
-    print("\n".join([*tally.found(), f"{output}: {tally.rows} rows, {tally.bad} marked as bad"]))
+    print(
+        "\n".join(
+            [*tally.found(), f"{output}: {tally.rows} rows, {tally.bad} of them marked as bad"]
+        )
+    )
 
 
 class Tally:
@@ -107,7 +125,7 @@ class Tally:
 
     def count(self, rows: int, broken: pd.DataFrame) -> None:
         """Add a chunk of `rows` rows and its breaches."""
-        self.breaches.append(broken.assign(row=broken["row"] + self.rows))
+        self.breaches.append(contract.counted(broken.assign(row=broken["row"] + self.rows)))
         self.rows += rows
         self.bad += broken["row"].nunique()
 
@@ -130,7 +148,7 @@ class Tally:
 def kept(frame: pd.DataFrame, names: list[str]) -> pd.DataFrame:
     """The columns of the source that are copied, as text."""
     if missing := [name for name in names if name not in frame]:
-        raise Mistake(f"KEEP: the source has no column {', '.join(missing)}")
+        raise Mistake(f"--keep: there is no column {', '.join(missing)} in the source")
     return frame[names].map(_text).reset_index(drop=True)
 
 
@@ -141,7 +159,7 @@ def output_table(copied: pd.DataFrame, result: pd.DataFrame, kind: pa.Schema) ->
 
 
 def _text(value: object) -> str | None:
-    return None if pd.isna(value) else str(value)
+    return None if pd.api.types.is_scalar(value) and pd.isna(value) else str(value)
 
 
 def columns_of(signature: model.Signature, copied: list[str]) -> pa.Schema:
@@ -152,4 +170,8 @@ def columns_of(signature: model.Signature, copied: list[str]) -> pa.Schema:
         whole = all(isinstance(label, int) for label in signature.labels)
         answer = [("label", pa.int64() if whole else pa.string())]
         answer += [(f"probability_{label}", pa.float32()) for label in signature.labels]
-    return pa.schema([*((name, pa.string()) for name in copied), *answer, ("problem", pa.string())])
+    answer.append(("problem", pa.string()))
+    for name, _ in answer:
+        if name in copied:
+            raise Mistake(f"--keep: the output has a column {name} of its own")
+    return pa.schema([*((name, pa.string()) for name in copied), *answer])

@@ -71,12 +71,13 @@ def parity(
     answer = exported(table)
     if answer.probabilities is None:
         expected = fitted.predict(table)
-        apart = np.abs(answer.values - expected) > p.tolerance * max(float(np.std(expected)), 1e-9)
-        return {"differing": float(apart.mean()), "flipped": 0.0}
+        limit = p.tolerance * max(float(np.std(expected)), 1e-9)
+        near = np.abs(answer.values - expected) <= limit  # False for NaN
+        return {"differing": float((~near).mean()), "flipped": 0.0}
     expected = fitted.predict_proba(table)
-    apart = (np.abs(answer.probabilities - expected) > p.tolerance).any(axis=1)
+    near = (np.abs(answer.probabilities - expected) <= p.tolerance).all(axis=1)
     flipped = answer.values != fitted.predict(table)
-    return {"differing": float(apart.mean()), "flipped": float(flipped.mean())}
+    return {"differing": float((~near).mean()), "flipped": float(flipped.mean())}
 
 
 def write(fitted: Pipeline, rules: schema.Schema, p: Export, folder: Path) -> None:
@@ -130,7 +131,8 @@ def export(fitted: Path, examples: Path, folder: Path, agreement: Path) -> None:
             if found[kind] > limit:
                 raise Mistake(
                     f"{found[kind]:.2%} of {len(table.head(p.rows))} rows are {kind} between "
-                    f"scikit-learn and {p.format}: more than export.max_{kind}, {limit:.2%}"
+                    f"scikit-learn and {p.format}: more than export.max_{kind}, {limit:.2%}. "
+                    "Choose another estimator, or set export.format: sklearn in params.yaml"
                 )
         answer = exported(table.iloc[:: max(1, len(table) // p.rows)])
         write_json(reference(rows, answer, rules, labels), part / "reference.json")

@@ -43,13 +43,23 @@ class Train(params.Section):
 def estimator(task: schema.Task, p: Train) -> BaseEstimator:
     """The estimator that params.yaml names, made with its arguments."""
     module, _, name = p.estimator.path.rpartition(".")
+    if not module:
+        raise Mistake(
+            "params.yaml: train.estimator: a class is named with its module, "
+            f"as in sklearn.linear_model.LogisticRegression, not {name!r}"
+        )
     try:
         made = getattr(import_module(module), name)(**p.estimator.model_extra or {})
+        fits = is_regressor(made) if task == "regression" else is_classifier(made)
     except (ImportError, AttributeError, ValueError, TypeError) as error:
         raise Mistake(f"params.yaml: train.estimator: {p.estimator.path}: {error}") from None
-    if not (is_regressor(made) if task == "regression" else is_classifier(made)):
+    if not fits:
         kind = "regressor" if task == "regression" else "classifier"
         raise Mistake(f"params.yaml: train.estimator: a {task} task needs a {kind}, not a {name}")
+    if task != "regression" and not hasattr(made, "predict_proba"):
+        raise Mistake(
+            f"params.yaml: train.estimator: a {name} with these arguments gives no probabilities"
+        )
     return made
 
 
@@ -73,11 +83,20 @@ def columns(rules: schema.Schema, p: Train, scale: bool) -> ColumnTransformer:
     )
 
 
+def check_names(rules: schema.Schema) -> None:
+    """Refuse a feature that would take the place of a column or of another feature."""
+    made = [feature.__name__ for feature in FEATURES]
+    for name in made:
+        if name in rules.columns or made.count(name) > 1:
+            raise Mistake(f"src/ml/features.py: a feature is named {name!r}, which is taken")
+
+
 def fit(examples: pd.DataFrame, rules: schema.Schema, p: Train) -> Pipeline:
     """The pipeline of features, columns and estimator, fitted."""
+    check_names(rules)
     last = estimator(rules.task, p)
     scale = not type(last).__module__.startswith(("sklearn.ensemble", "sklearn.tree"))
-    first = FunctionTransformer(derive, kw_args={"features": FEATURES})
+    first = FunctionTransformer(derive, kw_args={"features": tuple(FEATURES)})
     # One BLAS thread: how a sum is cut among threads must not change the model.
     with threadpool_limits(1, user_api="blas"):
         return make_pipeline(first, columns(rules, p, scale), last).fit(

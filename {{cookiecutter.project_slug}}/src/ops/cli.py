@@ -1,0 +1,16 @@
+"""`ops`: one command a module. Only the module that runs is loaded."""
+
+from ml.cli import Commands, dispatch
+
+COMMANDS: Commands = {
+    "gate": ("ops.gate", "judge this commit: minimum, slices, champion, budget"),
+    "report": ("ops.report", "what this commit changes, as the Markdown of a pull request"),
+    "card": ("ops.card", "write docs/model-card.md and docs/data-sheet.md, or check them"),
+    "track": ("ops.track", "log what was trained to the tracker, from Git and the store"),
+    "ui": ("ops.ui", "open the tracker's pages"),
+}
+
+
+def main() -> None:
+    """Run `ops` with the arguments of this process."""
+    dispatch("ops", COMMANDS)

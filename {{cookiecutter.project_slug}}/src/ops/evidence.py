@@ -1,0 +1,109 @@
+"""What a commit left behind to be judged by: its test set, predictions, metrics and slices."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ml import model, params, schema
+from ml.errors import Mistake, listed
+from ml.features import inputs, target
+from ops import history
+
+TEST = Path("data/test.parquet")
+TRAIN = Path("data/train.parquet")
+METRICS = Path("artifacts/metrics.json")
+SLICES = Path("artifacts/slices.json")
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """The test set and what the exported model answers for it; what `evaluate` measured.
+
+    `actual` and the predictions have one entry for each test row; `known` is the training target.
+    """
+
+    rules: schema.Schema
+    table: pd.DataFrame
+    actual: np.ndarray
+    known: np.ndarray
+    exported: model.Model
+    answer: model.Predictions
+    metrics: dict[str, float | None]
+    slices: list[dict[str, Any]]
+    lock: history.Lock
+
+    @property
+    def labels(self) -> tuple[int | str, ...] | None:
+        """The classes, in the order of the probabilities."""
+        return self.exported.signature.labels
+
+
+def gathered() -> Evidence:
+    """The evidence in the working tree; a Mistake if it is missing, empty or out of date."""
+    try:
+        lock = history.parsed(Path(history.LOCK).read_text(encoding="utf-8"))
+    except OSError:
+        raise Mistake(f"{history.LOCK} is not there: run `make pipeline`") from None
+    rules = schema.load()
+    table, known = _rows(TEST), _rows(TRAIN, rules.target)
+    metrics, slices = _json(METRICS), _json(SLICES)
+    if stale := changed(lock):
+        raise Mistake(f"{listed(stale)}: not what dvc.lock was made from: run `make pipeline`")
+    exported = model.load()
+    return Evidence(
+        rules=rules,
+        table=table,
+        actual=target(table, rules).to_numpy(),
+        known=target(known, rules).to_numpy(),
+        exported=exported,
+        answer=exported.predict(inputs(table, exported.signature.columns)),
+        metrics=metrics,
+        slices=slices,
+        lock=lock,
+    )
+
+
+def _rows(path: Path, column: str | None = None) -> pd.DataFrame:
+    if not path.exists():
+        raise Mistake(f"{path} is not there: run `dvc pull`, or `make pipeline`")
+    table = pd.read_parquet(path, columns=[column] if column else None)
+    if table.empty:
+        raise Mistake(f"{path} has no rows: there is nothing to judge the model by")
+    return table
+
+
+def _json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except OSError:
+        raise Mistake(f"{path} is not there: run `make pipeline`") from None
+    except ValueError:
+        raise Mistake(f"{path} is not JSON: run `make pipeline`") from None
+
+
+def changed(lock: history.Lock) -> list[str]:
+    """Files and sections of params.yaml that are not those that dvc.lock was made from.
+
+    A file that is not here, such as raw data that nobody pulled, is not counted.
+    """
+    now = params.read(params.PARAMS) or {}
+    files = history.hashes(lock.stages).items()
+    found = [path for path, md5 in files if Path(path).is_file() and md5 != _md5(path)]
+    sections = {
+        name: value
+        for stage in lock.stages.values()
+        for name, value in (stage.get("params") or {}).get(str(params.PARAMS), {}).items()
+    }
+    return found + [
+        f"{params.PARAMS}: {name}" for name, old in sections.items() if now.get(name) != old
+    ]
+
+
+def _md5(path: str) -> str:
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()

@@ -1,0 +1,184 @@
+"""What Git and the store know of a commit."""
+
+import hashlib
+import subprocess
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+
+from ml.errors import Mistake
+from ml.files import replacing
+
+LOCK = "dvc.lock"
+ENVIRONMENTS = ("production", "staging")
+
+
+class Commit(NamedTuple):
+    """A commit; `when` is the author's time in ISO 8601."""
+
+    sha: str
+    subject: str
+    author: str
+    when: str
+    parents: tuple[str, ...]
+
+
+class Lock(NamedTuple):
+    """dvc.lock: MD5 of artifacts/model and of the raw data, SHA-256 of the text, and all of it."""
+
+    model: str | None
+    data: str | None
+    digest: str
+    stages: dict[str, Any]
+
+    def hash(self, path: Path) -> str | None:
+        """The MD5 of a file or folder that a stage reads or writes."""
+        return hashes(self.stages).get(path.as_posix())
+
+
+def git(*arguments: str) -> str | None:
+    """What a git command prints; None if it fails."""
+    try:
+        done = subprocess.run(["git", *arguments], capture_output=True, check=False)  # noqa: S603, S607
+    except FileNotFoundError:
+        raise Mistake("git is not installed: see https://git-scm.com/downloads") from None
+    return done.stdout.decode("utf-8", errors="replace") if done.returncode == 0 else None
+
+
+def commit(name: str) -> str | None:
+    """The sha of the commit that a branch, tag or sha names; None if there is none."""
+    found = git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
+    return found.strip() if found else None
+
+
+def head() -> str:
+    """The sha of the commit that is checked out."""
+    found = commit("HEAD")
+    if found is None:
+        raise Mistake("there is no commit yet: git add --all && git commit --message Start")
+    return found
+
+
+def fork(base: str) -> str | None:
+    """Where HEAD left the branch `base`, or the remote's; None if there is no such branch."""
+    for name in (base, f"origin/{base}"):
+        if sha := commit(name):
+            found = git("merge-base", "HEAD", sha)
+            return found.strip() if found else sha
+    return None
+
+
+def text(commit: str, path: str) -> str | None:
+    """A file of a commit; None if it is not there."""
+    return git("show", "--end-of-options", f"{commit}:{path}")
+
+
+def parsed(lock: str) -> Lock:
+    """The text of a dvc.lock."""
+    stages: dict[str, Any] = (yaml.load(lock, yaml.CSafeLoader) or {}).get("stages") or {}
+    known = hashes(stages)
+    digest = hashlib.sha256(lock.encode()).hexdigest()
+    return Lock(known.get("artifacts/model"), known.get("data/raw.parquet"), digest, stages)
+
+
+def hashes(stages: dict[str, Any]) -> dict[str, str | None]:
+    """The MD5 of every path that the stages of a dvc.lock read or write."""
+    return {
+        entry["path"]: entry.get("md5")
+        for stage in stages.values()
+        for entry in [*stage.get("deps", ()), *stage.get("outs", ())]
+    }
+
+
+def lock(commit: str) -> Lock | None:
+    """dvc.lock of a commit; None if it has none."""
+    found = text(commit, LOCK)
+    return None if found is None else parsed(found)
+
+
+def trained(branch: str = "HEAD") -> list[Commit]:
+    """The commits that changed dvc.lock, on the branch and on what it merged, oldest first."""
+    form = "--format=%H%x00%s%x00%an%x00%aI%x00%P"
+    order = ("--reverse", "--date-order", "--full-history")
+    found = git("log", "-z", form, *order, "--end-of-options", branch, "--", LOCK)
+    if found is None:
+        raise Mistake(f"there is no branch or commit {branch!r}")
+    fields = found.removesuffix("\0").split("\0") if found else []
+    commits = [
+        Commit(sha, subject, author, when, tuple(parents.split()))
+        for sha, subject, author, when, parents in zip(*[iter(fields)] * 5, strict=True)
+    ]
+    return [one for one in commits if len(one.parents) < 2 or not _inherited(one)]
+
+
+def _inherited(merge: Commit) -> bool:
+    """Whether a merge has the dvc.lock of one of its parents."""
+    names = [f"{sha}:{LOCK}" for sha in (merge.sha, *merge.parents)]
+    own, *others = (git("rev-parse", "--verify", "--quiet", name) for name in names)
+    return own in others
+
+
+@lru_cache(maxsize=4)
+def _files(project: Path, commit: str) -> Any:
+    from dvc.api import DVCFileSystem
+    from dvc.config import Config
+
+    # The store is where today's configuration says, also for commits from before a move.
+    today = Config.from_cwd()
+    return DVCFileSystem(
+        str(project), rev=commit, config={"core": today["core"], "remote": today["remote"]}
+    )
+
+
+def fetch(commit: str, path: str, into: Path) -> Path | None:
+    """An output of a commit, a file or a folder, copied to the folder `into`.
+
+    It comes from the cache or from the store; None if neither has it.
+    """
+    target = into / Path(path).name
+    try:
+        with replacing(target) as part:
+            _files(Path.cwd(), commit).get(path, str(part), recursive=True)
+    except Exception as error:
+        if _gone(error):
+            return None
+        why = " ".join(str(error).split())[:200]
+        raise Mistake(f"{path} of {commit[:7]} cannot be fetched from the store: {why}") from error
+    return target
+
+
+def _gone(error: BaseException | None) -> bool:
+    # DVC wraps the reason; another one, such as a store out of reach, is no missing object.
+    return isinstance(error, FileNotFoundError) or (
+        error is not None and _gone(error.__cause__ or error.__context__)
+    )
+
+
+def release(environment: str, commit: str = "HEAD") -> dict[str, str] | None:
+    """deploy/<environment>/release.env of a commit; None if nothing was released."""
+    found = text(commit, f"deploy/{environment}/release.env") or ""
+    lines = (line.strip() for line in found.splitlines())
+    values = dict(line.split("=", 1) for line in lines if "=" in line and line[0] != "#")
+    return values if values.get("COMMIT") else None
+
+
+def champion() -> str | None:
+    """The commit that production runs, else staging; None before the first release."""
+    for environment in ENVIRONMENTS:
+        if found := release(environment):
+            return found["COMMIT"]
+    return None
+
+
+def judged() -> str | None:
+    """The sha of HEAD if what a verdict rests on is as HEAD has it; None if it is changed."""
+    paths = (LOCK, "params.yaml", "schema.yaml", "artifacts")
+    clean = git("diff", "--quiet", "HEAD", "--", *paths) is not None
+    return commit("HEAD") if clean else None
+
+
+def shallow() -> bool:
+    """Whether this clone has only the newest commits."""
+    return (git("rev-parse", "--is-shallow-repository") or "").strip() == "true"

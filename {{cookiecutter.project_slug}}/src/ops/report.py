@@ -1,0 +1,187 @@
+"""`make report`: what this commit changes, as the Markdown of a pull request."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ml import params
+from ml.files import replacing
+from ml.metrics import HIGHER_IS_BETTER
+from ops import changes, compare, gate, history
+from ops.checks import Check, difference, metric_of
+from ops.evidence import METRICS, SLICES, TEST, Evidence, gathered
+from ops.limits import Gate
+from ops.markdown import render
+from ops.rival import Rival, rival
+
+LIMIT = 60_000  # characters; GitHub takes 65,536 in a comment
+ROWS = (30, 15, 8, 4, 2)  # rows of a table: the first with which the report is short enough
+BARS = 8  # of a chart
+
+
+def compared(here: Evidence, other: Rival, p: Gate) -> list[dict[str, Any]]:
+    """Each metric now and of the other model, and how much better this one is, with interval."""
+    recorded = changes.loaded(history.text(other.commit, METRICS.as_posix()))
+    same = same_test(here, history.lock(other.commit))
+    found = []
+    for name, now in here.metrics.items():
+        if name == "rows":
+            continue
+        row: dict[str, Any] = {
+            "name": name,
+            "now": now,
+            "before": recorded.get(name) if same else None,
+        }
+        if compare.is_mean(name) and other.answer is not None:
+            worse, drawn = difference(here, other, name, p)
+            apart = compare.interval(drawn, p.confidence, len(other.rows))
+            actual = here.actual[other.rows]
+            theirs = compare.losses(name, actual, other.answer, other.labels)
+            row |= {"before": metric_of(name, theirs)}
+            row |= {"better": -worse, "low": -apart.high, "high": -apart.low}
+        elif row["before"] is not None and now is not None:
+            row["better"] = -compare.worse(name, now, row["before"])
+        found.append({"better": None, "low": None, "high": None, **row})
+    return found
+
+
+def same_test(here: Evidence, there: history.Lock | None) -> bool:
+    """Whether another commit was measured on the same test rows."""
+    return there is not None and there.hash(TEST) == here.lock.hash(TEST)
+
+
+def rival_facts(commit: str | None, here: Evidence, p: Gate) -> dict[str, Any] | None:
+    """The comparison with the model of a commit; None without a commit."""
+    if commit is None:
+        return None
+    other, there = rival(commit, here), history.lock(commit)
+    metrics = compared(here, other, p)
+    judged = next(one for one in metrics if one["name"] == p.metric)
+    return {
+        "judged": judged,
+        "words": words(judged),
+        "commit": commit,
+        "model": there.model if there else None,
+        "same": other.same,
+        "reason": other.reason,
+        "comparable": other.answer is not None,
+        "rows": len(other.rows),
+        "metrics": metrics,
+    }
+
+
+def words(judged: dict[str, Any]) -> str:
+    """What a difference and its interval say."""
+    if judged["better"] is None:
+        return "the difference is not known"
+    if judged["low"] > 0 or judged["high"] < 0:
+        return "this commit is surely " + ("better" if judged["low"] > 0 else "worse")
+    kind = "better" if judged["better"] > 0 else "worse" if judged["better"] < 0 else ""
+    return f"{kind} now, but that may be chance" if kind else "no difference"
+
+
+def slice_facts(here: Evidence, verdict: gate.Verdict, base: str | None) -> list[dict[str, Any]]:
+    """The slices with their check, the worst first; `before` if the test rows are the same."""
+    checks = [check for check in verdict.checks if check.kind == "slices"]
+    before: dict[tuple[str, str], Any] = {}
+    if base and same_test(here, history.lock(base)):
+        parts = changes.loaded(history.text(base, SLICES.as_posix()))
+        before = {(part["column"], part["value"]): part for part in parts}
+    metric = params.load(Gate).metric
+    found = [
+        {"column": part["column"], "value": part["value"], "rows": part["rows"], "check": check,
+         "before": before.get((part["column"], part["value"]), {}).get(metric)}
+        for part, check in zip(here.slices, checks, strict=False)
+    ]  # fmt: skip
+    return sorted(found, key=lambda one: -compare.worse(metric, one["check"].value, 0.0))
+
+
+def bars(here: Evidence, p: Gate, rivals: dict[str, dict[str, Any] | None]) -> list[dict[str, Any]]:
+    """The metric of the naive predictor, the champion, the base and this commit, for a chart."""
+    plain = compare.naive(p.metric, here.known, len(here.actual), here.labels)
+    naive = metric_of(p.metric, compare.losses(p.metric, here.actual, plain, here.labels))
+    found = [{"name": "naive", "value": naive}]
+    for name, other in rivals.items():
+        value = next(
+            (one["before"] for one in (other or {}).get("metrics", ()) if one["name"] == p.metric),
+            None,
+        )
+        if other and other["comparable"] and value is not None:
+            found.append({"name": name, "value": value})
+    return [*found, {"name": "this commit", "value": here.metrics[p.metric]}]
+
+
+def data_facts(here: Evidence, base: str | None) -> dict[str, Any]:
+    """Rows and hash of the data before and now; what the schema and the columns changed."""
+    before, now = changes.profiles(base) if base else ({}, changes.profiles("HEAD")[1])
+    there = history.lock(base) if base else None
+    return {
+        "rows": (before.get("rows"), now["rows"]),
+        "hash": (there.data if there else None, here.lock.data),
+        "test": (None, len(here.table)),
+        "schema": changes.contract(base) if base else [],
+        "moved": changes.moved(before, now),
+    }
+
+
+def facts(base: str) -> dict[str, Any]:
+    """Everything that the template shows."""
+    verdict = gate.current()
+    refused = [check for check in verdict.checks if not check.passed]
+    found = {"verdict": verdict, "refused": refused, "head": history.head(), "base_name": base}
+    if any(check.name == gate.EVIDENCE for check in refused):
+        return found | {"here": None}
+    here, p = gathered(), params.load(Gate)
+    fork = history.fork(base)
+    rivals = {
+        base: rival_facts(fork, here, p),
+        "champion": rival_facts(verdict.champion, here, p),
+    }
+    slices = slice_facts(here, verdict, fork)
+    return found | {
+        "here": here,
+        "p": p,
+        "gate": p.metric,
+        "fork": fork,
+        "base": rivals[base],
+        "champion": rivals["champion"],
+        "higher": HIGHER_IS_BETTER,
+        "slices": slices,
+        "counts": counts(verdict.checks),
+        "bars": bars(here, p, rivals),
+        "slice_bars": slices[:BARS],
+        "params": changes.parameters(fork) if fork else [],
+        "data": data_facts(here, fork),
+        "code": changes.folders(fork) if fork else [],
+    }
+
+
+def counts(checks: list[Check]) -> dict[str, int]:
+    """How many slices there are, were judged, were refused."""
+    slices = [check for check in checks if check.kind == "slices"]
+    return {
+        "all": len(slices),
+        "judged": sum(check.judged for check in slices),
+        "refused": sum(not check.passed for check in slices),
+    }
+
+
+def written(found: dict[str, Any]) -> str:
+    """The report, with tables as long as fit below the limit."""
+    texts = (render("report.md.j2", most=most, **found) for most in ROWS)
+    return next((text for text in texts if len(text) < LIMIT), "The report is too long.\n")
+
+
+def report(
+    base: Annotated[str, typer.Option(help="The branch that this one goes to.")] = "main",
+    output: Annotated[str, typer.Option(help="The file to write, or stdout.")] = "stdout",
+) -> None:
+    """Write what this commit changes, as the Markdown of a pull request."""
+    text = written(facts(base))
+    if output == "stdout":
+        print(text, end="")
+        return
+    with replacing(Path(output)) as part:
+        part.write_text(text, encoding="utf-8")
+    print(f"{output}: {len(text)} characters")

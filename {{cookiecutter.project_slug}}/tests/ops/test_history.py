@@ -1,0 +1,125 @@
+import shutil
+from pathlib import Path
+
+import pytest
+
+from ml.errors import Mistake
+from ops import history
+
+
+def test_trained_lists_the_commits_that_changed_the_lock_oldest_first(project):
+    Path("notes.md").write_text("nothing that trains")
+    project.commit("Notes")
+    project.git("checkout", "--quiet", "-b", "branch")
+    project.set("train.one_hot", 4)
+    project.run()
+    inner = project.commit("On a branch\n\nbody")
+    project.git("checkout", "--quiet", "main")
+    project.git("merge", "--quiet", "--no-ff", "--message", "Merge", "branch")
+    found = history.trained()
+    assert [one.subject for one in found] == ["Start", "On a branch"]
+    assert found[1].sha == inner
+    assert found[1].author == "Ada"
+    assert len(found[1].parents) == 1
+
+
+def test_a_subject_may_hold_anything(project):
+    project.set("train.one_hot", 4)
+    project.run()
+    project.commit('%H | "quoted" \x1f `ticks` $(x)')
+    assert history.trained()[-1].subject == '%H | "quoted" \x1f `ticks` $(x)'
+
+
+@pytest.mark.usefixtures("project")
+def test_lock_tells_model_data_and_digest():
+    found = history.lock("HEAD")
+    assert found.model.endswith(".dir")
+    assert len(found.data) == 32
+    assert len(found.digest) == 64
+
+
+@pytest.mark.usefixtures("project")
+def test_what_is_not_there_is_none():
+    assert history.text("HEAD", "no/such/file") is None
+    assert history.lock("no-such-branch") is None
+    assert history.release("staging") is None
+    assert history.champion() is None
+
+
+@pytest.mark.usefixtures("project")
+def test_a_branch_that_looks_like_an_option_is_a_name():
+    assert history.commit("--help") is None
+    assert history.text("--output=x", "y") is None
+    with pytest.raises(Mistake, match="no branch"):
+        history.trained("--all")
+
+
+def test_head_asks_for_a_first_commit(tmp_path, monkeypatch, project):
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path / "empty")
+    project.git("init", "--quiet")
+    with pytest.raises(Mistake, match="no commit yet"):
+        history.head()
+
+
+def test_fetch_copies_a_folder_and_a_file_of_an_old_commit(project, tmp_path):
+    old = history.head()
+    signature = Path("artifacts/model/signature.json").read_text()
+    rows = Path("data/test.parquet").read_bytes()
+    project.set("prepare.seed", 5)
+    project.run()
+    project.commit()
+    assert Path("data/test.parquet").read_bytes() != rows
+    assert (
+        history.fetch(old, "artifacts/model", tmp_path) / "signature.json"
+    ).read_text() == signature
+    assert history.fetch(old, "data/test.parquet", tmp_path).read_bytes() == rows
+
+
+@pytest.mark.usefixtures("project")
+def test_fetch_reads_the_store_where_the_cache_is_empty_and_it_was_moved(tmp_path):
+    old = history.head()
+    shutil.copytree(".dvc/cache", "elsewhere")
+    shutil.rmtree(".dvc/cache")
+    Path(".dvc/config").write_text(
+        Path(".dvc/config").read_text().replace("store\n", "elsewhere\n")
+    )
+    config = Path(".dvc/config").read_text().replace("remote = elsewhere", "remote = store")
+    Path(".dvc/config").write_text(config)
+    assert history.fetch(old, "artifacts/model", tmp_path) is not None
+
+
+@pytest.mark.usefixtures("project")
+def test_fetch_of_an_object_that_is_gone_is_none_and_leaves_nothing(tmp_path):
+    shutil.rmtree(".dvc/cache")
+    into = tmp_path / "into"
+    assert history.fetch("HEAD", "artifacts/model", into) is None
+    assert list(into.iterdir()) == []
+
+
+def test_the_champion_is_productions_commit_else_stagings(project):
+    project.release("1" * 40, "staging")
+    project.commit()
+    assert history.champion() == "1" * 40
+    project.release("2" * 40, "production")
+    project.commit()
+    assert history.champion() == "2" * 40
+    assert history.release("production")["DATA"] == "d"
+
+
+def test_a_release_without_a_commit_is_none(project):
+    Path("deploy/staging").mkdir(parents=True)
+    Path("deploy/staging/release.env").write_text("# nothing yet\nIMAGE=\nCOMMIT=\n")
+    project.commit()
+    assert history.release("staging") is None
+
+
+def test_fork_is_where_the_branch_left(project):
+    start = history.head()
+    project.git("checkout", "--quiet", "-b", "branch")
+    project.commit("Here")
+    project.git("checkout", "--quiet", "main")
+    project.commit("There")
+    project.git("checkout", "--quiet", "branch")
+    assert history.fork("main") == start
+    assert history.fork("nowhere") is None
