@@ -14,6 +14,8 @@ import ml
 from ml import data, model, pipeline, score
 from ml.errors import Mistake
 
+pytestmark = pytest.mark.slow
+
 HERE = Path(ml.__file__).parents[2]
 GIT = shutil.which("git")
 

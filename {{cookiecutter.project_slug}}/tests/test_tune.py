@@ -15,6 +15,8 @@ from ml.errors import Mistake
 from ml.schema import Column, Schema
 from ml.stages.train import Train
 
+pytestmark = pytest.mark.slow
+
 PARAMS = """\
 # Numbers.
 train:

@@ -30,6 +30,8 @@ from ops.trackers import Asset, connect
 from ops.trackers.mlflow import MLflow, _save
 from ops.ui import ui
 
+pytestmark = pytest.mark.slow
+
 TEMPLATE = Path(__file__).parents[2]
 NAME = "bees-model"
 IDENTITY = {

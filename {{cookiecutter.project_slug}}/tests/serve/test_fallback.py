@@ -11,6 +11,8 @@ import pytest
 from ml.errors import Mistake
 from ml.stages import export
 
+pytestmark = pytest.mark.slow
+
 SOURCE = Path(__file__).parents[2] / "src"
 
 
