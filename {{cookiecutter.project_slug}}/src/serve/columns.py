@@ -13,6 +13,7 @@ Given = Mapping[str, Sequence[Any]]
 # Called with "unknown_category" or "out_of_range", the column, and how many values.
 Counted = Callable[[str, str, int], None]
 LARGEST = float(np.finfo(np.float32).max)
+EXACT = 2**53  # whole numbers below it are exact as float64
 NUMBERS = frozenset({int, float, type(None)})
 TRUTHS = frozenset({bool, type(None)})
 NAMES = {
@@ -55,7 +56,9 @@ class Columns:
         self.accepts_unknown = signature.unknown_category == "accept"
         self.accepts_outside = signature.out_of_range == "accept"
         ranges = [one.range or (-LARGEST, LARGEST) for one in self.numbers]
-        limits = np.clip(np.array(ranges, dtype=np.float64).reshape(-1, 2), -LARGEST, LARGEST)
+        largest = [EXACT - 1 if one.type == "integer" else LARGEST for one in self.numbers]
+        ends = np.array(largest, dtype=np.float64)[:, None]
+        limits = np.clip(np.array(ranges, dtype=np.float64).reshape(-1, 2), -ends, ends)
         self.low, self.high = limits[:, :1], limits[:, 1:]
         self.required = np.array([not one.nullable for one in self.numbers], dtype=bool)[:, None]
         self.counted = counted
@@ -118,6 +121,7 @@ class Columns:
         broken = (ints != np.trunc(ints)) & ~absent[: self.whole]
         self.first("wrong_type", broken, matrix, "is not a whole number")
         self.first("wrong_type", np.abs(matrix) > LARGEST, matrix, "is not a number of 32 bits")
+        self.first("wrong_type", np.abs(ints) >= EXACT, matrix, "is beyond 2^53")
         outside = ~inside & ~absent
         if not self.accepts_outside:
             self.first("out_of_range", outside, matrix, None)

@@ -53,7 +53,10 @@ def allowed(one):
     return set(one) == {"length in mm", "count", "größe", "wild", "colour", "code"} and (
         (absent(one["length in mm"]) or number(one["length in mm"], 0, 20))
         and (number(one["count"], 0, 10) and one["count"] % 1 == 0)
-        and (absent(one["größe"]) or (number(one["größe"]) and one["größe"] % 1 == 0))
+        and (
+            absent(one["größe"])
+            or (number(one["größe"], 1 - 2**53, 2**53 - 1) and one["größe"] % 1 == 0)
+        )
         and type(one["wild"]) is bool
         and (absent(one["colour"]) or one["colour"] in ("", "red", "green"))
         and type(one["code"]) is str
