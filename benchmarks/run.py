@@ -1,5 +1,6 @@
 """`make bench`: every claim, with its target, on a project made for it."""
 
+import judging
 import large
 import start
 from measure import ready, row
@@ -10,6 +11,7 @@ def main() -> None:
     ready()
     row("claim", "measured", "target")
     start.main()
+    judging.main()
     large.main()
 
 

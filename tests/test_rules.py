@@ -135,8 +135,8 @@ def test_functions_are_small():
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.FunctionDef):
                 lengths.append(node.end_lineno - node.lineno + 1)
-                assert lengths[-1] <= 50, f"{path}:{node.lineno} {node.name}"
-    assert sorted(lengths)[len(lengths) // 2] <= 14
+                assert lengths[-1] <= 40, f"{path}:{node.lineno} {node.name}"
+    assert sorted(lengths)[len(lengths) // 2] <= 10
 
 
 def test_no_name_that_says_nothing():
