@@ -336,3 +336,21 @@ def test_the_same_table_twice_gives_the_same_bytes(table):
     before = hashes()
     take(table, target="paid")
     assert hashes() == before
+
+
+def test_a_table_without_rows_another_task_or_a_lost_table_change_nothing(table):
+    take(table, target="paid")
+    table.head(0).to_csv("../none.csv", index=False)
+    data.POINTER.write_text("outs: []\n", encoding="utf-8")
+    for told, said in (
+        ("no rows", {"source": "../none.csv"}),
+        ("schema.yaml says binary", {"source": "../t.csv", "task": "multiclass"}),
+    ):
+        before = hashes()
+        with pytest.raises(Mistake, match=told):
+            data.data(**said)
+        assert hashes() == before
+    data.RAW.unlink()
+    with pytest.raises(Mistake, match="dvc checkout"):
+        data.data(source="../t.csv", append=True)
+    assert not data.RAW.exists()

@@ -60,7 +60,7 @@ def data(
     said = Data(source=source or last.source, append=append or (not source and last.append))
     print(f"reading {said.source}")
     frame, notes = table.read(str(said.source))
-    known = None if reset else reviewed(frame, target, time)
+    known = None if reset else reviewed(frame, target, time, task)
     if known is None and said.append:
         raise Mistake("APPEND=1 adds rows to a table of the same columns and target")
     rules = known or inferred(frame, target, time, cast(schema.Task | None, task or None))
@@ -71,7 +71,7 @@ def data(
     print(f"\n{RAW}: {len(rows)} rows, {rules.task}. Next: " + NEXT[known is None])
 
 
-def reviewed(frame: pd.DataFrame, target: str, time: str) -> schema.Schema | None:
+def reviewed(frame: pd.DataFrame, target: str, time: str, task: str) -> schema.Schema | None:
     """The schema that is there, if the table is meant for it; None if another one is asked for."""
     rules = schema.load()
     if target not in ("", rules.target) or time not in ("", rules.time):
@@ -83,6 +83,8 @@ def reviewed(frame: pd.DataFrame, target: str, time: str) -> schema.Schema | Non
             f"columns of schema.yaml are not in the table: {listed(missing)}. It has "
             f"{listed(frame.columns)}. RESET=1 TARGET=… infers schema.yaml anew"
         )
+    if task not in ("", rules.task):
+        raise Mistake(f"schema.yaml says {rules.task}: RESET=1 TASK={task} infers it anew")
     return rules
 
 
@@ -102,6 +104,8 @@ def arrived(
     frame: pd.DataFrame, rules: schema.Schema, append: bool, new: bool
 ) -> tuple[pd.DataFrame, list[str]]:
     """The table to keep, and what is new about it, a line each."""
+    if frame.empty:
+        raise Mistake("the table has a header and no rows")
     rows, mistyped = contract.typed(frame, rules.columns)
     if not (mistyped.empty or new):
         head = "the table breaks schema.yaml (RESET=1 TARGET=… infers it anew):"
@@ -112,6 +116,8 @@ def arrived(
     if new:
         return rows, changes
     before = pd.read_parquet(RAW) if RAW.exists() else rows.head(0)
+    if append and POINTER.exists() and not RAW.exists():
+        raise Mistake(f"{RAW}, to which rows are added, is missing: dvc checkout, or make setup")
     if append:
         rows, again = appended(before, rows, rules)
         changes.append(f"{again} rows were there already" if again else "every row is new")

@@ -22,7 +22,9 @@ def pipeline(
     from dvc.cli import main
 
     if main(["repro", *["--force"] * force]) != 0:
-        raise Mistake("a stage failed; the reason is above. What was there before is kept")
+        raise Mistake(
+            "a stage failed; the reason is above. The last outputs: git checkout HEAD . && dvc checkout"
+        )
     versions = hashlib.sha256(b"".join(path.read_bytes() for path in VERSIONS)).hexdigest()
     if PUSHED.exists() and PUSHED.read_text() == versions:
         return

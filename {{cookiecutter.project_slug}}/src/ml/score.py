@@ -71,6 +71,8 @@ def writer(path: Path, kind: pa.Schema) -> Iterator[Callable[[pa.Table], None]]:
 
 def check_paths(source: Path, output: Path) -> None:
     """Refuse a source that is no file, and an output that is a folder or of another form."""
+    if Path() in (source, output):
+        raise Mistake("name both files: make score INPUT=file OUTPUT=file")
     if not source.is_file():
         raise Mistake(f"{source}: there is no such file")
     if output.is_dir():
