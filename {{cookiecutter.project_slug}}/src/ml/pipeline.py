@@ -23,7 +23,8 @@ def pipeline(
 
     if main(["repro", *["--force"] * force]) != 0:
         raise Mistake(
-            "a stage failed; the reason is above. The last outputs: git checkout HEAD . && dvc checkout"
+            "a stage failed; the reason is above. The last outputs come back by "
+            "git checkout HEAD . && dvc checkout"
         )
     versions = hashlib.sha256(b"".join(path.read_bytes() for path in VERSIONS)).hexdigest()
     if PUSHED.exists() and PUSHED.read_text() == versions:

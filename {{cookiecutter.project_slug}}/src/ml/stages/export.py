@@ -71,7 +71,7 @@ def parity(
     answer = exported(table)
     if answer.probabilities is None:
         expected = fitted.predict(table)
-        # Of a model that answers nearly the same for all, a share of the value: float32 has 7 digits.
+        # If all answers are nearly the same, a share of the value: float32 has 7 digits.
         spread = max(float(np.std(expected)), 0.01 * float(np.abs(expected).mean()), 1e-9)
         limit = p.tolerance * spread
         near = np.abs(answer.values - expected) <= limit  # False for NaN
