@@ -212,6 +212,8 @@ def test_what_cannot_be_scored_is_a_mistake(scored, frame):
     scored(frame)
     OUT.unlink()
     for source, output, keep, told in [
+        (IN, Path(), "", "name both files"),
+        (Path(), OUT, "", "name both files"),
         (Path("none.csv"), OUT, "", "there is no such file"),
         (Path("data"), OUT, "", "there is no such file"),
         (IN, IN, "", "would replace the source"),

@@ -220,3 +220,15 @@ def test_another_estimator_is_one_line_of_params_yaml(task, line, project, choos
     export.export(*PATHS, AGREEMENT)
     assert json.loads(AGREEMENT.read_text("utf-8")) == {"differing": 0, "flipped": 0}
     assert files("artifacts/model") == ["model.onnx", "reference.json", "signature.json"]
+
+
+def test_parity_of_a_constant_allows_the_rounding_of_float32_and_no_more(frame):
+    class Constant:
+        def predict(self, table):
+            return np.full(len(table), 152.1)
+
+    def answered(value):
+        return lambda table: model.Predictions(np.full(len(table), value, "float32"), None)
+
+    assert export.parity(Constant(), answered(152.1), frame, LIMITS)["differing"] == 0
+    assert export.parity(Constant(), answered(152.2), frame, LIMITS)["differing"] == 1
