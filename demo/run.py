@@ -136,12 +136,17 @@ def better_parameter(story: Story) -> None:
     story.step("branch", "git switch --quiet --create faster-learning")
     story.edit("params.yaml", "learning_rate: 0.1", "learning_rate: 0.3")
     story.step("retrain what changed", "make pipeline", "make card")
-    story.step("commit", "git add --all", 'git commit --quiet --message "Learn faster"')
+    judge_and_merge(story, "Learn faster", "faster-learning")
+
+
+def judge_and_merge(story: Story, subject: str, branch: str) -> None:
+    """Commit a change that the gate passes, show its report, and merge its branch."""
+    story.step("commit", "git add --all", f'git commit --quiet --message "{subject}"')
     story.step("gate and report", "make gate", "make report BASE=main OUTPUT=artifacts/report.md")
     story.show("artifacts/report.md")
     story.step(
         "merge", "git switch --quiet main",
-        'git merge --quiet --no-ff --message "Merge faster-learning" faster-learning',
+        f'git merge --quiet --no-ff --message "Merge {branch}" {branch}',
     )  # fmt: skip
 
 
@@ -164,13 +169,7 @@ def new_season(story: Story) -> None:
     story.step("branch", "git switch --quiet --create season-2009")
     story.step("take the new rows", f"make data SOURCE={shlex.quote(LATER)} APPEND=1")
     story.step("retrain", "make pipeline", "make card")
-    story.step("commit", "git add --all", 'git commit --quiet --message "Add the season 2009"')
-    story.step("gate and report", "make gate", "make report BASE=main OUTPUT=artifacts/report.md")
-    story.show("artifacts/report.md")
-    story.step(
-        "merge", "git switch --quiet main",
-        'git merge --quiet --no-ff --message "Merge season-2009" season-2009',
-    )  # fmt: skip
+    judge_and_merge(story, "Add the season 2009", "season-2009")
 
 
 def main() -> None:
