@@ -25,6 +25,10 @@ RULES = {
         r"[A-Za-z0-9](-?[A-Za-z0-9]){0,38}",
         "a GitHub name: up to 39 letters, digits and single dashes",
     ),
+    "registry": (
+        r"[a-z0-9]([a-z0-9.-]{0,99}[a-z0-9])?(:[0-9]{1,5})?(/[a-z0-9]+([._-][a-z0-9]+)*){0,5}",
+        "a registry and a folder in it, in small letters, as in ghcr.io/acme",
+    ),
     "project_name": (
         LINE % 59,
         f"one line of up to 60 characters, a letter or digit first, and none of {FORBIDDEN}",

@@ -51,6 +51,39 @@ def commit(project: Path, message: str) -> None:
     )  # fmt: skip
 
 
+def engine() -> str:
+    """Why no image can be built here, or nothing."""
+    found = shutil.which("docker") and subprocess.run(
+        ["docker", "version", "--format", "{{.Server.Version}}"], capture_output=True, check=False
+    )
+    return "" if found and found.returncode == 0 else "no Docker engine answers"
+
+
+def runner() -> str:
+    """Why no workflow can be run here, or nothing."""
+    return "" if shutil.which("act") else "act is not installed"
+
+
+def cluster() -> str:
+    """Why nothing can be deployed here, or nothing."""
+    if not os.environ.get("KUBECONFIG") or not shutil.which("kubectl"):
+        return "no KUBECONFIG names a cluster, or kubectl is not installed"
+    found = subprocess.run(
+        ["kubectl", "get", "nodes", "--request-timeout=5s"], capture_output=True, check=False
+    )
+    return "" if found.returncode == 0 else "the cluster of KUBECONFIG does not answer"
+
+
+PARTS = {"docker": engine, "act": runner, "cluster": cluster}
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip a test, with the reason, whose part is missing here; in CI that is a failure."""
+    for name, missing in PARTS.items():
+        if item.get_closest_marker(name) and (reason := missing()):
+            (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
+
+
 @pytest.fixture(scope="session")
 def ready(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project set up and committed; tests that change it work on a `copy`."""

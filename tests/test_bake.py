@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jinja2 import TemplateError
 
-QUESTIONS = ("project_name", "project_slug", "description", "github_owner")
+QUESTIONS = ("project_name", "project_slug", "description", "github_owner", "registry")
 HOSTILE = [
     'say "hi"', "it`id`", "$(touch owned)", "${HOME}", "a\nb", "a\r\nb", "a\tb", "{{ 7 * 7 }} {",
     "{% raw %}", "{# #}", "../up", "/etc/passwd", "..", ".", "", " ", "-rf", "--help", "a" * 300,
