@@ -4,6 +4,8 @@ from ml.cli import Commands, dispatch
 
 COMMANDS: Commands = {
     "gate": ("ops.gate", "judge this commit: minimum, slices, champion, budget"),
+    "reproduce": ("ops.reproduce", "make dvc.lock current or refuse it; judge; write result/"),
+    "verdict": ("ops.verdict", "the verdict in result/, as an exit code"),
     "report": ("ops.report", "what this commit changes, as the Markdown of a pull request"),
     "card": ("ops.card", "write docs/model-card.md and docs/data-sheet.md, or check them"),
     "track": ("ops.track", "log what was trained to the tracker, from Git and the store"),
