@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
+import yaml
 
 from ml.errors import Mistake, listed
 from ml.files import replacing
@@ -96,6 +97,14 @@ def written() -> str | None:
     return LOCK.read_text(encoding="utf-8") if LOCK.exists() else None
 
 
+def readable(lock: str | None) -> bool:
+    """Whether it is a lock file, and not one with the marks of a conflict in it."""
+    try:
+        return isinstance(stages(lock), dict)
+    except (yaml.YAMLError, AttributeError):
+        return False
+
+
 def put(lock: str | None) -> None:
     """Make a text the dvc.lock."""
     if lock is None:
@@ -153,26 +162,27 @@ def unmakeable(changed: dict[str, Any]) -> list[str]:
     ]
 
 
-def refuse_edits(claimed: str | None, changed: dict[str, Any]) -> None:
+def refuse_edits(changed: dict[str, Any]) -> None:
     """Refuse what no run can have written, before anything runs."""
-    if found := locks.inconsistent(stages(claimed)):
+    if found := locks.inconsistent(stages(written())):
         raise Mistake(f"dvc.lock contradicts itself: {listed(found)}. {WAY_OUT}")
     if names := edited(changed):
         raise Mistake(f"not what dvc.lock says, and no input changed: {listed(names)}. {WAY_OUT}")
 
 
-def made(claimed: str | None, base: str | None) -> Outcome:
-    """Make again, from the base's lock file, what this commit claims; refuse another claim."""
-    with unchanged(written()):
-        put(base)
+def made(there: str | None, claims: bool) -> Outcome:
+    """Make again, from the base's lock file, what this commit's says; refuse another claim."""
+    before = written()
+    with unchanged(before):
+        put(there)
         if not dvc("repro"):
             raise Mistake(FAILED)
         now = stages(written())
-        if found := locks.contradicted(stages(claimed), now):
+        if found := locks.contradicted(stages(before) if claims else {}, now):
             raise Mistake(f"{listed(found)}. {WAY_OUT}")
-    if claimed is None or now != stages(claimed):
+    if before is None or now != stages(before):
         return "made"
-    put(claimed)
+    put(before)
     return "verified"
 
 
@@ -181,20 +191,24 @@ def outcome(base: str) -> Outcome:
     conflicts = unmerged()
     settle(conflicts)
     start = history.fork(base)
-    there = history.text(start, history.LOCK) if start and not conflicts else written()
+    there = history.text(start, history.LOCK) if start else written()
+    whole = readable(written())
+    if not whole:
+        put(there if readable(there) else None)
     fetch()
     changed = status()
     if missing := unmakeable(changed):
         raise Mistake(f"not in the store, and no stage makes it: {listed(missing)}. {PUSH}")
     # Two lock files that a merge mixed claim nothing: both are made again.
-    claimed = None if conflicts or by_merge() else written()
-    if claimed is not None and claimed == there:
-        if changed and start == history.commit("HEAD"):
-            raise Mistake(f"dvc.lock of {base} is out of date: {described(changed)}. {BRANCH}")
+    claims = whole and not conflicts and not by_merge()
+    if claims and written() == there:
         if not changed:
             return "current"
-    refuse_edits(claimed, changed)
-    found = made(claimed, there)
+        if start == history.commit("HEAD"):
+            raise Mistake(f"dvc.lock of {base} is out of date: {described(changed)}. {BRANCH}")
+    if claims:
+        refuse_edits(changed)
+    found = made(there, claims)
     if conflicts:
         history.git("add", "--all", "--", *conflicts)
     return found

@@ -53,12 +53,8 @@ def _difference() -> bytes:
 
 
 def _git(command: list[str], environment: dict[str, str]) -> bytes:
-    done = subprocess.run(  # noqa: S603
-        ["git", *command],
-        capture_output=True,
-        check=False,
-        env=environment,  # noqa: S607
-    )
+    call = ["git", *command]
+    done = subprocess.run(call, capture_output=True, check=False, env=environment)  # noqa: S603
     if done.returncode != 0:
         why = done.stderr.decode("utf-8", errors="replace").strip().splitlines()
         raise Mistake(f"git {command[0]} failed: {why[-1] if why else 'no reason given'}")
