@@ -9,6 +9,9 @@ COMMANDS: Commands = {
     "report": ("ops.report", "what this commit changes, as the Markdown of a pull request"),
     "card": ("ops.card", "write docs/model-card.md and docs/data-sheet.md, or check them"),
     "track": ("ops.track", "log what was trained to the tracker, from Git and the store"),
+    "propose": ("ops.propose", "make what changed here one pull request, or update it"),
+    "save": ("ops.save", "commit what CI made to a pull request's branch"),
+    "comment": ("ops.comment", "write one comment on a pull request, or update it"),
     "ui": ("ops.ui", "open the tracker's pages"),
 }
 

@@ -16,7 +16,7 @@ from ml.errors import Mistake, listed
 from ml.files import replacing
 from ops import gate, history, locks, report, result
 from ops.card import card
-from ops.changes import MADE
+from ops.history import MADE
 
 LOCK = Path(history.LOCK)
 Outcome = Literal["current", "verified", "made"]
@@ -34,6 +34,12 @@ WAY_OUT = (
     "`git checkout origin/main -- dvc.lock artifacts`, commit, push: the check makes it anew"
 )
 PUSH = "`dvc push` where it is; for the folder store/, commit that too"
+NO_LOGIN = "No login to the store here: the outputs are kept nowhere, nor is dvc.lock."
+CHANGED = (
+    "The figures are those of a new dvc.lock: this commit's is out of date. The check commits it to "
+    "a branch of this repository. In a fork do it yourself: `make reproduce`, then "
+    "`git add --all && git commit`; or `git apply changes.patch`, from the run's artifact `result`."
+)
 BRANCH = "Nothing is trained there: `make pipeline` on a branch, or let its pull request do it"
 
 
@@ -222,9 +228,9 @@ def judged(base: str, found: Outcome) -> bool:
     text = report.written(report.facts(base))
     result.keep_verdict(gate.GATE)
     if found != "current" and not dvc("push", "--quiet"):
-        text += "\nNo login to the store here: the outputs are kept nowhere, nor is dvc.lock.\n"
+        text += f"\n{NO_LOGIN}\n"
     elif result.keep_changes():
-        text += "\nThe figures are those of a new dvc.lock: this commit's is out of date.\n"
+        text += f"\n{CHANGED}\n"
     result.write(result.REPORT, text.encode())
     verdict = gate.load()
     return verdict is not None and verdict.passed

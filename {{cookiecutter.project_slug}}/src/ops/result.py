@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 
 from ml.errors import Mistake
 from ml.files import remove, replacing
-from ops.changes import MADE
+from ops.history import MADE
 
 FOLDER = Path("result")
 PATCH = FOLDER / "changes.patch"

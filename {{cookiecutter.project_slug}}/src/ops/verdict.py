@@ -1,7 +1,7 @@
 """`make verdict`: the gate's verdict that another job wrote, as an exit code."""
 
 import json
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
@@ -23,7 +23,11 @@ def checks() -> list[dict[str, Any]]:
     return parts
 
 
-def verdict() -> None:
+def verdict(
+    fork: Annotated[
+        bool, typer.Option("--fork", help="Refuse a changed dvc.lock: nobody commits it here.")
+    ] = False,
+) -> None:
     """Print the verdict in result/; exit with 1 if it refuses."""
     found = checks()
     columns = ("kind", "name", "passed", "value", "limit", "reason")
@@ -31,4 +35,9 @@ def verdict() -> None:
     if broken := [check for check in found if not check["passed"]]:
         print(f"\nrefused: {len(broken)} of {len(found)} checks")
         raise typer.Exit(1)
+    if fork and result.PATCH.exists():
+        raise Mistake(
+            "passed, but dvc.lock of this commit is out of date, and a fork's check may not commit "
+            "it: `make reproduce`, then `git add --all && git commit && git push`"
+        )
     print("\npassed")
