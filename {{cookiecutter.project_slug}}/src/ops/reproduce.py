@@ -36,8 +36,8 @@ WAY_OUT = (
 PUSH = "`dvc push` where it is; for the folder store/, commit that too"
 NO_LOGIN = "No login to the store here: the outputs are kept nowhere, nor is dvc.lock."
 CHANGED = (
-    "The figures are those of a new dvc.lock: this commit's is out of date. The check commits it to "
-    "a branch of this repository. In a fork do it yourself: `make reproduce`, then "
+    "The figures are those of a new dvc.lock: this commit's is out of date. The check commits it "
+    "to a branch of this repository. In a fork do it yourself: `make reproduce`, then "
     "`git add --all && git commit`; or `git apply changes.patch`, from the run's artifact `result`."
 )
 BRANCH = "Nothing is trained there: `make pipeline` on a branch, or let its pull request do it"
