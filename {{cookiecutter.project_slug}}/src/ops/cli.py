@@ -7,6 +7,11 @@ COMMANDS: Commands = {
     "report": ("ops.report", "what this commit changes, as the Markdown of a pull request"),
     "card": ("ops.card", "write docs/model-card.md and docs/data-sheet.md, or check them"),
     "track": ("ops.track", "log what was trained to the tracker, from Git and the store"),
+    "release": ("ops.release", "an image built from HEAD becomes what staging runs, as a file"),
+    "promote": ("ops.promote", "what staging runs becomes what production runs, as a file"),
+    "rollback": ("ops.rollback", "an environment goes back to what it ran before, as a file"),
+    "register": ("ops.register", "make the tracker's aliases equal to what main releases"),
+    "serve": ("ops.serve", "the server as an environment runs it, as a process"),
     "ui": ("ops.ui", "open the tracker's pages"),
 }
 
