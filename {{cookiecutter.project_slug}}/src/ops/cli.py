@@ -8,6 +8,7 @@ COMMANDS: Commands = {
     "verdict": ("ops.verdict", "the verdict in result/, as an exit code"),
     "report": ("ops.report", "what this commit changes, as the Markdown of a pull request"),
     "card": ("ops.card", "write docs/model-card.md and docs/data-sheet.md, or check them"),
+    "manifests": ("ops.manifests", "render deploy/ and check what a cluster would be told"),
     "track": ("ops.track", "log what was trained to the tracker, from Git and the store"),
     "propose": ("ops.propose", "make what changed here one pull request, or update it"),
     "save": ("ops.save", "commit what CI made to a pull request's branch"),
