@@ -5,7 +5,8 @@ memory. As a program: `python fake_github.py PORT [--repository owner/name] [--g
 `GET /_state` shows the memory as JSON and `PUT /_state` replaces what the sent keys name.
 
 `state["failures"]` says which requests fail: each entry has `path` (a regular expression), `status`
-(0: the connection is cut), and may have `method`, `message`, `headers` and `times`.
+(0: the connection is cut), and may have `method`, `message`, `headers`, `times`, and `late`: what
+was asked is done before it fails.
 `state["tokens"]` says what a token may do: `workflow` (a bot that writes), `person`, `admin` or
 `read`.
 """
@@ -401,8 +402,14 @@ class Handler(BaseHTTPRequestHandler):
             method = failure.get("method", self.command)
             if failure.get("times") != 0 and method == self.command and self.fits(failure, path):
                 failure["times"] = failure.get("times", -1) - 1
+                if failure.get("late"):
+                    self.done(path, query, body)
                 message = {"message": failure.get("message", "It failed")}
                 return failure["status"], message, failure.get("headers", {})
+        return self.done(path, query, body)
+
+    def done(self, path: str, query: dict[str, str], body: Any) -> tuple[Any, ...]:
+        """The answer where nothing fails."""
         kind = self.kind()
         request = Request(self.github, query, body, kind)
         if path in ("/user", "/graphql"):

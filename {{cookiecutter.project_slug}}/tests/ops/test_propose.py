@@ -191,11 +191,11 @@ def test_a_dispatch_that_failed_is_made_up_for(run, github, capsys):
 
 
 def test_a_request_that_was_cut_off_after_it_worked_opens_no_second_one(run, github):
+    github.fail("/pulls$", 0, method="POST", times=1, late=True)
     change()
     run()
-    github.fail("/pulls$", 0, method="GET", times=1)
-    run()
     assert len(github.state["pulls"]) == 1
+    assert len(github.state["dispatches"]) == 1
 
 
 @pytest.mark.parametrize(
