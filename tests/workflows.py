@@ -18,11 +18,12 @@ from typing import Any, NamedTuple
 from conftest import PROJECT, ROOT, run
 
 sys.path.insert(0, str(PROJECT / "tests/ops"))
-from fake_github import FakeGitHub  # noqa: E402
+from fake_github import FakeGitHub
 
 SHIMS = ROOT / "tests/act/shims"
 NAME = "acme/penguins"
 USES = re.compile(r"uses: ([\w.-]+/[\w.-]+)(?:/[\w./-]+)?@(\w+)")
+WRITES, READS = "token-that-writes", "token-that-reads"
 NUMBERS = itertools.count(int.from_bytes(os.urandom(3)))
 AUTHOR = {
     f"GIT_{who}_{what}": value
@@ -56,7 +57,7 @@ class Lab:
         self.clone = folder / "clone"
         run("git", "clone", "--quiet", str(self.origin), str(self.clone), cwd=folder)
         self.github = FakeGitHub(NAME, str(self.origin))
-        self.dvc = ready / ".venv/bin/dvc"
+        self.github.state["tokens"] = {WRITES: "workflow", READS: "read"}
 
     def git(self, *words: str, fails: bool = False) -> str:
         return run("git", *words, cwd=self.clone, fails=fails, **AUTHOR).strip()
@@ -136,7 +137,7 @@ class Lab:
 
     def run(
         self, workflow: str, event: str, payload: dict[str, Any] | None = None,
-        branch: str = "main", token: str = "workflow", without: tuple[str, ...] = (),
+        branch: str = "main", token: str = WRITES, without: tuple[str, ...] = (),
         **extra: str,
     ) -> Ran:  # fmt: skip
         """Run a workflow as the forge would for an event on a branch."""
