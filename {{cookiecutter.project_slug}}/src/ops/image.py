@@ -1,0 +1,98 @@
+"""`make image`: the image of what is checked out."""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, NamedTuple
+
+import typer
+
+from ml.errors import Mistake
+from ops import engine, history
+
+FOLDER = Path("artifacts/model")
+LOCKED = Path("uv.lock")
+# The first step of the Dockerfile above the base.
+FIRST = "WORKDIR /app"
+PASSED = ("BASE", "BUILDER")
+
+
+class Facts(NamedTuple):
+    """What an image says of itself; model and data are MD5s of dvc.lock."""
+
+    title: str
+    commit: str
+    model: str
+    data: str
+    source: str
+
+
+def image(
+    target: Annotated[engine.Target, typer.Option(help="Stage of the Dockerfile.")] = "server",
+) -> None:
+    """Build the image of what is checked out: BASE and BUILDER name other images to build from."""
+    engine.required()
+    if not LOCKED.exists():
+        raise Mistake(f"{LOCKED} is missing: `make setup` writes it; commit it")
+    name, known = engine.reference(target), facts()
+    engine.shown("build", *arguments(target, name, known), ".")
+    whole, own = sizes(name)
+    identity = engine.docker("image", "inspect", "--format", "{{.Id}}", name)
+    print(f"image  {name}\nid     {identity}\nsize   {whole} MB, without its base {own} MB")
+    if known.commit.endswith(engine.DIRTY):
+        print("note   built from changes that no commit has: it can be tried, not released")
+
+
+def arguments(target: engine.Target, name: str, known: Facts) -> list[str]:
+    """The arguments of `docker build`."""
+    given = {field.upper(): value for field, value in known._asdict().items()}
+    given |= {one: os.environ[one] for one in PASSED if os.environ.get(one)}
+    if json.loads((FOLDER / "signature.json").read_text("utf-8"))["format"] == "sklearn":
+        given["GROUPS"] = "--only-group serve --only-group serve-sklearn"
+    pairs = [part for one, value in given.items() for part in ("--build-arg", f"{one}={value}")]
+    return ["--target", target, "--tag", name, *pairs]
+
+
+def facts() -> Facts:
+    """What the image will say; a Mistake if artifacts/model is not the model of dvc.lock."""
+    lock = Path(history.LOCK)
+    if not lock.exists():
+        raise Mistake(f"{lock} is not there: run `make pipeline`")
+    known = history.parsed(lock.read_text("utf-8"))
+    files = {file.relative_to(FOLDER).as_posix(): file for file in FOLDER.rglob("*")}
+    here = digest({name: file.read_bytes() for name, file in files.items() if file.is_file()})
+    if not files:
+        raise Mistake(f"{FOLDER} is not there: `dvc pull` gets it, `make pipeline` makes it")
+    if here != known.model:
+        raise Mistake(
+            f"{FOLDER} is not the model of {lock}: `dvc checkout {FOLDER}` brings that back, "
+            "`make pipeline` makes it anew"
+        )
+    name = engine.repository().rpartition("/")[2]
+    source = str(engine.project()["project"]["urls"]["repository"])
+    return Facts(name, engine.revision(), here, known.data or "", source)
+
+
+def digest(files: Mapping[str, bytes]) -> str:
+    """The MD5 that DVC gives to a folder of these files, by their paths in it."""
+    listing = [
+        {"md5": hashlib.md5(files[path], usedforsecurity=False).hexdigest(), "relpath": path}
+        for path in sorted(files, key=lambda path: path.split("/"))
+    ]
+    text = json.dumps(listing).encode()
+    return hashlib.md5(text, usedforsecurity=False).hexdigest() + ".dir"
+
+
+def sizes(name: str) -> tuple[int, int]:
+    """Megabytes of an image, and of what stands above its base."""
+    form = "{{.Size}}\t{{.CreatedBy}}"
+    steps = engine.docker("history", "--no-trunc", "--human=false", "--format", form, name)
+    sizes, own = [], 0
+    for line in steps.splitlines():  # The newest step first.
+        size, _, step = line.partition("\t")
+        sizes.append(int(size))
+        if step.strip().endswith(FIRST):
+            own = len(sizes)
+    return round(sum(sizes) / 1e6), round(sum(sizes[:own]) / 1e6)
