@@ -13,6 +13,7 @@ COMMANDS: Commands = {
     "image": ("ops.image", "build the image of what is checked out"),
     "push": ("ops.push", "push it, and print the digest that a release is made of"),
     "smoke": ("ops.smoke", "start it as Kubernetes would, and try it"),
+    "doctor": ("ops.doctor", "what the set-up lacks, and the command that mends it"),
     "ui": ("ops.ui", "open the tracker's pages"),
 }
 

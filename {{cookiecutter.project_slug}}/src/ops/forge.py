@@ -99,12 +99,12 @@ class Forge:
         """The content of one answer."""
         return self.call("GET", path, **query)[1]
 
-    def pages(self, path: str, **query: Any) -> Iterator[Any]:
-        """The entries of a list, page after page."""
+    def pages(self, path: str, key: str = "", **query: Any) -> Iterator[Any]:
+        """The entries of a list, or of the list under a key, page after page."""
         for page in count(1):
             sizes = {"per_page": PAGE, "limit": PAGE, "page": page}
             headers, found = self.call("GET", path, **query, **sizes)
-            yield from found
+            yield from found[key] if key else found
             if 'rel="next"' not in headers.get("link", ""):
                 return
 
