@@ -111,7 +111,8 @@ class Settings:
         found = self.there.get(path)
         if found["can_approve_pull_request_reviews"]:
             return Finding("ok", "pulls", "workflows may open pull requests")
-        wanted = {**found, "can_approve_pull_request_reviews": True}
+        kept = {"default_workflow_permissions": found["default_workflow_permissions"]}
+        wanted = {**kept, "can_approve_pull_request_reviews": True}
         what = "workflows may not open pull requests"
         return self.mended(
             "pulls", what, lambda: self.there.put(path, wanted), "settings/actions"

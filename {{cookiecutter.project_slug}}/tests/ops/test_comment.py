@@ -9,6 +9,8 @@ from made_origin import git
 from ml.errors import Mistake
 from ops.comment import comment
 
+pytestmark = pytest.mark.slow
+
 TEXT = "<!-- report -->\n# Passed\n"
 
 

@@ -13,7 +13,7 @@ from ops import cli
 from ops.propose import propose
 
 BRANCH, TITLE = "bot/retrain", "Retrain on new data"
-pytestmark = pytest.mark.usefixtures("clone")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("clone")]
 
 
 @pytest.fixture

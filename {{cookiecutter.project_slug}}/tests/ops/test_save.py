@@ -11,6 +11,8 @@ from made_origin import STARTED, git, write
 from ml.errors import Mistake
 from ops.save import save
 
+pytestmark = pytest.mark.slow
+
 BRANCH = "more-trees"
 STORED = next(name for name in STARTED if name.startswith("store/"))
 GOOD = {
