@@ -24,6 +24,8 @@ def doctor(
     fix: Annotated[bool, typer.Option("--fix", help="Mend what the forge's API can mend.")] = False,
 ) -> None:
     """Say of everything that the project needs around it whether it is there."""
+    if not Path("dvc.yaml").exists():
+        raise Mistake("there is no dvc.yaml here: run this in the project's folder")
     missing = 0
     for found in findings(fix):
         print(f"{found.state:9}{found.name:14}{found.words}", flush=True)

@@ -243,6 +243,8 @@ def patience() -> float:
 
 def body(path: str) -> str:
     """The text of a file, as long as a forge takes it."""
+    if Path(path).is_symlink():
+        raise Mistake(f"BODY={path} is a link: another job must not choose what is read here")
     try:
         text = Path(path).read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:

@@ -146,6 +146,14 @@ def test_a_text_without_a_marker_is_refused(body, github, text):
     assert not github.state["requests"]
 
 
+def test_a_text_that_is_a_link_is_refused(body, clone, github):
+    body.unlink()
+    body.symlink_to(clone / ".git/config")
+    with pytest.raises(Mistake, match="is a link"):
+        comment(str(body))
+    assert not github.state["requests"]
+
+
 @pytest.mark.parametrize("number", ["x", "-1", "1/../2"])
 def test_a_number_that_is_none_is_refused(body, number):
     with pytest.raises(Mistake, match="NUMBER"):

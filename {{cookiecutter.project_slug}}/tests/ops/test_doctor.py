@@ -68,7 +68,8 @@ def fresh(clone, github, images, monkeypatch):
     shutil.copytree(TEMPLATE / ".github/rulesets", ".github/rulesets")
     shutil.copyfile(TEMPLATE / "pyproject.toml", "pyproject.toml")
     config = "[core]\n    remote = store\n['remote \"store\"']\n    url = ../store\n"
-    write(clone, {".dvc/config": config, ".github/workflows/check.yml": WORKFLOW})
+    write(clone, {".dvc/config": config, "dvc.yaml": "stages: {}\n"})
+    write(clone, {".github/workflows/check.yml": WORKFLOW})
     git(clone, "add", "--all")
     git(clone, "commit", "--quiet", "--message", "Set up")
     github.state["permissions"]["can_approve_pull_request_reviews"] = False
@@ -186,6 +187,18 @@ def test_a_token_that_does_not_administer_leaves_the_rest_unknown(fresh, said, m
     assert "not accessible" in found["ruleset"][1]
 
 
+def test_who_may_bypass_is_not_asked_of_whom_it_is_not_shown_to(fresh, said, monkeypatch):
+    said("--fix")
+    monkeypatch.setenv("GITHUB_TOKEN", "person")
+    assert said()[0]["ruleset"][0] == "ok"
+
+
+def test_elsewhere_than_in_a_project_it_says_so(fresh, monkeypatch, capsys, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(Mistake, match="in the project's folder"):
+        doctor.doctor()
+
+
 def test_a_token_that_may_only_read_is_missing(fresh, said, monkeypatch):
     monkeypatch.setenv("GITHUB_TOKEN", "read")
     assert said()[0]["token"][0] == "missing"
@@ -300,6 +313,17 @@ def test_main_requires_the_jobs_that_the_check_has():
     assert "pull_request" in workflow[True]
     assert {"deletion", "non_fast_forward", "pull_request"} <= set(rules)
     assert rules["pull_request"]["parameters"]["require_code_owner_review"]
+
+
+def test_every_job_that_may_write_is_explained():
+    page = (TEMPLATE / "docs/github.md").read_text("utf-8")
+    rows = [[cell.strip() for cell in line.split("|")[1:4]] for line in page.splitlines()]
+    explained = {(row[0], row[1]): row[2].split(", ") for row in rows if len(row) == 3}
+    for path in (TEMPLATE / ".github/workflows").glob("*.yml"):
+        for name, job in yaml.safe_load(path.read_text("utf-8"))["jobs"].items():
+            rights = {key for key, value in job["permissions"].items() if value == "write"}
+            if rights:
+                assert set(explained[path.stem, name]) == rights, (path.name, name)
 
 
 def test_production_and_the_rules_have_an_owner():

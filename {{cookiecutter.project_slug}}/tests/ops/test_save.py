@@ -137,6 +137,20 @@ def test_another_path_is_refused_by_name(job, patch, origin, name):
     assert git(origin, "rev-parse", BRANCH) == head(job)
 
 
+def test_a_name_cannot_speak_to_the_runner(job, patch):
+    write(job, {"src/a\n::warning::owned": "x"})
+    with pytest.raises(Mistake) as refused:
+        save(BRANCH, patch(), head(job))
+    assert len(str(refused.value).splitlines()) == 1
+
+
+def test_a_patch_that_is_a_link_is_refused(job, tmp_path):
+    (tmp_path / "made").mkdir()
+    (tmp_path / "made/changes.patch").symlink_to(job / ".git/config")
+    with pytest.raises(Mistake, match="is a link"):
+        save(BRANCH, tmp_path / "made", head(job))
+
+
 @pytest.mark.parametrize("name", ["artifacts/model/model.onnx", "artifacts/gate.json"])
 def test_what_git_ignores_is_refused(job, patch, name):
     write(job, {name: "x"})
