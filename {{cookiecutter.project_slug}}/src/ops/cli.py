@@ -21,6 +21,7 @@ COMMANDS: Commands = {
     "rollback": ("ops.rollback", "an environment goes back to what it ran before, as a file"),
     "register": ("ops.register", "make the tracker's aliases equal to what main releases"),
     "serve": ("ops.serve", "the server as an environment runs it, as a process"),
+    "doctor": ("ops.doctor", "what the set-up lacks, and the command that mends it"),
     "ui": ("ops.ui", "open the tracker's pages"),
 }
 

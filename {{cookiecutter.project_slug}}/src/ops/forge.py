@@ -99,12 +99,12 @@ class Forge:
         """The content of one answer."""
         return self.call("GET", path, **query)[1]
 
-    def pages(self, path: str, **query: Any) -> Iterator[Any]:
-        """The entries of a list, page after page."""
+    def pages(self, path: str, key: str = "", **query: Any) -> Iterator[Any]:
+        """The entries of a list, or of the list under a key, page after page."""
         for page in count(1):
             sizes = {"per_page": PAGE, "limit": PAGE, "page": page}
             headers, found = self.call("GET", path, **query, **sizes)
-            yield from found
+            yield from found[key] if key else found
             if 'rel="next"' not in headers.get("link", ""):
                 return
 
@@ -243,6 +243,8 @@ def patience() -> float:
 
 def body(path: str) -> str:
     """The text of a file, as long as a forge takes it."""
+    if Path(path).is_symlink():
+        raise Mistake(f"BODY={path} is a link: another job must not choose what is read here")
     try:
         text = Path(path).read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:

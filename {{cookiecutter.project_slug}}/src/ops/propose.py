@@ -13,6 +13,7 @@ PREFIX = "bot/"
 CHECK = "check.yml"
 SETTING = "Settings > Actions > General > Allow GitHub Actions to create and approve pull requests"
 FORBIDDEN = "not permitted to create or approve pull requests"
+ON_TOP = 20  # commits that others may have put on a proposal, of which it is still found
 LONGEST_TITLE = 200  # characters; GitHub takes 256
 
 
@@ -59,7 +60,7 @@ def check(branch: str, title: str) -> None:
 def proposed(branch: str, title: str, tree: str, head: str) -> tuple[str, bool]:
     """The commit of the branch, and whether it had to be pushed."""
     there = commits.fetched(branch)
-    line = git("rev-list", there, f"^{head}").split() if there else []
+    line = git("rev-list", f"--max-count={ON_TOP}", there, f"^{head}").split() if there else []
     for sha in line:  # Others may have put their commits on top of it.
         if commits.tree(sha) == tree and history.commit(f"{sha}^") == head:
             print(f"{branch} has this already: {sha[:7]}")

@@ -66,6 +66,8 @@ def save(
 def found_patch(changes: Path) -> Path | None:
     """The patch that a path or a folder names; None for an empty one, or a folder without one."""
     patch = changes / PATCH if changes.is_dir() else changes
+    if patch.is_symlink():
+        raise Mistake(f"{patch} is a link: another job must not choose what is read here")
     if not patch.is_file():
         if changes.is_dir():
             return None
@@ -138,7 +140,7 @@ def refused(changes: list[Changed]) -> Iterator[str]:
     """The paths that must not be saved, each with the reason."""
     ignored = unwanted([one.path for one in changes])
     for one in changes:
-        name = one.path.encode("ascii", "backslashreplace").decode()
+        name = one.path.encode("unicode_escape").decode()  # A log must not take it for a command.
         stored = OBJECT.fullmatch(one.path)
         if not (stored or MADE.fullmatch(one.path)):
             yield f"{name} (only what the pipeline makes)"

@@ -275,7 +275,8 @@ class Request:
     def ruleset(self, key: str) -> Any:
         for one in self.state["rulesets"]:
             if one["id"] == int(key):
-                return one
+                shown = self.kind == "admin"
+                return one if shown else {k: v for k, v in one.items() if k != "bypass_actors"}
         raise Answer(404, "Not Found")
 
     def create_ruleset(self) -> Any:

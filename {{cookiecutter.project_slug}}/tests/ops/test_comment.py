@@ -9,6 +9,8 @@ from made_origin import git
 from ml.errors import Mistake
 from ops.comment import comment
 
+pytestmark = pytest.mark.slow
+
 TEXT = "<!-- report -->\n# Passed\n"
 
 
@@ -140,6 +142,14 @@ def test_without_a_pull_request_there_is_no_comment(body, github, capsys):
 def test_a_text_without_a_marker_is_refused(body, github, text):
     body.write_text(text)
     with pytest.raises(Mistake, match="marker"):
+        comment(str(body))
+    assert not github.state["requests"]
+
+
+def test_a_text_that_is_a_link_is_refused(body, clone, github):
+    body.unlink()
+    body.symlink_to(clone / ".git/config")
+    with pytest.raises(Mistake, match="is a link"):
         comment(str(body))
     assert not github.state["requests"]
 

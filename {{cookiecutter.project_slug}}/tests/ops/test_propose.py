@@ -13,7 +13,7 @@ from ops import cli
 from ops.propose import propose
 
 BRANCH, TITLE = "bot/retrain", "Retrain on new data"
-pytestmark = pytest.mark.usefixtures("clone")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("clone")]
 
 
 @pytest.fixture
@@ -124,6 +124,24 @@ def test_commits_on_top_of_the_same_proposal_are_kept(run, github, origin, clone
     git(other, "push", "--quiet", "origin", BRANCH)
     run()
     assert git(origin, "log", "--format=%s", f"main..{BRANCH}") == f"By a person\n{TITLE}"
+
+
+def test_a_clone_of_the_newest_commit_is_enough(run, github, origin, clone, tmp_path, monkeypatch):
+    change()
+    run()
+    for n in range(3):
+        git(clone, "commit", "--quiet", "--allow-empty", "--message", f"Other {n}")
+    git(clone, "push", "--quiet", "origin", "main")
+    shallow = tmp_path / "shallow"
+    git(tmp_path, "clone", "--quiet", "--depth=1", f"file://{origin}", str(shallow))
+    monkeypatch.chdir(shallow)
+    change("schema: '2.0'\nstages: {a: b}\n")
+    run()
+    run()
+    assert git(origin, "log", "--format=%s", f"main..{BRANCH}") == TITLE
+    assert git(origin, "rev-parse", f"{BRANCH}^") == git(origin, "rev-parse", "main")
+    assert len(github.state["pulls"]) == 1
+    assert len(github.state["dispatches"]) == 2
 
 
 def test_nothing_changed_is_said(run, github, capsys):

@@ -11,6 +11,8 @@ from made_origin import STARTED, git, write
 from ml.errors import Mistake
 from ops.save import save
 
+pytestmark = pytest.mark.slow
+
 BRANCH = "more-trees"
 STORED = next(name for name in STARTED if name.startswith("store/"))
 GOOD = {
@@ -133,6 +135,20 @@ def test_another_path_is_refused_by_name(job, patch, origin, name):
         save(BRANCH, patch(name), head(job))
     assert name in str(refused.value)
     assert git(origin, "rev-parse", BRANCH) == head(job)
+
+
+def test_a_name_cannot_speak_to_the_runner(job, patch):
+    write(job, {"src/a\n::warning::owned": "x"})
+    with pytest.raises(Mistake) as refused:
+        save(BRANCH, patch(), head(job))
+    assert len(str(refused.value).splitlines()) == 1
+
+
+def test_a_patch_that_is_a_link_is_refused(job, tmp_path):
+    (tmp_path / "made").mkdir()
+    (tmp_path / "made/changes.patch").symlink_to(job / ".git/config")
+    with pytest.raises(Mistake, match="is a link"):
+        save(BRANCH, tmp_path / "made", head(job))
 
 
 @pytest.mark.parametrize("name", ["artifacts/model/model.onnx", "artifacts/gate.json"])
