@@ -102,6 +102,6 @@ def labels(image: str) -> dict[str, str]:
     try:
         found = docker("image", "inspect", "--format", "{{json .Config.Labels}}", image)
     except Mistake:
-        raise Mistake(f"there is no image {image}: run `make image`, with the same REGISTRY") from None
+        raise Mistake(f"there is no image {image}: `make image` makes it") from None
     known: dict[str, str] = json.loads(found) or {}
     return known
