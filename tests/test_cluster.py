@@ -1,7 +1,7 @@
 """From a commit to pods that answer and back, by Argo CD and by Flux, on a real cluster.
 
 KUBECONFIG names the cluster, TEST_REGISTRY a registry from which it pulls, GITOPS_ROOT a folder of
-bare repositories that its controllers reach at GITOPS_URL: `.ci/lab` and .github/workflows make them.
+bare repositories that its controllers reach at GITOPS_URL: `.ci/lab` and a workflow provide them.
 """
 
 import http.client
@@ -397,7 +397,7 @@ def test_a_broken_image_is_told_and_the_old_pods_go_on(deployed):
 
 
 def started_again(deployed: Deployed, environment: str) -> None:
-    """Take a pod of the old release away, as a node that dies would: another must come and answer."""
+    """Take a pod of the old release away, as a lost node would: another must come and answer."""
     namespace = deployed.namespace(environment)
     label = f"app.kubernetes.io/version={deployed.first['COMMIT']}"
     names = kubectl("-n", namespace, "get", "pods", "-l", label, "--output=name").split()
@@ -408,18 +408,16 @@ def started_again(deployed: Deployed, environment: str) -> None:
         ready = [
             pod["metadata"]["name"]
             for pod in pods["items"]
-            if {"type": "Ready", "status": "True"}.items()
-            <= {
-                k: v
-                for c in pod["status"].get("conditions", [])
-                if c["type"] == "Ready"
-                for k, v in c.items()
-            }.items()
-            and "deletionTimestamp" not in pod["metadata"]
+            if ("Ready", "True") in conditions(pod) and "deletionTimestamp" not in pod["metadata"]
         ]
         return len(ready) >= 2 and names[0].partition("/")[2] not in ready
 
     until("a pod of the old release started again", replaced, 60)
+
+
+def conditions(pod: dict) -> set[tuple[str, str]]:
+    """What is said of a pod, and whether it is so."""
+    return {(one["type"], one["status"]) for one in pod["status"].get("conditions", [])}
 
 
 def test_what_is_changed_by_hand_is_put_back(deployed):
