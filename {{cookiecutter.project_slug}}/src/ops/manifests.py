@@ -28,7 +28,7 @@ def manifests() -> None:
         found += wrong
     if found:
         print(*found, sep="\n")
-        raise Mistake(f"{DEPLOY}/ must not be applied: mend the {len(found)} problems above")
+        raise Mistake(f"{DEPLOY}/ must not be applied: {len(found)} problems are told above")
 
 
 def folders() -> list[Path]:

@@ -144,7 +144,7 @@ def test_a_slip_is_refused(released, capsys, file, old, new, told):
 @pytest.mark.slow
 def test_a_release_that_history_does_not_bear_out_is_refused(folder, capsys):
     (folder / "staging/release.env").write_text(RELEASE, "utf-8")
-    with pytest.raises(Mistake, match="mend the 1 problems above"):
+    with pytest.raises(Mistake, match="1 problems are told above"):
         manifests.manifests()
     assert f"COMMIT {COMMIT[:7]} is not in this repository" in capsys.readouterr().out
 
