@@ -10,7 +10,7 @@ from ml import params
 from ml.errors import Mistake
 from ml.files import write_json
 from ml.show import aligned
-from ops import history
+from ops import environments, history
 from ops.checks import Check, Judge, measured
 from ops.evidence import Evidence, gathered
 from ops.limits import Gate
@@ -40,7 +40,7 @@ def load(path: Path = GATE) -> Verdict | None:
 def judged(here: Evidence, p: Gate) -> Verdict:
     """The verdict on the evidence."""
     measured(here, p.metric)  # also where no slice and no champion needs it
-    judge, commit = Judge(here, p), history.champion()
+    judge, commit = Judge(here, p), environments.champion()
     checks = [
         *judge.minimum(),
         *judge.slices(),

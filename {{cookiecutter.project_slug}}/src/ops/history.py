@@ -12,7 +12,6 @@ from ml.errors import Mistake
 from ml.files import replacing
 
 LOCK = "dvc.lock"
-ENVIRONMENTS = ("production", "staging")
 
 
 class Commit(NamedTuple):
@@ -38,10 +37,11 @@ class Lock(NamedTuple):
         return hashes(self.stages).get(path.as_posix())
 
 
-def git(*arguments: str) -> str | None:
-    """What a git command prints; None if it fails."""
+def git(*arguments: str, given: str = "") -> str | None:
+    """What a git command prints, with `given` on its standard input; None if it fails."""
+    command = ["git", *arguments]
     try:
-        done = subprocess.run(["git", *arguments], capture_output=True, check=False)  # noqa: S603, S607
+        done = subprocess.run(command, capture_output=True, check=False, input=given.encode())  # noqa: S603
     except FileNotFoundError:
         raise Mistake("git is not installed: see https://git-scm.com/downloads") from None
     return done.stdout.decode("utf-8", errors="replace") if done.returncode == 0 else None
@@ -156,20 +156,18 @@ def _gone(error: BaseException | None) -> bool:
     )
 
 
-def release(environment: str, commit: str = "HEAD") -> dict[str, str] | None:
-    """deploy/<environment>/release.env of a commit; None if nothing was released."""
-    found = text(commit, f"deploy/{environment}/release.env") or ""
-    lines = (line.strip() for line in found.splitlines())
-    values = dict(line.split("=", 1) for line in lines if "=" in line and line[0] != "#")
-    return values if values.get("COMMIT") else None
+def mainline() -> str:
+    """The sha of main: the remote's, as it was fetched last, where there is one."""
+    for name in ("refs/remotes/origin/main", "refs/heads/main"):
+        if found := commit(name):
+            return found
+    raise Mistake("there is no branch main here: git fetch origin main, or git branch main")
 
 
-def champion() -> str | None:
-    """The commit that production runs, else staging; None before the first release."""
-    for environment in ENVIRONMENTS:
-        if found := release(environment):
-            return found["COMMIT"]
-    return None
+def merged(commit: str) -> bool:
+    """Whether a commit is part of main."""
+    ancestor = ("merge-base", "--is-ancestor", commit)
+    return git(*ancestor, mainline()) is not None
 
 
 def judged() -> str | None:

@@ -18,6 +18,7 @@ from ml.stages.export import export
 from ml.stages.prepare import prepare
 from ml.stages.train import train
 from ml.stages.validate import validate
+from ops import environments, history
 
 TEMPLATE = Path(__file__).parents[2]
 RAW, TRAIN, TEST = (Path(f"data/{name}.parquet") for name in ("raw", "train", "test"))
@@ -25,6 +26,8 @@ FITTED, DATA = Path("artifacts/fitted.joblib"), Path("artifacts/data.json")
 PARITY, METRICS, SLICES, PLOTS = (
     Path("artifacts", name) for name in ("parity.json", "metrics.json", "slices.json", "plots")
 )
+IMAGE = f"localhost:5000/bees@sha256:{'a' * 64}"
+NO_MODEL, NO_DATA = f"{'0' * 32}.dir", "0" * 32
 IDENTITY = {
     f"GIT_{who}_{what}": value
     for who in ("AUTHOR", "COMMITTER")
@@ -125,10 +128,13 @@ class Project:
         self.git("commit", "--quiet", "--allow-empty", "--message", subject)
         return self.git("rev-parse", "HEAD")
 
-    def release(self, commit: str, environment: str = "staging") -> None:
-        path = Path("deploy", environment, "release.env")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(f"IMAGE=i@sha256:1\nCOMMIT={commit}\nMODEL=m\nDATA=d\n", encoding="utf-8")
+    def release(self, commit: str, environment: str = "staging") -> environments.Release:
+        """Write what an environment runs; an image is as good as any."""
+        lock = history.lock(commit)
+        known = (lock.model, lock.data) if lock else (None, None)
+        found = environments.Release(IMAGE, commit, known[0] or NO_MODEL, known[1] or NO_DATA)
+        environments.write(environment, found)
+        return found
 
 
 def made(folder: Path, task: str) -> None:

@@ -42,8 +42,6 @@ def test_lock_tells_model_data_and_digest():
 def test_what_is_not_there_is_none():
     assert history.text("HEAD", "no/such/file") is None
     assert history.lock("no-such-branch") is None
-    assert history.release("staging") is None
-    assert history.champion() is None
 
 
 @pytest.mark.usefixtures("project")
@@ -97,23 +95,6 @@ def test_fetch_of_an_object_that_is_gone_is_none_and_leaves_nothing(tmp_path):
     assert list(into.iterdir()) == []
 
 
-def test_the_champion_is_productions_commit_else_stagings(project):
-    project.release("1" * 40, "staging")
-    project.commit()
-    assert history.champion() == "1" * 40
-    project.release("2" * 40, "production")
-    project.commit()
-    assert history.champion() == "2" * 40
-    assert history.release("production")["DATA"] == "d"
-
-
-def test_a_release_without_a_commit_is_none(project):
-    Path("deploy/staging").mkdir(parents=True)
-    Path("deploy/staging/release.env").write_text("# nothing yet\nIMAGE=\nCOMMIT=\n")
-    project.commit()
-    assert history.release("staging") is None
-
-
 def test_fork_is_where_the_branch_left(project):
     start = history.head()
     project.git("checkout", "--quiet", "-b", "branch")
@@ -123,3 +104,19 @@ def test_fork_is_where_the_branch_left(project):
     project.git("checkout", "--quiet", "branch")
     assert history.fork("main") == start
     assert history.fork("nowhere") is None
+
+
+def test_main_is_the_remotes_where_there_is_one(project):
+    start = history.head()
+    later = project.commit("Later")
+    assert history.mainline() == later
+    project.git("update-ref", "refs/remotes/origin/main", start)
+    assert history.mainline() == start
+    assert history.merged(start)
+    assert not history.merged(later)
+
+
+def test_a_repository_without_main_says_what_to_do(project):
+    project.git("branch", "--move", "trunk")
+    with pytest.raises(Mistake, match="git fetch origin main"):
+        history.mainline()

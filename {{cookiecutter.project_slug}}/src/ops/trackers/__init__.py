@@ -106,6 +106,12 @@ class Tracker(Protocol):
     def search(self, search: Search) -> int:
         """Add the trials that are not there under one parent; how many were added."""
 
+    def version(self, commit: str) -> str | None:
+        """The registered version of a trained commit's model; None if there is none."""
+
+    def alias(self, name: str, version: str | None) -> bool:
+        """Let the alias name this version alone, or none; whether that was another before."""
+
     def ui(self) -> None:
         """Open the tracker's pages, until the person stops it."""
 

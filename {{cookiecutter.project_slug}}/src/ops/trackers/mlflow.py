@@ -105,6 +105,24 @@ class MLflow:
             self.trial(parent, search, trial)
         return len(missing)
 
+    def version(self, commit: str) -> str | None:
+        """The registered version of a trained commit's model; None if there is none."""
+        query = f"name = '{self.project}' and tags.commit = '{commit}'"
+        found = [int(one.version) for one in self.client.search_model_versions(query)]
+        return str(max(found)) if found else None
+
+    def alias(self, name: str, version: str | None) -> bool:
+        """Let the alias name this version alone, or none; whether that was another before."""
+        models = self.client.search_registered_models(f"name = '{self.project}'")
+        before = next((str(number) for one in models if (number := one.aliases.get(name))), None)
+        if before == version:
+            return False
+        if version is None:
+            self.client.delete_registered_model_alias(self.project, name)
+        else:
+            self.client.set_registered_model_alias(self.project, name, version)
+        return True
+
     def ui(self) -> None:
         """Open MLflow's pages, which need the whole package: uv runs it beside the project."""
         if self.address.startswith("http"):

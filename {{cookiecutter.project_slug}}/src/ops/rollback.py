@@ -1,0 +1,112 @@
+"""`make rollback`: an environment goes back to what it ran before, as a file.
+
+What runs now came with some commit; the rollback is what `git revert` of that commit gives.
+So it never leads to a release that was rolled back already: a second one goes further back.
+"""
+
+from collections.abc import Sequence
+from typing import Annotated, NamedTuple
+
+import typer
+
+from ml.errors import Mistake
+from ops import environments, history
+
+
+class State(NamedTuple):
+    """A text of the file, and the commit that brought it, with the number of its parents."""
+
+    commit: str
+    parents: int
+    text: str
+
+
+def rollback(
+    environment: Annotated[str, typer.Option(help="staging or production")] = "",
+) -> None:
+    """Write the release.env of an environment as it was before what runs now came."""
+    environments.check_unedited(environment)
+    check_newest(environment)
+    now, states = environments.stored(environment) or environments.EMPTY, past(environment)
+    if now == environments.EMPTY:
+        raise Mistake(f"nothing runs in {environment}: there is nothing to roll back")
+    came = first(states, now)
+    before = previous(environment, states, came)
+    environments.write(environment, before)
+    print(told(environment, now, environments.text(before)))
+    print(f"or by Git alone: git restore {place(environment)}, then {reverting(states[came])}")
+    print(further(environment, states, first(states, environments.text(before))))
+
+
+def told(environment: str, now: str, before: str) -> str:
+    """What runs, what will run, and what to do for it."""
+    back = environments.named(before)
+    return "\n".join(
+        [
+            f"{environment} runs now:   {environments.named(now)}",
+            f"{environment} will run:   {back}",
+            environments.difference(environment, now, before),
+            environments.to_commit(environment, f"Roll {environment} back to {back.split()[0]}"),
+        ]
+    )
+
+
+def place(environment: str) -> str:
+    """The file of an environment, as Git names it."""
+    return environments.path(environment).as_posix()
+
+
+def check_newest(environment: str) -> None:
+    """Refuse to go back from a release that main has replaced."""
+    newer = ("log", "-1", "--format=%H", f"HEAD..{history.mainline()}")
+    if history.shallow():
+        raise Mistake("this clone lacks older commits: git fetch --unshallow")
+    if history.git(*newer, "--", place(environment)):
+        raise Mistake(f"main has another release in {environment} by now: git pull, or merge main")
+
+
+def past(environment: str) -> list[State]:
+    """What the file was at the commits of this line that changed it, oldest first."""
+    form = ("--first-parent", "--reverse", "--format=%H %P")
+    lines = (history.git("log", *form, "HEAD", "--", place(environment)) or "").splitlines()
+    return [
+        State(commit, len(parents), environments.stored(environment, commit) or environments.EMPTY)
+        for commit, *parents in map(str.split, lines)
+    ]
+
+
+def first(states: Sequence[State], text: str) -> int:
+    """Where the text came first."""
+    return next(k for k, state in enumerate(states) if state.text == text)
+
+
+def previous(environment: str, states: Sequence[State], came: int) -> environments.Release:
+    """What ran before; a Mistake if nothing did, or if it must not run again."""
+    text = states[came - 1].text if came else environments.EMPTY
+    if text == environments.EMPTY:
+        raise Mistake(
+            f"before {states[came].commit[:7]} nothing ran in {environment}, so there is nothing "
+            f"to go back to.\nTo let nothing run again: {reverting(states[came])}"
+        )
+    if found := environments.broken(environment, text):
+        raise Mistake(
+            f"what ran before in {environment} cannot be released: {found[0]}.\n"
+            f"git log -p {place(environment)} shows what else ran"
+        )
+    before = environments.parse(text)
+    assert before is not None
+    return before
+
+
+def reverting(state: State) -> str:
+    """The command of Git that undoes the commit which brought a release."""
+    return f"git revert {'-m 1 ' if state.parents > 1 else ''}{state.commit[:10]}"
+
+
+def further(environment: str, states: Sequence[State], came: int) -> str:
+    """What a second rollback would lead to."""
+    again = f"make rollback ENVIRONMENT={environment} again, once this is committed"
+    text = states[came - 1].text if came else environments.EMPTY
+    if text == environments.EMPTY:
+        return f"{again}, is refused: before it nothing ran"
+    return f"{again}, goes further back: to {environments.named(text)}"

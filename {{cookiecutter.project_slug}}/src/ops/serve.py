@@ -1,0 +1,44 @@
+"""`make serve ENVIRONMENT=staging`: the server as an environment runs it, as a process."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ml.errors import Mistake
+from ops import engine, environments, history
+
+RELEASED = Path("artifacts/released")
+NAMES = ("image", "commit", "model", "data")
+
+
+def serve(
+    environment: Annotated[str, typer.Option(help="staging or production")],
+) -> None:
+    """Serve the model of an environment's release, out of the store, until a signal."""
+    environments.check_sound(environment)
+    release = environments.read(environment)
+    if release is None:
+        raise Mistake(f"nothing is released to {environment}: make release, or make promote")
+    folder = model(release)
+    values = {name.upper(): getattr(release, name) for name in NAMES}
+    # As in the image, so that V2's addresses are the same.
+    named = {"SERVE_NAME": engine.repository().rpartition("/")[2]}
+    print(f"{environment}: {environments.named(environments.text(release))}", flush=True)
+    os.execve(  # noqa: S606
+        sys.executable, [sys.executable, "-m", "serve", str(folder)], named | os.environ | values
+    )
+
+
+def model(release: environments.Release) -> Path:
+    """The folder of a release's model, fetched once."""
+    into = RELEASED / release.model.removesuffix(".dir")
+    folder = into / "model"
+    if not folder.exists() and history.fetch(release.commit, "artifacts/model", into) is None:
+        raise Mistake(
+            f"the model of {release.commit[:7]} is neither in the cache nor in the store: "
+            "dvc push --all-commits, where somebody still has it"
+        )
+    return folder

@@ -1,0 +1,221 @@
+import shutil
+from pathlib import Path
+
+import pytest
+from fake_docker import Engine
+from made_project import IMAGE
+
+from ml.errors import Mistake
+from ops import environments, history
+from ops.push import NOTE
+from ops.release import DATA, MODEL, REVISION, release
+
+STAGING = Path("deploy/staging/release.env")
+OTHER = IMAGE.replace("a" * 64, "b" * 64)
+
+
+@pytest.fixture
+def engine(tmp_path, monkeypatch):
+    return Engine(tmp_path / "engine", monkeypatch)
+
+
+@pytest.fixture
+def fresh(project):
+    """A project in which nothing is released."""
+    for environment in environments.ENVIRONMENTS:
+        environments.write(environment, None)
+    project.commit("Nothing is released")
+    return project
+
+
+def of_head() -> dict[str, str]:
+    """The labels of an image that is built from HEAD."""
+    lock = history.lock("HEAD")
+    return {
+        REVISION: history.head(),
+        MODEL: lock.model,
+        DATA: lock.data,
+        "else": "",
+    }
+
+
+def test_an_image_of_head_goes_to_staging(fresh, engine, capsys):
+    engine.answers(here={IMAGE: of_head()})
+    release(IMAGE)
+    head, lock = history.head(), history.lock("HEAD")
+    wanted = f"IMAGE={IMAGE}\nCOMMIT={head}\nMODEL={lock.model}\nDATA={lock.data}\n"
+    assert STAGING.read_bytes().decode() == wanted
+    said = capsys.readouterr().out
+    assert f"staging: nothing -> {head[:7]} Nothing is released" in said
+    assert f"  - IMAGE=\n  - COMMIT=\n  - MODEL=\n  - DATA=\n  + IMAGE={IMAGE}\n" in said
+    assert f'git commit --message "Release {head[:7]} to staging" {STAGING}' in said
+    assert fresh.git("status", "--porcelain").strip() == f"M {STAGING}"
+    assert environments.problems() == []
+    assert not any(line.startswith("pull") for line in engine.asked())
+
+
+def test_an_image_that_is_not_here_is_pulled(fresh, engine):
+    engine.answers(registry={IMAGE: of_head()})
+    release(IMAGE)
+    assert environments.read("staging").image == IMAGE
+
+
+def test_the_image_that_was_pushed_last_is_taken(fresh, engine):
+    engine.answers(here={OTHER: of_head()})
+    NOTE.write_text(f"IMAGE={OTHER}\n")
+    release()
+    assert environments.read("staging").image == OTHER
+
+
+def refused(said, image=IMAGE, offline=False):
+    before = STAGING.read_bytes()
+    with pytest.raises(Mistake, match=said) as mistake:
+        release(image, offline)
+    assert STAGING.read_bytes() == before
+    assert len(str(mistake.value).splitlines()) <= 2
+
+
+@pytest.mark.usefixtures("fresh")
+def test_no_image_is_refused(engine):
+    refused("names no image: make push", image="")
+    NOTE.write_text("nonsense\n")
+    refused("names no image: make push", image="")
+    NOTE.write_text(f"IMAGE={IMAGE}\n")
+    refused("OFFLINE=1 looks at no image, so say which", image="", offline=True)
+
+
+@pytest.mark.usefixtures("fresh")
+@pytest.mark.parametrize("image", ["bees", "localhost:5000/bees:1", "bees:latest", f"{IMAGE}0"])
+@pytest.mark.parametrize("offline", [True, False])
+def test_what_is_no_digest_is_refused(engine, image, offline):
+    refused("A tag can move", image, offline)
+
+
+def test_an_uncommitted_change_is_refused(fresh, engine):
+    engine.answers(here={IMAGE: of_head()})
+    Path("notes.md").write_text("new")
+    refused(r"not committed: notes\.md\.\nCommit or git stash")
+    Path("notes.md").unlink()
+    Path("params.yaml").write_text(Path("params.yaml").read_text() + "# changed\n")
+    refused("not committed: params.yaml")
+    fresh.git("add", "--all")
+    refused("not committed: params.yaml")
+    fresh.git("reset", "--quiet", "--hard")
+    # What is ignored, and what else is in deploy/, is in no image.
+    Path("deploy/notes.md").write_text("new")
+    Path("artifacts/gate.json").write_text("{}")
+    release(IMAGE)
+
+
+def test_a_commit_that_is_not_merged_is_refused(fresh, engine):
+    fresh.git("switch", "--quiet", "--create", "branch")
+    fresh.commit("Aside")
+    engine.answers(here={IMAGE: of_head()})
+    refused("is not merged to main: merge it")
+    fresh.git("branch", "--force", "main")
+    fresh.git("update-ref", "refs/remotes/origin/main", "HEAD~1")
+    refused("is not merged to main: merge it")
+    fresh.git("update-ref", "refs/remotes/origin/main", "HEAD")
+    release(IMAGE)
+
+
+def test_a_commit_without_a_model_is_refused(fresh, engine):
+    engine.answers(here={IMAGE: of_head()})
+    lock = Path("dvc.lock").read_text()
+    Path("dvc.lock").write_text(lock.replace("path: artifacts/model\n", "path: elsewhere\n"))
+    fresh.commit("No model")
+    refused("has no hash of the model and of the data: make pipeline")
+    Path("dvc.lock").unlink()
+    fresh.commit("No lock")
+    refused("has no hash of the model and of the data: make pipeline")
+
+
+@pytest.mark.usefixtures("fresh")
+@pytest.mark.parametrize("name", [REVISION, MODEL, DATA])
+@pytest.mark.parametrize("value", [None, "", "0" * 32, "dirty"])
+def test_an_image_of_something_else_is_refused(engine, name, value):
+    wrong = of_head() | {name: of_head()[name] + "-dirty" if value == "dirty" else value}
+    engine.answers(here={IMAGE: {key: text for key, text in wrong.items() if text is not None}})
+    refused(f"label {name} is .*\nIt was built from something else: make image")
+
+
+@pytest.mark.usefixtures("fresh")
+def test_an_image_without_labels_or_out_of_reach_is_refused(engine):
+    engine.answers(here={IMAGE: None})
+    refused("label org.opencontainers.image.revision is missing")
+    engine.answers()
+    refused("docker pull: Error response from daemon: manifest")
+
+
+@pytest.mark.usefixtures("fresh")
+def test_without_an_engine_only_offline_goes_on_and_says_so(engine, capsys):
+    engine.answers(runs=False)
+    refused(r"no Docker engine answers.*\n.*OFFLINE=1")
+    (engine.folder / "docker").unlink()
+    release(IMAGE, offline=True)
+    assert "labels were not looked at: nothing proves" in capsys.readouterr().out
+    assert environments.problems() == []
+
+
+@pytest.mark.usefixtures("fresh")
+def test_without_docker_it_is_refused(monkeypatch, tmp_path):
+    git = tmp_path / "bin"
+    git.mkdir()
+    (git / "git").symlink_to(shutil.which("git"))
+    monkeypatch.setenv("PATH", str(git))
+    refused("no Docker engine answers")
+
+
+def test_a_file_that_was_edited_by_hand_is_refused(fresh, engine):
+    engine.answers(here={IMAGE: of_head()})
+    fresh.release(history.head())
+    STAGING.write_text(STAGING.read_text().replace(IMAGE, OTHER))
+    refused("is not as it was committed: commit it, or `git restore")
+    STAGING.write_text("IMAGE=mine\n")
+    refused("is not as it was committed: commit it, or `git restore")
+    fresh.commit("By hand")
+    engine.answers(here={IMAGE: of_head()})
+    refused(r"must be exactly the lines .*\nSomebody edited it by hand: make rollback")
+
+
+def test_a_committed_file_that_contradicts_the_history_is_refused(fresh, engine):
+    fresh.release("1" * 40)
+    fresh.commit("By hand")
+    engine.answers(here={IMAGE: of_head()})
+    refused("COMMIT 1111111 is not in this repository.\nSomebody edited it by hand")
+
+
+def test_the_same_release_again_does_nothing_and_says_so(fresh, engine, capsys):
+    head = history.head()
+    engine.answers(here={IMAGE: of_head()})
+    release(IMAGE)
+    before = STAGING.stat().st_mtime_ns
+    release(IMAGE)
+    said = capsys.readouterr().out.splitlines()[-1]
+    assert said == (
+        f"nothing to do: staging has {head[:7]} Nothing is released with this image, not committed"
+    )
+    fresh.commit("Release")
+    release(IMAGE)  # HEAD is another commit by now, of the same code.
+    said = capsys.readouterr().out.splitlines()[-1]
+    assert said == f"nothing to do: staging has {head[:7]} Nothing is released with this image"
+    assert STAGING.stat().st_mtime_ns == before
+
+
+def test_the_next_release_shows_what_it_replaces(fresh, engine, capsys):
+    engine.answers(here={IMAGE: of_head()})
+    release(IMAGE)
+    fresh.commit("Release")
+    capsys.readouterr()
+    first = environments.read("staging")
+    fresh.set("train.one_hot", 4)
+    fresh.run()
+    second = fresh.commit("Learn otherwise")
+    refused(f"label {REVISION}")
+    engine.answers(here={OTHER: of_head()})
+    release(OTHER)
+    said = capsys.readouterr().out
+    assert f"staging: {first.commit[:7]} Nothing is released -> {second[:7]} Learn" in said
+    assert f"  - COMMIT={first.commit}" in said
+    assert f"  + COMMIT={second}" in said
+    assert f"DATA={first.data}" not in said  # It is the same.
