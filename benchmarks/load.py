@@ -1,10 +1,16 @@
-"""A load generator for one address: a few connections, one request at a time on each."""
+"""A load on one address by wrk, and what the server used meanwhile."""
 
-import asyncio
-import time
+import re
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
 from typing import NamedTuple
 
 import psutil
+
+SECONDS = 4
+UNITS = {"us": 1e-3, "ms": 1.0, "s": 1e3, "m": 60e3}
 
 
 class Load(NamedTuple):
@@ -14,20 +20,7 @@ class Load(NamedTuple):
     p50: float
     p99: float
     cpu: float
-
-
-async def client(port: int, request: bytes, count: int, seconds: list[float]) -> None:
-    """Send the request over and over on one connection; every answer must be 200."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    for _ in range(count):
-        started = time.perf_counter()
-        writer.write(request)
-        head = (await reader.readuntil(b"\r\n\r\n")).lower()
-        await reader.readexactly(int(head.split(b"content-length: ")[1].split(b"\r\n")[0]))
-        seconds.append(time.perf_counter() - started)
-        if not head.startswith(b"http/1.1 200"):
-            raise SystemExit(f"not 200: {head!r}")
-    writer.close()
+    count: int = 0
 
 
 def used(process: psutil.Process) -> float:
@@ -36,21 +29,37 @@ def used(process: psutil.Process) -> float:
     return sum(one.user + one.system for one in found)
 
 
-def load(port: int, path: str, body: bytes, clients: int, count: int, pid: int) -> Load:
-    """The figures of `count` requests."""
-    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
-    request = f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
-    process, seconds = psutil.Process(pid), list[float]()
-
-    async def together() -> float:
-        each = [client(port, request, count // clients, seconds) for _ in range(clients)]
-        started = time.perf_counter()
-        await asyncio.gather(*each)
-        return time.perf_counter() - started
-
+def load(port: int, path: str, body: bytes, clients: int, pid: int) -> Load:
+    """The figures of some seconds; every answer must be 200."""
+    process = psutil.Process(pid)
     before = used(process)
-    wall = asyncio.run(together())
-    cpu = (used(process) - before) / len(seconds)
-    seconds.sort()
-    p50, p99 = seconds[len(seconds) // 2], seconds[int(len(seconds) * 0.99)]
-    return Load(len(seconds) / wall, p50 * 1e3, p99 * 1e3, cpu * 1e6)
+    said = wrk(f"http://127.0.0.1:{port}{path}", body, clients)
+    cpu = used(process) - before
+    if "Non-2xx" in said or "Socket errors" in said:
+        raise SystemExit(f"not every answer was 200:\n{said}")
+    count = int(re.search(r"(\d+) requests in", said)[1])
+    rate = float(re.search(r"Requests/sec: +([\d.]+)", said)[1])
+    return Load(rate, slowest(said, 50), slowest(said, 99), cpu / count * 1e6, count)
+
+
+def wrk(address: str, body: bytes, clients: int) -> str:
+    """What wrk prints of a POST over and over on a few connections."""
+    if shutil.which("wrk") is None:
+        raise SystemExit("wrk is not installed: apt-get install wrk, or brew install wrk")
+    with tempfile.TemporaryDirectory() as folder:
+        text, script = Path(folder, "body"), Path(folder, "post.lua")
+        text.write_bytes(body)
+        script.write_text(
+            'wrk.method = "POST"\n'
+            'wrk.headers["Content-Type"] = "application/json"\n'
+            f'wrk.body = io.open("{text}", "rb"):read("*a")\n'
+        )
+        command = ["wrk", "-t1", f"-c{clients}", f"-d{SECONDS}s", "--timeout", "30s"]
+        command += ["--latency", "-s", str(script), address]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+def slowest(said: str, percent: int) -> float:
+    """Milliseconds within which so many of a hundred requests were answered."""
+    found = re.search(rf"{percent}% +([\d.]+)(us|ms|s|m)\b", said)
+    return float(found[1]) * UNITS[found[2]]

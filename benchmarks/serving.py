@@ -1,7 +1,7 @@
 """Serving: real servers on loopback, in turn, their answers compared before any is timed.
 
-MLflow's own server is the unit. It gets an environment of its own where MLFLOW=version is set;
-else it is left out, and the table says so.
+MLflow's own server is the unit, KServe's a second peer, in V2. They get environments of their own
+where MLFLOW=version and KSERVE=version are set; else they are left out, and the table says so.
 """
 
 import json
@@ -17,6 +17,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from statistics import median
 from typing import NamedTuple
+from urllib.error import HTTPError
 
 import numpy as np
 import pandas as pd
@@ -25,8 +26,9 @@ from load import Load, load
 from measure import FOLDER, PROJECT, environment, ready, row
 
 HERE = Path(__file__).parent
-CASES = ((1, 1, 1500), (1, 16, 6000), (100, 8, 1200))
+CASES = ((1, 1), (1, 16), (100, 8))  # rows, connections
 TURNS = 3
+INFER = "/v2/models/model/infer"
 MEMORY = int(os.environ.get("REQUESTS", "100000"))
 
 
@@ -51,16 +53,28 @@ def table(rows: int = 5000) -> pd.DataFrame:
     return made.assign(target=np.where(score + random.normal(size=rows) > 0.5, "yes", "no"))
 
 
-def model() -> Path:
-    """artifacts/model/ of a project with that table."""
+def models() -> tuple[Path, Path]:
+    """artifacts/model/ of a project with that table: as ONNX, and as scikit-learn pickles it."""
     table().to_csv(FOLDER / "serving.csv", index=False)
-    make = ["make", "--silent"]
-    own = [*make, "data", f"SOURCE={FOLDER / 'serving.csv'}", "TARGET=target", "RESET=1"]
-    for command in (own, [*make, "pipeline"]):
-        done = subprocess.run(command, cwd=PROJECT, env=environment(), capture_output=True)
-        if done.returncode:
-            raise SystemExit(f"{' '.join(command)}: {done.stderr.decode()}")
-    return PROJECT / "artifacts/model"
+    made("data", f"SOURCE={FOLDER / 'serving.csv'}", "TARGET=target", "RESET=1")
+    folder, fallback = PROJECT / "artifacts/model", FOLDER / "fallback"
+    params = PROJECT / "params.yaml"
+    text = params.read_text("utf-8")
+    params.write_text(text.replace("format: onnx", "format: sklearn"), "utf-8")
+    made("pipeline")
+    shutil.rmtree(fallback, ignore_errors=True)
+    shutil.copytree(folder, fallback)
+    params.write_text(text, "utf-8")
+    made("pipeline")
+    return folder, fallback
+
+
+def made(*arguments: str) -> None:
+    """Run make in the project."""
+    command = ["make", "--silent", *arguments]
+    done = subprocess.run(command, cwd=PROJECT, env=environment(), capture_output=True)
+    if done.returncode:
+        raise SystemExit(f"{' '.join(command)}: {done.stderr.decode()}")
 
 
 @contextmanager
@@ -85,6 +99,8 @@ def waited(process: "subprocess.Popen[bytes]", port: int, started: float) -> flo
             raise SystemExit(f"{process.args} ended")
         try:
             urllib.request.urlopen(f"http://127.0.0.1:{port}/docs", timeout=5).close()
+        except HTTPError:  # It answers, if only that it has no such page.
+            return time.perf_counter() - started
         except OSError:
             time.sleep(0.01)
         else:
@@ -108,12 +124,30 @@ def body(folder: Path, rows: int) -> bytes:
     return json.dumps({"dataframe_split": {"columns": names, "data": data}}).encode()
 
 
+def tensors(folder: Path, rows: int) -> bytes:
+    """The same rows in V2, the labels asked for."""
+    signature = json.loads((folder / "signature.json").read_text("utf-8"))
+    examples = [signature["examples"][k % len(signature["examples"])] for k in range(rows)]
+    made = [
+        {"name": one["name"], "shape": [rows], "data": [row[one["name"]] for row in examples],
+         "datatype": "BYTES" if one["type"] == "category" else "FP64"}
+        for one in signature["inputs"]
+    ]  # fmt: skip
+    return json.dumps({"inputs": made, "outputs": [{"name": "label"}]}).encode()
+
+
+def written(peer: Peer, folder: Path, rows: int) -> bytes:
+    """The request for so many rows, in the protocol of the peer's address."""
+    return (tensors if peer.path == INFER else body)(folder, rows)
+
+
 def answer(peer: Peer, text: bytes) -> object:
     """The predictions of a server."""
     told = {"Content-Type": "application/json"}
     request = urllib.request.Request(f"http://127.0.0.1:{peer.port}{peer.path}", text, told)
     with urllib.request.urlopen(request, timeout=60) as found:
-        return json.load(found)["predictions"]
+        said = json.load(found)
+    return said["outputs"][0]["data"] if peer.path == INFER else said["predictions"]
 
 
 def mlflow(folder: Path) -> list[str] | None:
@@ -121,17 +155,11 @@ def mlflow(folder: Path) -> list[str] | None:
     version = os.environ.get("MLFLOW")
     if not version:
         return None
-    place, saved = FOLDER / "mlflow-env", FOLDER / "mlflow-model"
-    if not place.exists():
-        pinned = [f"mlflow=={version}", "pandas", "uvicorn", "cloudpickle"]
-        exact = subprocess.run(
-            [str(PROJECT / ".venv/bin/python"), "-c", VERSIONS], capture_output=True, check=True
-        ).stdout.decode().split()  # fmt: skip
-        subprocess.run(["uv", "venv", "--quiet", "--python", "3.11", str(place)], check=True)
-        subprocess.run(
-            ["uv", "pip", "install", "-q", "--python", f"{place}/bin/python", *pinned, *exact],
-            check=True,
-        )
+    exact = subprocess.run(
+        [str(PROJECT / ".venv/bin/python"), "-c", VERSIONS], capture_output=True, check=True
+    ).stdout.decode().split()  # fmt: skip
+    saved = FOLDER / "mlflow-model"
+    place = installed("mlflow", [f"mlflow=={version}", "pandas", "uvicorn", "cloudpickle", *exact])
     shutil.rmtree(saved, ignore_errors=True)
     subprocess.run(
         [f"{place}/bin/python", "-c", SAVE, str(folder.parent / "fitted.joblib"), str(saved)],
@@ -140,6 +168,25 @@ def mlflow(folder: Path) -> list[str] | None:
     path = f"PATH={place}/bin:{os.environ['PATH']}"
     serve = ["mlflow", "models", "serve", "-m", str(saved), "-w", "1", "--env-manager", "local"]
     return ["env", f"PYTHONPATH={PROJECT / 'src'}", path, *serve]
+
+
+def installed(name: str, packages: list[str]) -> Path:
+    """An environment of a peer's own."""
+    place = FOLDER / f"{name}-env"
+    if not place.exists():
+        python = f"{place}/bin/python"
+        subprocess.run(["uv", "venv", "--quiet", "--python", "3.11", str(place)], check=True)
+        subprocess.run(["uv", "pip", "install", "-q", "--python", python, *packages], check=True)
+    return place
+
+
+def kserve(folder: Path, port: int) -> list[str] | None:
+    """The command of KServe's server for the same model, or None without KSERVE=version."""
+    version = os.environ.get("KSERVE")
+    if not version:
+        return None
+    place = installed("kserve", [f"kserve=={version}", "onnxruntime"])
+    return [f"{place}/bin/python", str(HERE / "kserve_peer.py"), str(folder), str(port)]
 
 
 VERSIONS = """
@@ -159,13 +206,12 @@ mlflow.sklearn.save_model(
 def measured(peers: list[Peer], folder: Path) -> dict[tuple[str, int, int], Load]:
     """The median of each figure of each server and case, the servers in turn."""
     found = {}
-    for rows, clients, count in CASES:
-        text = body(folder, rows)
+    for rows, clients in CASES:
         turns: dict[str, list[Load]] = {peer.name: [] for peer in peers}
         for _ in range(TURNS):
             for peer in peers:
-                few = count // 20 if peer.name == "mlflow" else count
-                turns[peer.name].append(load(peer.port, peer.path, text, clients, few, peer.pid))
+                text = written(peer, folder, rows)
+                turns[peer.name].append(load(peer.port, peer.path, text, clients, peer.pid))
         for name, loads in turns.items():
             middle = Load(*(median(one[k] for one in loads) for k in range(4)))
             found[name, rows, clients] = middle
@@ -180,31 +226,42 @@ def claims(found: dict[tuple[str, int, int], Load]) -> None:
     ours, echo, bare = (found[name, 1, 16].cpu for name in ("serve", "echo", "bare"))
     row("CPU a request / echo", f"{ours / echo:.2f} x", "≤ 1.3 x")
     row("CPU a request / ONNX Runtime without checks", f"{ours / bare:.2f} x", "≤ 1 x")
+    if ("kserve", 1, 16) in found:
+        ratio = found["serve V2", 1, 16].rate / found["kserve", 1, 16].rate
+        row("rows 1, connections 16, V2: / kserve", f"{ratio:.1f} x", "more")
     if ("mlflow", 1, 1) not in found:
         row("requests / mlflow models serve", "left out", "MLFLOW=version measures it")
         return
-    for (rows, clients, _), target in zip(CASES, (40, 40, 25), strict=True):
+    for (rows, clients), target in zip(CASES, (40, 40, 25), strict=True):
         ratio = found["serve", rows, clients].rate / found["mlflow", rows, clients].rate
         row(f"rows {rows}, connections {clients}: / mlflow", f"{ratio:.1f} x", f"≥ {target} x")
+    ratio = found["fallback", 1, 16].rate / found["mlflow", 1, 16].rate
+    row("rows 1, connections 16: fallback / mlflow", f"{ratio:.1f} x", "≥ 10 x")
 
 
 def memory(peer: Peer, folder: Path) -> None:
     """After many requests of 1 and of 100 rows."""
     process = psutil.Process(peer.pid)
-    for rows, share in ((100, 20), (1, 1)):
-        load(peer.port, peer.path, body(folder, rows), 16, MEMORY // share // 2, peer.pid)
+    load(peer.port, peer.path, body(folder, 100), 16, peer.pid)
+    asked(peer, folder, MEMORY // 2)
     before = process.memory_info().rss
-    load(peer.port, peer.path, body(folder, 1), 16, MEMORY // 2, peer.pid)
+    asked(peer, folder, MEMORY // 2)
     after = process.memory_info().rss
     row(f"memory after {MEMORY} requests", f"{after / 1e6:.0f} MB", "≤ 120 MB")
     row("growth in the second half of them", f"{(after - before) / 1e6:.1f} MB", "flat")
 
 
+def asked(peer: Peer, folder: Path, count: int) -> None:
+    """At least so many requests of one row."""
+    while count > 0:
+        count -= load(peer.port, peer.path, body(folder, 1), 16, peer.pid).count
+
+
 def main() -> None:
     """The claims about serving."""
-    folder = model()
+    folder, fallback = models()
     python = str(PROJECT / ".venv/bin/python")
-    port, ours, theirs = free(), free(), free()
+    port, ours, pickled, theirs, second = (free() for _ in range(5))
     peer = [python, str(HERE / "peers.py"), str(folder), str(port)]
     with ExitStack() as servers:
         enter = servers.enter_context
@@ -212,12 +269,17 @@ def main() -> None:
             enter(running("serve", [python, "-m", "serve", str(folder)], "/invocations", ours)),
             enter(running("bare", peer, "/bare", port)),
         ]
+        serve = [python, "-m", "serve", str(fallback)]
+        peers.append(enter(running("fallback", serve, "/invocations", pickled)))
+        peers.append(peers[0]._replace(name="serve V2", path=INFER))
         command = mlflow(folder)
         if command is not None:
             their = [*command, "-p", str(theirs)]
             peers.append(enter(running("mlflow", their, "/invocations", theirs)))
+        if (other := kserve(folder, second)) is not None:
+            peers.append(enter(running("kserve", other, INFER, second)))
         for rows in (1, 100):
-            answers = [answer(one, body(folder, rows)) for one in peers]
+            answers = [answer(one, written(one, folder, rows)) for one in peers]
             if any(one != answers[0] for one in answers):
                 raise SystemExit("the servers answer differently")
         row("start to ready", f"{peers[0].start:.2f} s", "≤ 1 s")

@@ -6,14 +6,16 @@ from typing import NamedTuple
 
 import numpy as np
 
+from serve.endpoints import Asked
 from serve.model import Answer, Runtime, Table
 
 
 class Waiting(NamedTuple):
-    """A table, its rows, and who waits for the answer."""
+    """A table, its rows, whether probabilities are asked for, and who waits for the answer."""
 
     table: Table
     rows: int
+    likely: bool
     answer: asyncio.Future[Answer]
 
 
@@ -28,10 +30,10 @@ class Batch:
         self.waiting: list[Waiting] = []
         self.busy = False
 
-    async def ask(self, table: Table, rows: int, alone: bool) -> Answer:
-        """The answer for a table; alone, it does not wait for company."""
+    async def ask(self, asked: Asked, alone: bool) -> Answer:
+        """The answer for what is asked; alone, it does not wait for company."""
         loop = asyncio.get_running_loop()
-        one = Waiting(table, rows, loop.create_future())
+        one = Waiting(asked.table, asked.rows, asked.likely, loop.create_future())
         self.waiting.append(one)
         if not self.busy:
             self.busy = True
@@ -50,20 +52,21 @@ class Batch:
             self.busy = False
             return
         loop = asyncio.get_running_loop()
-        work = loop.run_in_executor(self.pool, self.predict, [one.table for one in some])
+        tables, likely = [one.table for one in some], any(one.likely for one in some)
+        work = loop.run_in_executor(self.pool, self.predict, tables, likely)
         work.add_done_callback(lambda done: self.give(some, done.result()))
 
-    def predict(self, tables: list[Table]) -> list[Answer | Exception]:
+    def predict(self, tables: list[Table], likely: bool) -> list[Answer | Exception]:
         """The answer for each table; where all together fail, each on its own."""
         try:
             together = {
                 name: np.concatenate([table[name] for table in tables]) for name in tables[0]
             }
-            answer = self.runtime(together)
+            answer = self.runtime(together, likely)
         except Exception as error:
             if len(tables) == 1:
                 return [error]
-            return [one for table in tables for one in self.predict([table])]
+            return [one for table in tables for one in self.predict([table], likely)]
         ends = np.cumsum([len(next(iter(table.values()))) for table in tables]).tolist()
         return [answer.part(*pair) for pair in zip([0, *ends], ends, strict=False)]
 

@@ -131,7 +131,7 @@ class Door:
     def computed(self, endpoint: Endpoint, request: Request) -> tuple[Asked, Reply]:
         """What is asked, and the answer."""
         asked = endpoint.read(request)
-        return asked, asked.reply(self.runtime(asked.table))
+        return asked, asked.reply(self.runtime(asked.table, asked.likely))
 
     async def body(self, headers: dict[bytes, bytes], receive: Receive) -> bytes:
         """The whole body; a Refusal if it is too large or too slow."""
@@ -181,7 +181,7 @@ class Door:
 
     async def together(self, batch: Batch, asked: Asked) -> Answer:
         """The answer, predicted together with those of other requests."""
-        ask = batch.ask(asked.table, asked.rows, alone=self.in_flight == 1)
+        ask = batch.ask(asked, alone=self.in_flight == 1)
         try:
             return await asyncio.wait_for(ask, self.settings.seconds)
         except TimeoutError:

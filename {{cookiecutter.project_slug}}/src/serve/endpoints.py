@@ -26,10 +26,11 @@ class Reply(NamedTuple):
 
 
 class Asked(Protocol):
-    """A request that is read: its checked table, and how its answer is written."""
+    """A request that is read: its checked table, whether it asks for probabilities, its answer."""
 
     table: Table
     rows: int
+    likely: bool
 
     def reply(self, answer: Answer) -> Reply:
         """The answer in the protocol's form."""
@@ -79,6 +80,7 @@ class Invoked:
     def __init__(self, table: Table, asked: invocations.Question, signature: Signature) -> None:
         """What is asked of which table."""
         self.table, self.rows, self.output = table, asked.rows, asked.output
+        self.likely = asked.output in ("probabilities", "both")
         self.signature = signature
 
     def reply(self, answer: Answer) -> Reply:
@@ -112,6 +114,7 @@ class Inferred:
     def __init__(self, table: Table, asked: tensors.Question, endpoint: Infer) -> None:
         """What is asked of which table."""
         self.table, self.rows, self.asked, self.endpoint = table, asked.rows, asked, endpoint
+        self.likely = any(one.name == "probabilities" for one in asked.wanted)
 
     def reply(self, answer: Answer) -> Reply:
         """The tensors, as JSON or as JSON and binary data."""

@@ -71,8 +71,8 @@ class Answer:
 class Runtime(Protocol):
     """What computes; safe to call from several threads."""
 
-    def __call__(self, table: Table) -> Answer:
-        """The answer for a checked table."""
+    def __call__(self, table: Table, likely: bool) -> Answer:
+        """The answer for a checked table; `likely`: with probabilities, where it has them."""
 
 
 def read(folder: Path) -> Signature:

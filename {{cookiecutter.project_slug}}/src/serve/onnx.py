@@ -33,7 +33,7 @@ class Onnx:
         if len(self.outputs) != len(signature.outputs):
             raise Mistake(f"{file} has other outputs than signature.json says")
 
-    def __call__(self, table: Table) -> Answer:
-        """The answer for a checked table."""
+    def __call__(self, table: Table, likely: bool) -> Answer:  # noqa: ARG002
+        """The answer for a checked table; the graph gives probabilities at no further cost."""
         values, *rest = self.session.run(self.outputs, table)
         return Answer(values.reshape(-1), rest[0] if rest else None)

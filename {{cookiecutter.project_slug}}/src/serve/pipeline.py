@@ -49,12 +49,12 @@ class Fitted:
             raise Mistake(f"{folder / 'model.joblib'} has other labels than signature.json says")
         self.likely = self.classifies and hasattr(self.pipeline, "predict_proba")
 
-    def __call__(self, table: Table) -> Answer:
-        """The answer for a checked table."""
+    def __call__(self, table: Table, likely: bool) -> Answer:
+        """The answer for a checked table; probabilities are a second pass, so only if asked for."""
         frame = self.frame(
             {name: self.series(one[:, 0], dtype=one.dtype) for name, one in table.items()}
         )
         values = np.asarray(self.pipeline.predict(frame))
-        if not self.likely:
+        if not (likely and self.likely):
             return Answer(values, None)
         return Answer(values, self.pipeline.predict_proba(frame).astype(np.float32))

@@ -1,7 +1,9 @@
 """A project of one commit for each task, made once and copied for each test."""
 
+import json
 import os
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -34,3 +36,52 @@ def project(request, templates, tmp_path, monkeypatch):
     for name, value in IDENTITY.items():
         monkeypatch.setenv(name, value)
     return Project()
+
+
+DOCKER = """\
+#!{python}
+import json, os, sys
+from pathlib import Path
+here = Path(__file__).parent
+(here / "image").write_text(os.environ.get("IMAGE", ""))
+with (here / "calls").open("a") as calls:
+    calls.write(json.dumps(sys.argv[1:]) + "\\n")
+for words, out, error, code in reversed(json.loads((here / "answers").read_text())):
+    if sys.argv[1:][: len(words)] == words:
+        sys.stdout.write(out)
+        sys.stderr.write(error)
+        sys.exit(code)
+"""
+
+
+class Docker:
+    """A program called docker that answers as it was told, and says nothing else."""
+
+    def __init__(self, folder):
+        self.folder, self.answers = folder, []
+        self.answer("version", out="28.0\n")
+        program = folder / "docker"
+        program.write_text(DOCKER.format(python=sys.executable))
+        program.chmod(0o755)
+
+    def answer(self, *words, out="", error="", code=0):
+        """What it answers to a command that begins with these words."""
+        self.answers.append((words, out, error, code))
+        (self.folder / "answers").write_text(json.dumps(self.answers))
+
+    def calls(self, word):
+        """The arguments of its calls that begin with a word."""
+        lines = (self.folder / "calls").read_text().splitlines()
+        return [call for call in map(json.loads, lines) if call[0] == word]
+
+    def heard(self):
+        """IMAGE in the environment of its last call."""
+        return (self.folder / "image").read_text()
+
+
+@pytest.fixture
+def docker(tmp_path, monkeypatch):
+    """The only docker on PATH."""
+    (tmp_path / "bin").mkdir()
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}")
+    return Docker(tmp_path / "bin")

@@ -1,0 +1,58 @@
+from pathlib import Path
+
+import pytest
+
+from ml.errors import Mistake
+from ops import engine
+
+pytestmark = pytest.mark.usefixtures("project")
+
+
+@pytest.fixture(autouse=True)
+def named(project, monkeypatch):
+    monkeypatch.delenv("REGISTRY", raising=False)
+    Path("pyproject.toml").write_text('[tool.image]\nname = "ghcr.io/acme/penguins"\n')
+    project.commit("Name")
+
+
+def test_registry_takes_the_place_of_host_and_owner(monkeypatch):
+    assert engine.repository() == "ghcr.io/acme/penguins"
+    monkeypatch.setenv("REGISTRY", "")
+    assert engine.repository() == "ghcr.io/acme/penguins"
+    monkeypatch.setenv("REGISTRY", "localhost:5000/")
+    assert engine.repository() == "localhost:5000/penguins"
+
+
+def test_a_reference_is_the_commit_and_tells_changes(project):
+    sha = project.git("rev-parse", "HEAD")
+    assert engine.reference() == f"ghcr.io/acme/penguins:{sha}"
+    assert engine.reference("pipeline") == f"ghcr.io/acme/penguins-pipeline:{sha}"
+    project.set("train.one_hot", 4)
+    assert engine.revision() == f"{sha}-dirty"
+
+
+def test_without_docker_it_says_how_to_get_it(monkeypatch):
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(Mistake, match=r"docker is not installed.*apt-get install docker\.io"):
+        engine.required()
+
+
+def test_without_an_engine_it_says_why_and_what_works_without(docker):
+    docker.answer("version", error="Cannot connect to the Docker daemon\n", code=1)
+    with pytest.raises(Mistake, match=r"Cannot connect.*make serve"):
+        engine.required()
+
+
+def test_a_failure_tells_the_last_line(docker):
+    docker.answer("cp", error="first\nno such container\n\n", code=1)
+    docker.answer("push", out="Preparing\ndenied: no permission\n", code=1)
+    with pytest.raises(Mistake, match=r"docker cp: no such container$"):
+        engine.raw("cp", "a", "b")
+    with pytest.raises(Mistake, match=r"docker push failed: denied: no permission$"):
+        engine.shown("push", "a")
+
+
+def test_an_image_that_is_not_there_is_asked_for(docker):
+    docker.answer("image", "inspect", error="No such image\n", code=1)
+    with pytest.raises(Mistake, match="there is no image x:1: `make image` makes it"):
+        engine.labels("x:1")
