@@ -63,8 +63,9 @@ def client() -> Iterator[DockerClient]:
     yield made
     left = {one.id for one in made.containers.list(all=True, filters={"label": "ml.model"})}
     for one in made.images.list(filters={"label": "ml.model"}):
-        if any(tag.startswith(f"{REGISTRY}/penguins") for tag in one.tags):
-            made.images.remove(one.id, force=True)
+        for tag in one.tags:
+            if tag.startswith(f"{REGISTRY}/penguins"):
+                made.images.remove(tag)
     assert not left - before, "a container was left behind"
 
 

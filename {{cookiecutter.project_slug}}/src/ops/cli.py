@@ -16,6 +16,8 @@ COMMANDS: Commands = {
     "rollback": ("ops.rollback", "an environment goes back to what it ran before, as a file"),
     "register": ("ops.register", "make the tracker's aliases equal to what main releases"),
     "serve": ("ops.serve", "the server as an environment runs it, as a process"),
+    "up": ("ops.up", "start the server as released, MLflow and Prometheus"),
+    "down": ("ops.down", "stop them; what they stored stays"),
     "ui": ("ops.ui", "open the tracker's pages"),
 }
 

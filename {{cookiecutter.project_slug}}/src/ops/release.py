@@ -1,15 +1,16 @@
 """`make release`: an image that was built from HEAD becomes what staging runs, as a file."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from ml.errors import Mistake, listed
-from ops import environments, history, labels
+from ops import engine, environments, history
 from ops.environments import STAGING, Release
+from ops.push import NOTE
 
-PUSHED = Path("artifacts/image.env")
+# The labels of the Dockerfile that tell what an image was built from.
+REVISION, MODEL, DATA = "org.opencontainers.image.revision", "ml.model", "ml.data"
 OUTSIDE = (".", ":(exclude)deploy/")  # what an image is built from
 
 
@@ -41,11 +42,11 @@ def pushed(offline: bool) -> str:
     if offline:
         raise Mistake("OFFLINE=1 looks at no image, so say which: IMAGE=host/owner/name@sha256:…")
     try:
-        name, _, image = PUSHED.read_text(encoding="utf-8").strip().partition("=")
+        name, _, image = NOTE.read_text(encoding="utf-8").strip().partition("=")
     except OSError:
         name, image = "", ""
     if name != "IMAGE":
-        raise Mistake(f"{PUSHED} names no image: make push, or IMAGE=host/owner/name@sha256:…")
+        raise Mistake(f"{NOTE} names no image: make push, or IMAGE=host/owner/name@sha256:…")
     return image
 
 
@@ -91,11 +92,23 @@ def already(new: Release) -> str | None:
 
 def check_labels(new: Release) -> None:
     """Refuse an image that says that it was built from something else."""
-    found = labels.of(new.image)
-    wanted = {labels.REVISION: new.commit, labels.MODEL: new.model, labels.DATA: new.data}
-    for name, value in wanted.items():
+    found = labels(new.image)
+    for name, value in ((REVISION, new.commit), (MODEL, new.model), (DATA, new.data)):
         if found.get(name) != value:
             raise Mistake(
                 f"the image's label {name} is {found.get(name) or 'missing'}, HEAD's is {value}.\n"
                 "It was built from something else: make image && make push"
             )
+
+
+def labels(image: str) -> dict[str, str]:
+    """The labels of an image, which is pulled if it is not here."""
+    try:
+        engine.required()
+    except Mistake as mistake:
+        raise Mistake(
+            f"{mistake}.\nOFFLINE=1 trusts that the image was built from HEAD, without asking it"
+        ) from None
+    if not engine.docker("image", "ls", "--quiet", "--no-trunc", image):
+        engine.docker("pull", "--quiet", image)
+    return engine.labels(image)

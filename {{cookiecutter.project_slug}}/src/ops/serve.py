@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ml.errors import Mistake
-from ops import environments, history
+from ops import engine, environments, history
 
 RELEASED = Path("artifacts/released")
 NAMES = ("image", "commit", "model", "data")
@@ -24,9 +24,11 @@ def serve(
         raise Mistake(f"nothing is released to {environment}: make release, or make promote")
     folder = model(release)
     values = {name.upper(): getattr(release, name) for name in NAMES}
+    # As in the image, so that V2's addresses are the same.
+    named = {"SERVE_NAME": engine.repository().rpartition("/")[2]}
     print(f"{environment}: {environments.named(environments.text(release))}", flush=True)
     os.execve(  # noqa: S606
-        sys.executable, [sys.executable, "-m", "serve", str(folder)], os.environ | values
+        sys.executable, [sys.executable, "-m", "serve", str(folder)], named | os.environ | values
     )
 
 

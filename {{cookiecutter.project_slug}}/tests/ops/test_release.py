@@ -6,8 +6,9 @@ from fake_docker import Engine
 from made_project import IMAGE
 
 from ml.errors import Mistake
-from ops import environments, history, labels
-from ops.release import PUSHED, release
+from ops import environments, history
+from ops.push import NOTE
+from ops.release import DATA, MODEL, REVISION, release
 
 STAGING = Path("deploy/staging/release.env")
 OTHER = IMAGE.replace("a" * 64, "b" * 64)
@@ -31,9 +32,9 @@ def of_head() -> dict[str, str]:
     """The labels of an image that is built from HEAD."""
     lock = history.lock("HEAD")
     return {
-        labels.REVISION: history.head(),
-        labels.MODEL: lock.model,
-        labels.DATA: lock.data,
+        REVISION: history.head(),
+        MODEL: lock.model,
+        DATA: lock.data,
         "else": "",
     }
 
@@ -61,7 +62,7 @@ def test_an_image_that_is_not_here_is_pulled(fresh, engine):
 
 def test_the_image_that_was_pushed_last_is_taken(fresh, engine):
     engine.answers(here={OTHER: of_head()})
-    PUSHED.write_text(f"IMAGE={OTHER}\n")
+    NOTE.write_text(f"IMAGE={OTHER}\n")
     release()
     assert environments.read("staging").image == OTHER
 
@@ -77,9 +78,9 @@ def refused(said, image=IMAGE, offline=False):
 @pytest.mark.usefixtures("fresh")
 def test_no_image_is_refused(engine):
     refused("names no image: make push", image="")
-    PUSHED.write_text("nonsense\n")
+    NOTE.write_text("nonsense\n")
     refused("names no image: make push", image="")
-    PUSHED.write_text(f"IMAGE={IMAGE}\n")
+    NOTE.write_text(f"IMAGE={IMAGE}\n")
     refused("OFFLINE=1 looks at no image, so say which", image="", offline=True)
 
 
@@ -130,7 +131,7 @@ def test_a_commit_without_a_model_is_refused(fresh, engine):
 
 
 @pytest.mark.usefixtures("fresh")
-@pytest.mark.parametrize("name", [labels.REVISION, labels.MODEL, labels.DATA])
+@pytest.mark.parametrize("name", [REVISION, MODEL, DATA])
 @pytest.mark.parametrize("value", [None, "", "0" * 32, "dirty"])
 def test_an_image_of_something_else_is_refused(engine, name, value):
     wrong = of_head() | {name: of_head()[name] + "-dirty" if value == "dirty" else value}
@@ -143,13 +144,13 @@ def test_an_image_without_labels_or_out_of_reach_is_refused(engine):
     engine.answers(here={IMAGE: None})
     refused("label org.opencontainers.image.revision is missing")
     engine.answers()
-    refused("cannot be pulled: Error response from daemon: manifest")
+    refused("docker pull: Error response from daemon: manifest")
 
 
 @pytest.mark.usefixtures("fresh")
 def test_without_an_engine_only_offline_goes_on_and_says_so(engine, capsys):
     engine.answers(runs=False)
-    refused(r"no container engine answers.*\n.*OFFLINE=1")
+    refused(r"no Docker engine answers.*\n.*OFFLINE=1")
     (engine.folder / "docker").unlink()
     release(IMAGE, offline=True)
     assert "labels were not looked at: nothing proves" in capsys.readouterr().out
@@ -162,7 +163,7 @@ def test_without_docker_it_is_refused(monkeypatch, tmp_path):
     git.mkdir()
     (git / "git").symlink_to(shutil.which("git"))
     monkeypatch.setenv("PATH", str(git))
-    refused("no container engine answers")
+    refused("no Docker engine answers")
 
 
 def test_a_file_that_was_edited_by_hand_is_refused(fresh, engine):
@@ -205,11 +206,12 @@ def test_the_next_release_shows_what_it_replaces(fresh, engine, capsys):
     engine.answers(here={IMAGE: of_head()})
     release(IMAGE)
     fresh.commit("Release")
+    capsys.readouterr()
     first = environments.read("staging")
     fresh.set("train.one_hot", 4)
     fresh.run()
     second = fresh.commit("Learn otherwise")
-    refused(f"label {labels.REVISION}")
+    refused(f"label {REVISION}")
     engine.answers(here={OTHER: of_head()})
     release(OTHER)
     said = capsys.readouterr().out
