@@ -42,7 +42,9 @@ class Repositories(BaseHTTPRequestHandler):
         )
         self.answer(done.stdout)
 
-    do_POST = do_GET
+    def do_POST(self) -> None:
+        """The same."""
+        self.do_GET()
 
     def answer(self, said: bytes) -> None:
         """Send what a CGI program said: headers, an empty line, the body."""

@@ -77,3 +77,13 @@ def test_help_loads_no_heavy_library():
         env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
     )
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize("package", ["ml.model", "ops.checks", "serve.onnx"])
+def test_onnx_runtime_reports_nothing_to_its_makers(package):
+    code = f"import {package}, os; print(os.environ['ORT_DISABLE_TELEMETRY'])"
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    environment.pop("ORT_DISABLE_TELEMETRY", None)
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout == "1\n"

@@ -22,6 +22,8 @@ COMMANDS: Commands = {
     "register": ("ops.register", "make the tracker's aliases equal to what main releases"),
     "serve": ("ops.serve", "the server as an environment runs it, as a process"),
     "doctor": ("ops.doctor", "what the set-up lacks, and the command that mends it"),
+    "up": ("ops.up", "start the server as released, MLflow and Prometheus"),
+    "down": ("ops.down", "stop them; what they stored stays"),
     "ui": ("ops.ui", "open the tracker's pages"),
 }
 

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from ml.errors import Mistake
-from ops import kinds, pods
+from ops import environments, kinds, pods
 
 DEPLOY = Path("deploy")
 FILE = "kustomization.yaml"
@@ -19,8 +19,8 @@ MISSING = "neither kustomize nor kubectl is installed: https://kubernetes.io/doc
 
 
 def manifests() -> None:
-    """Render the environments and the entry points, and judge what comes out."""
-    found: list[str] = []
+    """Render the environments and the entry points, and judge what comes out and what goes in."""
+    found = environments.problems()
     for folder in folders():
         documents = render(folder)
         wrong = [f"{folder.as_posix()}: {text}" for text in problems(documents)]
@@ -28,7 +28,7 @@ def manifests() -> None:
         found += wrong
     if found:
         print(*found, sep="\n")
-        raise Mistake(f"{DEPLOY}/ must not be applied: mend the {len(found)} problems above")
+        raise Mistake(f"{DEPLOY}/ must not be applied: {len(found)} problems are told above")
 
 
 def folders() -> list[Path]:

@@ -72,9 +72,10 @@ def clone(origin, github, tmp_path, monkeypatch):
 
 DOCKER = """\
 #!{python}
-import json, sys
+import json, os, sys
 from pathlib import Path
 here = Path(__file__).parent
+(here / "image").write_text(os.environ.get("IMAGE", ""))
 with (here / "calls").open("a") as calls:
     calls.write(json.dumps(sys.argv[1:]) + "\\n")
 for words, out, error, code in reversed(json.loads((here / "answers").read_text())):
@@ -104,6 +105,10 @@ class Docker:
         """The arguments of its calls that begin with a word."""
         lines = (self.folder / "calls").read_text().splitlines()
         return [call for call in map(json.loads, lines) if call[0] == word]
+
+    def heard(self):
+        """IMAGE in the environment of its last call."""
+        return (self.folder / "image").read_text()
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from ml.errors import Mistake
-from ops import kinds, manifests, pods
+from ops import environments, kinds, manifests, pods
 
 PROJECT = Path(__file__).parents[2]
 ENTRIES = [name for name in ("argocd", "flux") if (PROJECT / "deploy" / name).is_dir()]
@@ -35,8 +35,9 @@ def folder(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def released(folder):
-    """The same with a release in staging."""
+def released(folder, monkeypatch):
+    """The same with a release in staging, of which no history is asked."""
+    monkeypatch.setattr(environments, "problems", list)
     (folder / "staging/release.env").write_text(RELEASE, "utf-8")
     return folder
 
@@ -137,6 +138,15 @@ def test_a_slip_is_refused(released, capsys, file, old, new, told):
     with pytest.raises(Mistake, match="must not be applied"):
         manifests.manifests()
     assert told in capsys.readouterr().out
+
+
+@rendering
+@pytest.mark.slow
+def test_a_release_that_history_does_not_bear_out_is_refused(folder, capsys):
+    (folder / "staging/release.env").write_text(RELEASE, "utf-8")
+    with pytest.raises(Mistake, match="1 problems are told above"):
+        manifests.manifests()
+    assert f"COMMIT {COMMIT[:7]} is not in this repository" in capsys.readouterr().out
 
 
 @rendering

@@ -4,6 +4,7 @@ It needs the folder, numpy, pandas, and ONNX Runtime or joblib and scikit-learn.
 """
 
 import json
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ import pandas as pd
 
 def onnx(file: Path) -> Callable[[pd.DataFrame], list[Any]]:
     """Labels and probabilities, or values, by ONNX Runtime."""
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # It reports over the network otherwise.
     import onnxruntime
 
     session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
