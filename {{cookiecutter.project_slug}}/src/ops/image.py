@@ -15,7 +15,7 @@ from ops import engine, history
 FOLDER = Path("artifacts/model")
 LOCKED = Path("uv.lock")
 # The first step of the Dockerfile above the base.
-FIRST = "WORKDIR /app"
+FIRST = "ENV PATH=/venv/bin"
 PASSED = ("BASE", "BUILDER")
 
 
@@ -93,6 +93,6 @@ def sizes(name: str) -> tuple[int, int]:
     for line in steps.splitlines():  # The newest step first.
         size, _, step = line.partition("\t")
         sizes.append(int(size))
-        if step.strip().endswith(FIRST):
+        if FIRST in step:
             own = len(sizes)
     return round(sum(sizes) / 1e6), round(sum(sizes[:own]) / 1e6)
