@@ -220,8 +220,8 @@ def outcome(base: str) -> Outcome:
     return found
 
 
-def judged(base: str, found: Outcome) -> bool:
-    """Write the result: changes, verdict, report. Whether the gate passes."""
+def judged(base: str, found: Outcome, *more: str) -> bool:
+    """Write the result: changes (in more paths too), verdict, report. Whether the gate passes."""
     if found == "made":
         card(check=False)
     gate.GATE.unlink(missing_ok=True)
@@ -229,7 +229,7 @@ def judged(base: str, found: Outcome) -> bool:
     result.keep_verdict(gate.GATE)
     if found != "current" and not dvc("push", "--quiet"):
         text += f"\n{NO_LOGIN}\n"
-    elif result.keep_changes():
+    elif result.keep_changes(*more):
         text += f"\n{CHANGED}\n"
     result.write(result.REPORT, text.encode())
     verdict = gate.load()

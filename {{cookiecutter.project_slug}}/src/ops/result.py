@@ -34,19 +34,22 @@ def keep_verdict(verdict: Path) -> None:
         shutil.copyfile(verdict, part)
 
 
-def keep_changes() -> bool:
-    """The difference of what is made to HEAD, new files too, as a patch; whether there is one."""
-    patch = _difference()
+def keep_changes(*more: str) -> bool:
+    """The difference to HEAD of what is made, and of more paths, as a patch; whether there is one.
+
+    New files are in it too.
+    """
+    patch = _difference([*MADE, *more])
     if patch:
         write(PATCH, patch)
     return bool(patch)
 
 
-def _difference() -> bytes:
+def _difference(paths: list[str]) -> bytes:
     """In an index of its own: what a person has staged stays as it is."""
     with TemporaryDirectory() as folder:
         environment = os.environ | {"GIT_INDEX_FILE": str(Path(folder, "index"))}
-        there = [path for path in MADE if Path(path).exists()]
+        there = [path for path in paths if Path(path).exists()]
         for command in (["read-tree", "HEAD"], ["add", "--all", "--", *there]):
             _git(command, environment)
         return _git(["diff", "--cached", "--binary", "--no-renames", "HEAD"], environment)
