@@ -50,7 +50,7 @@ def arguments(target: engine.Target, name: str, known: Facts) -> list[str]:
     given = {field.upper(): value for field, value in known._asdict().items()}
     given |= {one: os.environ[one] for one in PASSED if os.environ.get(one)}
     if json.loads((FOLDER / "signature.json").read_text("utf-8"))["format"] == "sklearn":
-        given["GROUPS"] = "--only-group serve --only-group serve-sklearn"
+        given["PACKAGES"] = "--only-group serve --only-group serve-sklearn"
     pairs = [part for one, value in given.items() for part in ("--build-arg", f"{one}={value}")]
     return ["--target", target, "--tag", name, *pairs]
 

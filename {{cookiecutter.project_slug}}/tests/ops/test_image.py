@@ -61,10 +61,10 @@ def test_an_image_says_commit_model_and_data(built, locked, capsys):
 
 def test_a_pickle_gets_the_packages_that_read_it(built):
     image()
-    assert given(built.calls("build")[0])["GROUPS"].endswith("--only-group serve-sklearn")
+    assert given(built.calls("build")[0])["PACKAGES"].endswith("--only-group serve-sklearn")
     signature = Path("artifacts/model/signature.json")
     signature.write_text(json.dumps(json.loads(signature.read_text()) | {"format": "onnx"}))
-    assert not [one for one in module.arguments("server", "x", known()) if "GROUPS" in one]
+    assert not [one for one in module.arguments("server", "x", known()) if "PACKAGES" in one]
 
 
 def known():
