@@ -21,6 +21,7 @@ from crds import SCHEMAS, schemas
 pytestmark = pytest.mark.cluster
 OWNER = "https://github.com/acme"
 ENVIRONMENTS = ("staging", "production")
+IDENTITY = ("-c", "user.name=Test", "-c", "user.email=test@example.org")
 PATIENCE = 180  # seconds for what a controller sees at its next interval
 
 
@@ -182,8 +183,7 @@ class Deployed:
         return f"{self.slug}-{environment}"
 
     def git(self, *arguments: str) -> str:
-        identity = ("-c", "user.name=Test", "-c", "user.email=test@example.org")
-        return run("git", *identity, *arguments, cwd=self.project)
+        return run("git", *IDENTITY, *arguments, cwd=self.project)
 
     def push(self) -> str:
         """Push main and tell the controller; the commit."""
@@ -260,8 +260,8 @@ def second(project: Path, first: dict[str, str]) -> dict[str, str]:
     run("make", "pipeline", cwd=project)
     commit(project, "Fewer iterations")
     made = released(project)
-    run("git", "-c", "user.name=Test", "-c", "user.email=test@example.org", "revert", "--no-edit",
-        "HEAD", cwd=project)  # fmt: skip
+    run("git", *IDENTITY, "revert", "--no-edit", "HEAD", cwd=project)
+    run("git", "tag", "start", cwd=project)
     assert made["MODEL"] != first["MODEL"]
     return made
 
@@ -277,6 +277,7 @@ def deployed(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Deployed]:  # fmt: skip
     """The first release in both environments."""
+    run("git", "reset", "--quiet", "--hard", "start", cwd=project)
     origin(project)
     made = Deployed(project, controller, first, second, {})
     with followed(controller, project.name, tmp_path_factory.mktemp("entry")):
