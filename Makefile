@@ -16,7 +16,7 @@ help: ## List the commands
 	uv sync --quiet --inexact
 	@touch $@
 
-demo: .venv/.made ## The whole story, in build/demo: generate, train, change, new data, score
+demo: .venv/.made ## The whole story, in build/demo: generate, train, change, release, roll back [WAY=process: no Docker]
 	@python demo/run.py
 
 test: .venv/.made ## Every test; what a test lacks on this machine is said

@@ -1,101 +1,18 @@
 """`make demo`: the whole story, in a folder of its own, command by command."""
 
 import os
-import re
 import shlex
 import shutil
-import subprocess
+import signal
 import sys
-import time
-from pathlib import Path
-from typing import NamedTuple
+from contextlib import closing
 
-ROOT = Path(__file__).parents[1]
-FOLDER = ROOT / "build/demo"
-PROJECT = FOLDER / "penguins"
+from environments import Environments
+from story import FOLDER, PROJECT, ROOT, Story
+
 LATER = os.path.relpath(ROOT / "demo/penguins-2009.csv", PROJECT)
 RUNS = f"python {shlex.quote(os.path.relpath(ROOT / 'demo/runs.py', PROJECT))}"
-UNKNOWN = os.path.relpath(ROOT / "demo/new-penguins.csv", PROJECT)
-
-
-class Done(NamedTuple):
-    """A step that went well: what it was for, and how long it took."""
-
-    what: str
-    seconds: float
-
-
-class Story:
-    """Runs commands one after the other, shows them, and remembers their times."""
-
-    def __init__(self) -> None:
-        """Start with nothing done."""
-        self.done: list[Done] = []
-        self.said = ""
-        environment = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MAKELEVEL")}
-        # What `source .venv/bin/activate` does, and a name for the commits.
-        self.environment = environment | {
-            "PATH": f"{PROJECT / '.venv/bin'}{os.pathsep}{environment['PATH']}",
-            "VIRTUAL_ENV": str(PROJECT / ".venv"),
-            "PYTHONDONTWRITEBYTECODE": "",
-            "GIT_AUTHOR_NAME": "Demo", "GIT_AUTHOR_EMAIL": "demo@example.org",
-            "GIT_COMMITTER_NAME": "Demo", "GIT_COMMITTER_EMAIL": "demo@example.org",
-        }  # fmt: skip
-
-    def act(self, title: str) -> None:
-        """Announce a new part of the story."""
-        print(f"\n\033[1m{title}\033[0m", flush=True)
-
-    def step(self, what: str, *commands: str, cwd: Path = PROJECT, fails: bool = False) -> None:
-        """Run the commands; one that ends otherwise than it should ends the story."""
-        started = time.monotonic()
-        for command in commands:
-            print(f"  $ {command}", flush=True)
-            done = subprocess.run(
-                shlex.split(command), cwd=cwd, env=self.environment, text=True,
-                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
-            )  # fmt: skip
-            right = bool(done.returncode) is fails
-            self.said = interesting(done.stdout) if right else done.stdout
-            indented(self.said)
-            if not right:
-                sys.exit(f"\n`{command}` ended with {done.returncode} in {cwd}; it says why above")
-        self.done.append(Done(what, time.monotonic() - started))
-
-    def show(self, name: str) -> None:
-        """The first lines of a report: the verdict and the gate."""
-        print(f"  $ head -24 {name}")
-        indented("\n".join((PROJECT / name).read_text("utf-8").splitlines()[:24]))
-
-    def edit(self, name: str, old: str, new: str) -> None:
-        """Change one value of a file, as a person would in an editor."""
-        path = PROJECT / name
-        text = path.read_text("utf-8")
-        if text.count(old) != 1:
-            sys.exit(f"{name} does not hold {old!r} once")
-        print(f"  # in {name}: {old} -> {new}")
-        path.write_text(text.replace(old, new), "utf-8")
-
-    def summary(self) -> str:
-        """The table of what happened."""
-        width = max(len(done.what) for done in self.done)
-        lines = [f"  {done.what:{width}}  {done.seconds:6.1f} s" for done in self.done]
-        total = sum(done.seconds for done in self.done)
-        return "\n".join([*lines, f"  {'together':{width}}  {total:6.1f} s"])
-
-
-def indented(text: str) -> None:
-    """Print what a command said."""
-    print("".join(f"      {line}\n" for line in text.splitlines()), end="", flush=True)
-
-
-def interesting(output: str) -> str:
-    """The output without what DVC says about its own files."""
-    dull = re.compile(
-        r"^\s*$|didn't change, skipping|^Updating lock|^Generating lock|^Use `dvc push`|^make: "
-        r"|\d+%\|"
-    )
-    return "\n".join(line for line in output.splitlines() if not dull.search(line))
+UNKNOWN = ROOT / "demo/new-penguins.csv"
 
 
 def tell(story: Story) -> None:
@@ -103,17 +20,18 @@ def tell(story: Story) -> None:
     first_model(story)
     better_parameter(story)
     bad_parameter(story)
-    new_season(story)
-    story.act("5. The tracker is a projection of Git: delete it, and build it again")
-    story.step("track every commit", "make track ALL=1", RUNS)
-    before = story.said
-    story.step("delete and rebuild", "rm -r mlflow.db mlartifacts", "make track ALL=1", RUNS)
-    if story.said != before:
-        sys.exit("the tracker that was rebuilt shows other figures")
-    print("  # the same figures, to the last digit")
-    story.act("6. Which species are these?")
+    story.act("4. From the merged commit to a running model: staging, then production")
+    with closing(Environments(story)) as environments:
+        first = release_and_promote(story, environments)
+        new_season(story)
+        story.act("6. The new model is released in the same way")
+        second = release_and_promote(story, environments)
+        roll_back(story, environments, first, second)
+    rebuild_tracker(story)
+    story.act("9. Which species are these?")
+    unknown = os.path.relpath(UNKNOWN, PROJECT)
     story.step(
-        "score", f"make score INPUT={shlex.quote(UNKNOWN)} OUTPUT=scores.csv", "cat scores.csv"
+        "score", f"make score INPUT={shlex.quote(unknown)} OUTPUT=scores.csv", "cat scores.csv"
     )
 
 
@@ -163,13 +81,54 @@ def bad_parameter(story: Story) -> None:
     story.step("leave it", "git switch --quiet main", "dvc checkout --quiet")
 
 
+def release_and_promote(story: Story, environments: Environments) -> str:
+    """Main's commit to staging, from there to production; the commit that runs then."""
+    environments.release()
+    story.step("commit", 'git commit --all --quiet --message "Release to staging"')
+    staged = environments.follow("staging", UNKNOWN)
+    story.step("promote", "make promote")
+    story.step("commit", 'git commit --all --quiet --message "Promote to production"')
+    promoted = environments.follow("production", UNKNOWN)
+    if staged != promoted:
+        sys.exit(f"production runs {promoted}, staging {staged}")
+    return promoted["commit"]
+
+
 def new_season(story: Story) -> None:
-    """New rows, checked, trained on, judged, merged."""
-    story.act("4. The season 2009 arrives as data")
+    """New rows, checked, trained on, judged against what production runs, merged."""
+    story.act("5. The season 2009 arrives as data; the champion is what production runs")
     story.step("branch", "git switch --quiet --create season-2009")
     story.step("take the new rows", f"make data SOURCE={shlex.quote(LATER)} APPEND=1")
     story.step("retrain", "make pipeline", "make card")
     judge_and_merge(story, "Add the season 2009", "season-2009")
+
+
+def roll_back(story: Story, environments: Environments, first: str, second: str) -> None:
+    """Production goes back by a revert of the commit that changed it, staging by the command."""
+    story.act("7. Something is wrong with it: back, by Git alone")
+    story.step("roll back", "git revert --no-edit HEAD")
+    found = environments.follow("production", UNKNOWN)["commit"]
+    if found != first or first == second:
+        sys.exit(f"production runs {found[:7]} after the rollback of {second[:7]} to {first[:7]}")
+    print(f"  # production runs {first[:7]} again; {second[:7]} still runs in staging")
+    story.step("or by the command", "make rollback ENVIRONMENT=staging")
+    story.step("commit", 'git commit --all --quiet --message "Roll staging back"')
+    if environments.follow("staging")["commit"] != first:
+        sys.exit(f"staging does not run {first[:7]} after the rollback")
+
+
+def rebuild_tracker(story: Story) -> None:
+    """The runs, and the aliases of what is released, from Git alone."""
+    story.act("8. The tracker is a projection of Git: delete it, and build it again")
+    story.step("track every commit", "make track ALL=1", "make register", RUNS)
+    before = story.said
+    story.step(
+        "delete and rebuild", "rm -r mlflow.db mlartifacts", "make track ALL=1", "make register",
+        RUNS,
+    )  # fmt: skip
+    if story.said != before:
+        sys.exit("the tracker that was rebuilt shows other figures")
+    print("  # the same figures, to the last digit")
 
 
 def main() -> None:
@@ -177,6 +136,8 @@ def main() -> None:
     shutil.rmtree(PROJECT, ignore_errors=True)
     FOLDER.mkdir(parents=True, exist_ok=True)
     story = Story()
+    # So that a story that is ended from outside stops what it started, too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     tell(story)
     print(f"\n\033[1mWhat happened\033[0m\n{story.summary()}\n")
     print("Go on:")

@@ -1,4 +1,9 @@
-"""Say what comes next."""
+"""Keep the folder of the chosen answer, and say what comes next."""
+
+import shutil
+
+for name in {"argocd", "flux"} - {"{{ cookiecutter.gitops }}"}:
+    shutil.rmtree(f"deploy/{name}")
 
 print(
     """

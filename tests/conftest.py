@@ -96,7 +96,12 @@ def ready(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def copy(ready: Path, tmp_path: Path) -> Path:
     """A clone of the ready project with its environment, free to change."""
-    project = tmp_path / ready.name
+    return clone(ready, tmp_path)
+
+
+def clone(ready: Path, folder: Path) -> Path:
+    """A copy in the folder, with the environment of the ready project."""
+    project = folder / ready.name
     shutil.copytree(ready, project, ignore=shutil.ignore_patterns(".venv"), symlinks=True)
     # The environment runs this copy's code: the console scripts import `ml` from src/.
     (project / ".venv").mkdir()

@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jinja2 import TemplateError
 
-QUESTIONS = ("project_name", "project_slug", "description", "github_owner", "registry")
+QUESTIONS = ("project_name", "project_slug", "description", "github_owner", "registry", "gitops")
 HOSTILE = [
     'say "hi"', "it`id`", "$(touch owned)", "${HOME}", "a\nb", "a\r\nb", "a\tb", "{{ 7 * 7 }} {",
     "{% raw %}", "{# #}", "../up", "/etc/passwd", "..", ".", "", " ", "-rf", "--help", "a" * 300,
@@ -111,18 +111,24 @@ def test_only_the_files_that_must_know_the_answers_differ_from_the_template(tmp_
         for path in files(project)
         if path.read_bytes() != (PROJECT / path.relative_to(project)).read_bytes()
     }
-    assert differ == {"README.md", "pyproject.toml"}
+    environments = {f"deploy/{name}/kustomization.yaml" for name in ("staging", "production")}
+    entry = {f"deploy/argocd/{name}.yaml" for name in ("project", "staging", "production")}
+    assert differ == {"README.md", "pyproject.toml", *environments, *entry}
 
 
-def test_nothing_is_lost_on_the_way(tmp_path):
-    project = bake(tmp_path)
+@pytest.mark.parametrize(("chosen", "other"), [("argocd", "flux"), ("flux", "argocd")])
+def test_only_the_folder_of_the_other_answer_is_left_out(tmp_path, chosen, other):
+    project = bake(tmp_path, gitops=chosen)
     made = {path.relative_to(project) for path in files(project)}
     kept = run("git", "ls-files", "-z", "--", str(PROJECT), cwd=ROOT).split("\0")
-    assert made == {(ROOT / name).relative_to(PROJECT) for name in kept if name}
+    there = {(ROOT / name).relative_to(PROJECT) for name in kept if name}
+    assert made == {path for path in there if not path.is_relative_to(f"deploy/{other}")}
+    assert Path("deploy", chosen, "kustomization.yaml") in made
 
 
-def test_no_jinja_is_left(tmp_path):
-    for path in files(bake(tmp_path)):
+@pytest.mark.parametrize("chosen", ["argocd", "flux"])
+def test_no_jinja_is_left(tmp_path, chosen):
+    for path in files(bake(tmp_path, gitops=chosen)):
         assert b"cookiecutter." not in path.read_bytes(), path
 
 

@@ -1,14 +1,52 @@
 """`make demo`, as the README promises it."""
 
+import json
 import re
+import socket
 
-from conftest import ROOT, run
+import pytest
+from conftest import ROOT, engine, run
 
 
-def test_the_demo_ends_well_and_can_be_run_again():
-    for _ in range(2):
-        said = run("make", "demo", cwd=ROOT)
-        commands = re.findall(r"^  \$ (\w+)", said, re.M)
-        assert {"cookiecutter", "make", "git", "dvc"} <= set(commands)
-        assert re.search(r"together +\d+\.\d s", said)
-        assert re.findall(r"^  (cd|make) ", said.partition("Go on:")[2], re.M)[:1] == ["cd"]
+@pytest.fixture(scope="module", params=["process", ""])
+def said(request) -> str:
+    """What the demo printed, without images and with what this machine has; so it runs twice."""
+    return run("make", "demo", f"WAY={request.param}", cwd=ROOT)
+
+
+def answers(said: str, page: str) -> list[dict]:
+    """What the servers of the story answered, in order."""
+    return [json.loads(text) for text in re.findall(rf"\$ curl \S+{page}\b.*\n +(.*)", said)]
+
+
+def test_the_demo_ends_well_and_can_be_run_again(said):
+    commands = re.findall(r"^  \$ (\w+)", said, re.M)
+    assert {"cookiecutter", "make", "git", "dvc", "curl"} <= set(commands)
+    assert re.search(r"together +\d+\.\d s", said)
+    assert re.findall(r"^  (cd|make) ", said.partition("Go on:")[2], re.M)[:1] == ["cd"]
+
+
+def test_the_demo_says_whether_it_made_images(said):
+    as_process = "the same server runs as a process" in said
+    assert as_process is not ("images go to the registry at" in said)
+    assert as_process is not ("\n  $ docker run" in said)
+    assert as_process or engine() == ""
+
+
+def test_the_demo_ends_with_a_rollback_that_is_seen(said):
+    commits = [version["commit"] for version in answers(said, "/version")]
+    # Staging and production, twice; production after the revert, staging after the rollback.
+    first, second = commits[0], commits[2]
+    assert commits == [first, first, second, second, first, first]
+    assert first != second
+    assert said.count("git revert --no-edit HEAD") == 1
+    labels = {label for answer in answers(said, "/invocations") for label in answer["predictions"]}
+    assert labels == {"Adelie", "Chinstrap", "Gentoo"}
+
+
+def test_the_demo_leaves_nothing_running(said):
+    ports = set(re.findall(r"curl http://127\.0\.0\.1:(\d+)", said))
+    assert len(ports) == 2
+    for port in ports:
+        with socket.socket() as found:
+            assert found.connect_ex(("127.0.0.1", int(port))) != 0

@@ -6,6 +6,7 @@ COMMANDS: Commands = {
     "gate": ("ops.gate", "judge this commit: minimum, slices, champion, budget"),
     "report": ("ops.report", "what this commit changes, as the Markdown of a pull request"),
     "card": ("ops.card", "write docs/model-card.md and docs/data-sheet.md, or check them"),
+    "manifests": ("ops.manifests", "render deploy/ and check what a cluster would be told"),
     "track": ("ops.track", "log what was trained to the tracker, from Git and the store"),
     "image": ("ops.image", "build the image of what is checked out"),
     "push": ("ops.push", "push it, and print the digest that a release is made of"),

@@ -1,0 +1,504 @@
+"""From a commit to pods that answer and back, by Argo CD and by Flux, on a real cluster.
+
+KUBECONFIG names the cluster, TEST_REGISTRY a registry from which it pulls, GITOPS_ROOT a folder of
+bare repositories that its controllers reach at GITOPS_URL: `.ci/lab` and a workflow provide them.
+"""
+
+import http.client
+import json
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from conftest import bake, clone, commit, run
+from crds import SCHEMAS, schemas
+
+pytestmark = pytest.mark.cluster
+OWNER = "https://github.com/acme"
+ENVIRONMENTS = ("staging", "production")
+IDENTITY = ("-c", "user.name=Test", "-c", "user.email=test@example.org")
+PATIENCE = 180  # seconds for what a controller sees at its next interval
+
+
+@dataclass(frozen=True)
+class Controller:
+    """How one of the two is told that there is a commit, as a webhook would, and what it says."""
+
+    name: str
+
+    def notify(self, slug: str) -> None:
+        if self.name == "argocd":
+            told = [
+                "-n=argocd",
+                "annotate",
+                "--all",
+                "applications",
+                "argocd.argoproj.io/refresh=normal",
+            ]
+        else:
+            now = f"reconcile.fluxcd.io/requestedAt={time.time_ns()}"
+            told = ["-n=flux-system", "annotate", f"gitrepository/{slug}", now]
+        kubectl(*told, "--overwrite")
+
+    def state(self, slug: str, environment: str) -> tuple[str, bool]:
+        """The commit that it has made, or tries to make; and whether what runs is healthy."""
+        if self.name == "argocd":
+            status = found("argocd", "application", f"{slug}-{environment}")["status"]
+            synced = status.get("sync", {}).get("status") == "Synced"
+            healthy = status.get("health", {}).get("status") == "Healthy"
+            return status.get("sync", {}).get("revision", ""), synced and healthy
+        status = found("flux-system", "kustomization", f"{slug}-{environment}")["status"]
+        conditions = {one["type"]: one["status"] for one in status.get("conditions", [])}
+        applied = status.get("lastAppliedRevision") == status.get("lastAttemptedRevision")
+        revision = status.get("lastAttemptedRevision", "").rpartition(":")[2]
+        return revision, applied and conditions.get("Ready") == "True"
+
+    def failed(self, slug: str, environment: str) -> bool:
+        """Whether it says that the roll did not succeed."""
+        if self.name == "argocd":
+            status = found("argocd", "application", f"{slug}-{environment}")["status"]
+            return status["health"]["status"] == "Degraded"
+        status = found("flux-system", "kustomization", f"{slug}-{environment}")["status"]
+        conditions = {one["type"]: one for one in status["conditions"]}
+        return conditions["Ready"]["reason"] == "HealthCheckFailed"
+
+
+def kubectl(*arguments: str, fails: bool = False) -> str:
+    return run("kubectl", "--request-timeout=20s", *arguments, cwd=Path.cwd(), fails=fails)
+
+
+def found(namespace: str, kind: str, name: str) -> dict:
+    return json.loads(kubectl("-n", namespace, "get", kind, name, "--output=json"))
+
+
+def until(what: str, true: Callable[[], object], seconds: float = PATIENCE) -> float:
+    """Seconds until something is true; an error of the question counts as not yet."""
+    started = time.monotonic()
+    reason: object = ""
+    while time.monotonic() - started < seconds:
+        try:
+            if true():
+                return time.monotonic() - started
+        except (AssertionError, KeyError, OSError, http.client.HTTPException) as error:
+            reason = error
+        time.sleep(0.1)
+    raise AssertionError(f"not in {seconds} s: {what} {reason}")
+
+
+@dataclass
+class Door:
+    """A way into an environment from this machine: a port of the node."""
+
+    host: str
+    port: int
+
+    def connect(self) -> http.client.HTTPConnection:
+        return http.client.HTTPConnection(self.host, self.port, timeout=10)
+
+    def ask(self, path: str, body: str | None = None) -> dict:
+        connection = self.connect()
+        try:
+            return asked(connection, path, body)
+        finally:
+            connection.close()
+
+    def commits(self) -> set[str]:
+        """The commits that ten answers in a row name."""
+        return {self.ask("/version")["commit"] for _ in range(10)}
+
+
+def asked(connection: http.client.HTTPConnection, path: str, body: str | None = None) -> dict:
+    """The answer to a request; other than 200 is an error."""
+    headers = {"Content-Type": "application/json"} if body else {}
+    connection.request("POST" if body else "GET", path, body, headers)
+    answer = connection.getresponse()
+    text = answer.read()
+    if answer.status != 200:
+        raise OSError(f"{path}: {answer.status} {text[:200]!r}")
+    return json.loads(text)
+
+
+@dataclass
+class Load:
+    """Clients that ask all the time; what failed is kept."""
+
+    door: Door
+    body: str
+    answers: int = 0
+    errors: list[str] = field(default_factory=list)
+    stopped: threading.Event = field(default_factory=threading.Event)
+
+    def client(self, pause: float, *, keep: bool) -> None:
+        """Ask until told to stop, by one connection or by a new one each time."""
+        connection = self.door.connect()
+        while not self.stopped.wait(pause):
+            try:
+                asked(connection, "/invocations", self.body)
+                self.answers += 1
+            except (OSError, http.client.HTTPException) as error:
+                self.errors.append(f"{time.strftime('%X')} keep={keep} {error!r}")
+                connection.close()
+            if not keep:
+                connection.close()
+
+
+@contextmanager
+def load(door: Door, body: str, clients: int = 4, pause: float = 0.02) -> Iterator[Load]:
+    """Requests while the block runs; half of the clients keep their connections."""
+    made = Load(door, body)
+    threads = [
+        threading.Thread(target=made.client, args=(pause,), kwargs={"keep": n % 2 == 0})
+        for n in range(clients)
+    ]
+    for thread in threads:
+        thread.start()
+    try:
+        yield made
+    finally:
+        made.stopped.set()
+        for thread in threads:
+            thread.join()
+
+
+@dataclass
+class Deployed:
+    """A project whose repository a controller follows; `first` and `second` are its releases."""
+
+    project: Path
+    controller: Controller
+    first: dict[str, str]
+    second: dict[str, str]
+    doors: dict[str, Door]
+
+    @property
+    def slug(self) -> str:
+        return self.project.name
+
+    def namespace(self, environment: str) -> str:
+        return f"{self.slug}-{environment}"
+
+    def git(self, *arguments: str) -> str:
+        return run("git", *IDENTITY, *arguments, cwd=self.project)
+
+    def push(self) -> str:
+        """Push main and tell the controller; the commit."""
+        self.git("push", "--quiet", "--no-verify", "origin", "main")
+        self.controller.notify(self.slug)
+        return self.git("rev-parse", "HEAD").strip()
+
+    def write(self, environment: str, release: dict[str, str], subject: str) -> str:
+        """Commit a release to an environment and push it."""
+        text = "".join(f"{name}={value}\n" for name, value in release.items())
+        (self.project / "deploy" / environment / "release.env").write_text(text, encoding="utf-8")
+        commit(self.project, subject)
+        return self.push()
+
+    def revert(self) -> str:
+        self.git("revert", "--no-edit", "HEAD")
+        return self.push()
+
+    def answers(self, environment: str, release: dict[str, str]) -> float:
+        """Seconds until every answer comes from the release."""
+        return until(
+            f"{environment} answers as {release['COMMIT'][:7]}",
+            lambda: self.doors[environment].commits() == {release["COMMIT"]},
+        )
+
+    def settled(self, environment: str, pushed: str) -> float:
+        """Seconds until the controller says that a commit is made and healthy."""
+        return until(
+            f"{environment} is healthy at {pushed[:7]}",
+            lambda: self.controller.state(self.slug, environment) == (pushed, True),
+        )
+
+    def deployment(self, environment: str) -> dict:
+        return found(self.namespace(environment), "deployment", "server")
+
+    def example(self) -> str:
+        signature = json.loads((self.project / "artifacts/model/signature.json").read_text())
+        return json.dumps({"dataframe_records": signature["examples"][:1]})
+
+
+def told(controller: Controller, **figures: object) -> None:
+    """Print figures, for `pytest -s` and the log of a failure."""
+    print(
+        f"\n{controller.name}: " + ", ".join(f"{name} {value}" for name, value in figures.items())
+    )
+
+
+def released(project: Path) -> dict[str, str]:
+    """The values of a release of HEAD to staging, its image built and pushed; committed."""
+    registry = {"REGISTRY": os.environ.get("TEST_REGISTRY", "localhost:5000")}
+    for target in ("image", "push", "release"):
+        run("make", target, cwd=project, **registry)
+    text = (project / "deploy/staging/release.env").read_text("utf-8")
+    commit(project, "Release to staging")
+    return dict(line.split("=", 1) for line in text.splitlines())
+
+
+@pytest.fixture(scope="module")
+def project(ready: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project with a model."""
+    return clone(ready, tmp_path_factory.mktemp("cluster"))
+
+
+@pytest.fixture(scope="module")
+def first(project: Path) -> dict[str, str]:
+    return released(project)
+
+
+@pytest.fixture(scope="module")
+def second(project: Path, first: dict[str, str]) -> dict[str, str]:
+    """A release of another model, made but not in staging any more."""
+    params = project / "params.yaml"
+    params.write_text(params.read_text("utf-8").replace("max_iter: 100", "max_iter: 50"), "utf-8")
+    run("make", "pipeline", cwd=project)
+    commit(project, "Fewer iterations")
+    made = released(project)
+    run("git", *IDENTITY, "revert", "--no-edit", "HEAD", cwd=project)
+    run("git", "tag", "start", cwd=project)
+    assert made["MODEL"] != first["MODEL"]
+    return made
+
+
+@pytest.fixture(scope="module", params=["argocd", "flux"])
+def controller(request: pytest.FixtureRequest) -> Controller:
+    return Controller(request.param)
+
+
+@pytest.fixture(scope="module")
+def deployed(
+    project: Path, first: dict[str, str], second: dict[str, str], controller: Controller,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Deployed]:  # fmt: skip
+    """The first release in both environments."""
+    run("git", "reset", "--quiet", "--hard", "start", cwd=project)
+    origin(project)
+    made = Deployed(project, controller, first, second, {})
+    with followed(controller, project.name, tmp_path_factory.mktemp("entry")):
+        pushed = made.write("production", first, "Promote")
+        for environment in ENVIRONMENTS:
+            until("a namespace", lambda e=environment: kubectl("get", "ns", made.namespace(e)))
+            made.doors[environment] = door(made.namespace(environment))
+            told(controller, first=f"{made.settled(environment, pushed):.1f} s")
+            made.answers(environment, first)
+        yield made
+
+
+def origin(project: Path) -> Path:
+    """The repository that the cluster's controllers follow, new, with what the project has."""
+    bare = Path(os.environ["GITOPS_ROOT"], f"{project.name}.git")
+    if not bare.exists():
+        run("git", "init", "--quiet", "--bare", "--initial-branch=main", str(bare), cwd=project)
+    if "origin" not in run("git", "remote", cwd=project).split():
+        run("git", "remote", "add", "origin", str(bare), cwd=project)
+    run("git", "push", "--quiet", "--no-verify", "--force", "origin", "HEAD:main", cwd=project)
+    return bare
+
+
+@contextmanager
+def followed(controller: Controller, slug: str, folder: Path) -> Iterator[Path]:
+    """Apply the entry points as the template makes them, but for the repository's address."""
+    made = bake(folder, gitops=controller.name, project_slug=slug) / "deploy" / controller.name
+    for path in made.glob("*.yaml"):
+        text = path.read_text("utf-8")
+        here = f"{os.environ['GITOPS_URL']}/{slug}.git"
+        path.write_text(text.replace(f"{OWNER}/{slug}", here), encoding="utf-8")
+    kubectl("apply", "--kustomize", str(made))
+    try:
+        yield made
+    finally:
+        kubectl("delete", "--kustomize", str(made))
+        for environment in ENVIRONMENTS:
+            run("kubectl", "delete", "namespace", f"{slug}-{environment}", "--timeout=120s",
+                "--ignore-not-found", cwd=folder)  # fmt: skip
+
+
+def door(namespace: str) -> Door:
+    """A port of the node for the server of a namespace."""
+    kubectl("-n", namespace, "create", "service", "nodeport", "door", "--tcp=80:8000")
+    label = '{"spec": {"selector": {"app": null, "app.kubernetes.io/name": "server"}}}'
+    kubectl("-n", namespace, "patch", "service", "door", "--patch", label)
+    port = found(namespace, "service", "door")["spec"]["ports"][0]["nodePort"]
+    nodes = json.loads(kubectl("get", "nodes", "--output=json"))["items"]
+    (address, *_) = [
+        a["address"] for a in nodes[0]["status"]["addresses"] if a["type"] == "InternalIP"
+    ]
+    return Door(address, port)
+
+
+def test_what_release_env_says_is_what_answers(deployed):
+    for environment in ENVIRONMENTS:
+        said = deployed.doors[environment].ask("/version")
+        assert {name: said[name.lower()] for name in deployed.first} == deployed.first
+        predicted = deployed.doors[environment].ask("/invocations", deployed.example())
+        assert len(predicted["predictions"]) == 1
+    replicas = {e: deployed.deployment(e)["spec"]["replicas"] for e in ENVIRONMENTS}
+    assert replicas == {"staging": 1, "production": 2}
+
+
+def test_the_namespace_refuses_a_pod_that_may_be_root(deployed):
+    image = deployed.first["IMAGE"]
+    said = kubectl(
+        "-n", deployed.namespace("staging"), "run", "root", f"--image={image}", fails=True
+    )
+    assert "violates PodSecurity" in said
+
+
+def test_a_commit_rolls_and_a_revert_rolls_back_without_a_failed_request(deployed):
+    before = deployed.git("rev-parse", "HEAD").strip()
+    body = deployed.example()
+    with (
+        load(deployed.doors["staging"], body) as staging,
+        load(deployed.doors["production"], body) as production,
+    ):
+        deployed.write("staging", deployed.second, "Release")
+        there = deployed.answers("staging", deployed.second)
+        run("make", "promote", cwd=deployed.project)
+        commit(deployed.project, "Promote")
+        deployed.push()
+        promoted = deployed.answers("production", deployed.second)
+        deployed.revert()
+        back = deployed.answers("production", deployed.first)
+        assert deployed.doors["staging"].commits() == {deployed.second["COMMIT"]}
+        deployed.git("revert", "--no-edit", f"{before}..HEAD~2")
+        pushed = deployed.push()
+        staging_back = deployed.answers("staging", deployed.first)
+        deployed.settled("staging", pushed)
+        time.sleep(10)  # the last pods that were replaced answer on, and leave
+    told(deployed.controller, staging=f"{there:.1f} s", production=f"{promoted:.1f} s",
+         reverted=f"{back:.1f} s and {staging_back:.1f} s",
+         answered=staging.answers + production.answers,
+         failed=len(staging.errors + production.errors))  # fmt: skip
+    assert staging.errors + production.errors == []
+    assert staging.answers > 500
+    assert max(there, promoted, back, staging_back) < 30
+
+
+def test_a_broken_image_is_told_and_the_old_pods_go_on(deployed):
+    nowhere = deployed.first["IMAGE"].partition("@")[0] + "@sha256:" + "0" * 64
+    with load(deployed.doors["production"], deployed.example()) as asking:
+        deployed.write("production", deployed.second | {"IMAGE": nowhere}, "Break production")
+        seconds = until(
+            "the roll is told as failed",
+            lambda: deployed.controller.failed(deployed.slug, "production"),
+        )
+        started_again(deployed, "production")
+        assert deployed.doors["production"].commits() == {deployed.first["COMMIT"]}
+        pushed = deployed.revert()
+        back = deployed.settled("production", pushed)
+    told(deployed.controller, told_as_failed=f"{seconds:.1f} s", healthy_again=f"{back:.1f} s",
+         answered=asking.answers, failed=len(asking.errors))  # fmt: skip
+    assert asking.errors == []
+
+
+def started_again(deployed: Deployed, environment: str) -> None:
+    """Take a pod of the old release away, as a lost node would: another must come and answer."""
+    namespace = deployed.namespace(environment)
+    label = f"app.kubernetes.io/version={deployed.first['COMMIT']}"
+    names = kubectl("-n", namespace, "get", "pods", "-l", label, "--output=name").split()
+    kubectl("-n", namespace, "delete", names[0], "--wait=false")
+
+    def replaced() -> bool:
+        pods = json.loads(kubectl("-n", namespace, "get", "pods", "-l", label, "--output=json"))
+        ready = [
+            pod["metadata"]["name"]
+            for pod in pods["items"]
+            if ("Ready", "True") in conditions(pod) and "deletionTimestamp" not in pod["metadata"]
+        ]
+        return len(ready) >= 2 and names[0].partition("/")[2] not in ready
+
+    until("a pod of the old release started again", replaced, 60)
+
+
+def conditions(pod: dict) -> set[tuple[str, str]]:
+    """What is said of a pod, and whether it is so."""
+    return {(one["type"], one["status"]) for one in pod["status"].get("conditions", [])}
+
+
+def test_what_is_changed_by_hand_is_put_back(deployed):
+    namespace = deployed.namespace("staging")
+    image = "{.spec.template.spec.containers[0].image}"
+
+    def runs() -> str:
+        return kubectl("-n", namespace, "get", "deploy/server", f"--output=jsonpath={image}")
+
+    kubectl(
+        "-n", namespace, "set", "image", "deployment/server", f"server={deployed.second['IMAGE']}"
+    )
+    assert runs() == deployed.second["IMAGE"]
+    edited = until("the image is put back", lambda: runs() == deployed.first["IMAGE"])
+    deployed.answers("staging", deployed.first)
+    kubectl("-n", namespace, "delete", "service", "server")
+    deleted = until("the Service is made again", lambda: found(namespace, "service", "server"))
+    told(deployed.controller, image=f"{edited:.1f} s", service=f"{deleted:.1f} s")
+
+
+def test_the_autoscaler_scales_and_the_controller_lets_it(deployed):
+    namespace = deployed.namespace("staging")
+
+    def replicas() -> int:
+        return deployed.deployment("staging")["spec"]["replicas"]
+
+    assert replicas() == 1
+    with load(deployed.doors["staging"], deployed.example(), clients=8, pause=0) as asking:
+        scaled = until("the autoscaler makes two of one", lambda: replicas() == 2)
+        seen = set()
+        started = time.monotonic()
+        while time.monotonic() - started < 75:  # longer than both controllers' interval
+            seen.add(replicas())
+            time.sleep(0.5)
+    told(deployed.controller, scaled=f"{scaled:.1f} s", answered=asking.answers,
+         failed=len(asking.errors))  # fmt: skip
+    assert seen == {2}
+    assert asking.errors == []
+    healthy = deployed.controller.state(deployed.slug, "staging")
+    assert healthy == (deployed.git("rev-parse", "HEAD").strip(), True), namespace
+
+
+def test_before_the_first_release_all_is_healthy_and_nothing_runs(controller, tmp_path):
+    project = bake(tmp_path / "project", project_slug=f"new-{controller.name}")
+    run("git", "init", "--quiet", "--initial-branch=main", cwd=project)
+    commit(project, "Start")
+    origin(project)
+    head = run("git", "rev-parse", "HEAD", cwd=project).strip()
+    with followed(controller, project.name, tmp_path / "entry"):
+        for environment in ENVIRONMENTS:
+            until(
+                "healthy", lambda e=environment: controller.state(project.name, e) == (head, True)
+            )
+            there = kubectl("-n", f"{project.name}-{environment}", "get", "deploy,hpa,pdb,pods")
+            assert "No resources found" in there
+
+
+def test_the_cluster_takes_the_entry_points_strictly(controller, tmp_path):
+    made = bake(tmp_path, gitops=controller.name) / "deploy" / controller.name
+    kubectl(
+        "apply", "--server-side", "--dry-run=server", "--validate=strict", "--kustomize", str(made)
+    )
+
+
+def test_the_schemas_of_make_manifests_are_those_of_the_cluster():
+    installed = {}
+    for crd in json.loads(kubectl("get", "crd", "--output=json"))["items"]:
+        installed |= schemas(crd)
+    for path in SCHEMAS.glob("*.json"):
+        unknown = set(fields(json.loads(path.read_text("utf-8")))) - set(
+            fields(installed[path.name])
+        )
+        assert not unknown, path.name
+
+
+def fields(schema: dict, path: str = "") -> Iterator[str]:
+    """The path of every field that a schema knows."""
+    for name, inner in schema.get("properties", {}).items():
+        yield f"{path}.{name}"
+        yield from fields(inner, f"{path}.{name}")
+    for nested in (schema.get("items"), schema.get("additionalProperties")):
+        if isinstance(nested, dict):
+            yield from fields(nested, f"{path}[]")

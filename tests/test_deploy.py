@@ -1,0 +1,69 @@
+"""What an answer makes of deploy/: names, addresses, and the longest that is allowed."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import bake, run
+
+pytestmark = pytest.mark.skipif(not shutil.which("kubectl"), reason="kubectl is not installed")
+LONGEST = "a" + 39 * "b"  # the longest slug
+RELEASE = f"IMAGE=r/n@sha256:{'a' * 64}\nCOMMIT={'c' * 40}\nMODEL={'d' * 32}.dir\nDATA={'e' * 32}\n"
+
+
+def rendered(project: Path, folder: str) -> list[dict]:
+    """The objects of a folder of deploy/."""
+    text = run("kubectl", "kustomize", f"deploy/{folder}", cwd=project)
+    return list(yaml.safe_load_all(text))
+
+
+@pytest.mark.parametrize("slug", ["seals", LONGEST])
+@pytest.mark.parametrize("environment", ["staging", "production"])
+def test_an_environment_is_a_namespace_of_the_slug(tmp_path, slug, environment):
+    project = bake(tmp_path, project_slug=slug)
+    (project / f"deploy/{environment}/release.env").write_text(RELEASE, encoding="utf-8")
+    found = rendered(project, environment)
+    namespaces = {d["metadata"].get("namespace", d["metadata"]["name"]) for d in found}
+    assert namespaces == {f"{slug}-{environment}"}
+    assert len(f"{slug}-{environment}") <= 63
+    assert "Deployment" in {document["kind"] for document in found}
+
+
+@pytest.mark.parametrize("slug", ["seals", LONGEST])
+def test_argo_cd_follows_the_two_environments_of_this_repository(tmp_path, slug):
+    project = bake(tmp_path, gitops="argocd", project_slug=slug, github_owner="Ex-Ample")
+    own, *applications = sorted(rendered(project, "argocd"), key=lambda document: document["kind"])
+    url = f"https://github.com/Ex-Ample/{slug}"
+    assert own["spec"]["sourceRepos"] == [url]
+    allowed = {place["namespace"] for place in own["spec"]["destinations"]}
+    followed = {application["spec"]["source"]["path"] for application in applications}
+    assert followed == {"deploy/staging", "deploy/production"}
+    for application in applications:
+        spec = application["spec"]
+        assert spec["source"]["repoURL"] == url
+        assert spec["project"] == own["metadata"]["name"] == slug
+        assert spec["destination"]["namespace"] in allowed
+        assert spec["destination"]["namespace"] == application["metadata"]["name"]
+        assert spec["syncPolicy"]["automated"] == {"prune": True, "selfHeal": True}
+
+
+@pytest.mark.parametrize("slug", ["seals", LONGEST])
+def test_flux_follows_the_two_environments_of_this_repository(tmp_path, slug):
+    project = bake(tmp_path, gitops="flux", project_slug=slug, github_owner="Ex-Ample")
+    found = rendered(project, "flux")
+    (repository,) = [document for document in found if document["kind"] == "GitRepository"]
+    assert repository["spec"]["url"] == f"https://github.com/Ex-Ample/{slug}"
+    followed = {d["spec"]["path"]: d["spec"] for d in found if d["kind"] == "Kustomization"}
+    assert set(followed) == {"./deploy/staging", "./deploy/production"}
+    for spec in followed.values():
+        assert spec["sourceRef"]["name"] == repository["metadata"]["name"] == slug
+        assert spec["prune"] is spec["wait"] is True
+
+
+def test_an_overlay_says_only_what_differs(tmp_path):
+    project = bake(tmp_path)
+    for environment in ("staging", "production"):
+        text = (project / f"deploy/{environment}/kustomization.yaml").read_text("utf-8")
+        assert len(text.splitlines()) <= 10
+        assert len(list((project / "deploy" / environment).iterdir())) == 2

@@ -1,0 +1,75 @@
+"""What every pod of this repository must be: of images named by digest, and `restricted`.
+
+The rules are those of Kubernetes' Pod Security Standard; the namespace enforces them too, but
+says so only when the pods are refused.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+Fields = Mapping[str, Any]
+
+DIGEST = re.compile(r"[^\s@]+@sha256:[0-9a-f]{64}")
+VOLUMES = {
+    "name", "configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim",
+    "projected", "secret",
+}  # fmt: skip
+SECCOMP = ("RuntimeDefault", "Localhost")
+
+
+def pods(document: Fields) -> Iterator[Fields]:
+    """The specification of the pods that an object makes, if it makes any."""
+    if document.get("kind") == "Pod":
+        yield document.get("spec") or {}
+    template = inside(document, "spec", "template") or inside(
+        document, "spec", "jobTemplate", "spec", "template"
+    )
+    if template and "spec" in template:
+        yield template["spec"]
+
+
+def inside(document: Fields, *path: str) -> Any:
+    """The value at a path, or None."""
+    value: Any = document
+    for name in path:
+        value = value.get(name) if isinstance(value, Mapping) else None
+    return value
+
+
+def problems(pod: Fields) -> Iterator[str]:
+    """What a pod must not be, or must be and is not."""
+    for name in ("hostNetwork", "hostPID", "hostIPC"):
+        if pod.get(name):
+            yield f"{name} shares what belongs to the node"
+    if inside(pod, "securityContext", "sysctls"):
+        yield "securityContext.sysctls changes the kernel's settings"
+    for volume in pod.get("volumes") or []:
+        for kind in sorted(set(volume) - VOLUMES):
+            yield f"volume {volume.get('name')}: {kind} is not a volume of a restricted pod"
+    for group in ("initContainers", "containers", "ephemeralContainers"):
+        for container in pod.get(group) or []:
+            for text in container_problems(pod, container):
+                yield f"container {container.get('name')}: {text}"
+
+
+def container_problems(pod: Fields, container: Fields) -> Iterator[str]:
+    """The same for one container; what it does not say, the pod says."""
+    own = container.get("securityContext") or {}
+    said = {**(pod.get("securityContext") or {}), **own}
+    if not DIGEST.fullmatch(str(container.get("image"))):
+        yield f"image {container.get('image')} is not a digest (name@sha256:…)"
+    if said.get("runAsNonRoot") is not True or said.get("runAsUser") == 0:
+        yield "may run as root: runAsNonRoot: true, and no runAsUser: 0"
+    if own.get("allowPrivilegeEscalation") is not False or own.get("privileged"):
+        yield "may gain privileges: allowPrivilegeEscalation: false, and no privileged"
+    if "ALL" not in (inside(own, "capabilities", "drop") or []):
+        yield "keeps capabilities: capabilities: {drop: [ALL]}"
+    if set(inside(own, "capabilities", "add") or []) - {"NET_BIND_SERVICE"}:
+        yield "adds capabilities other than NET_BIND_SERVICE"
+    if inside(said, "seccompProfile", "type") not in SECCOMP:
+        yield "has no seccompProfile: {type: RuntimeDefault}"
+    if own.get("procMount", "Default") != "Default":
+        yield "changes procMount"
+    if any(port.get("hostPort") for port in container.get("ports") or []):
+        yield "takes a hostPort, a port of the node"
