@@ -273,3 +273,14 @@ def test_a_search_changes_nothing_until_it_is_applied(copy):
     assert (copy / "params.yaml").read_text("utf-8") == before
     again = make("tune", copy, APPLY="1")
     assert "there already" in again
+
+
+@pytest.mark.parametrize("given", ["release IMAGE", "rollback ENVIRONMENT", "serve ENVIRONMENT"])
+def test_what_is_given_to_a_release_is_data_never_shell(copy, given):
+    target, name = given.split()
+    said = make(
+        target, copy, fails=True, **{name: "'; touch owned; \"; touch owned; `touch owned` #"}
+    )
+    assert f"ops {target}: " in said
+    assert "Traceback" not in said
+    assert not (copy / "owned").exists()

@@ -62,7 +62,8 @@ def path(environment: str) -> Path:
     """The file of an environment; a Mistake if there is no such environment."""
     if environment not in ENVIRONMENTS:
         there = " or ".join(ENVIRONMENTS)
-        raise Mistake(f"there is no environment {environment!r}: ENVIRONMENT={there}")
+        known = f"there is no environment {environment!r}" if environment else "which environment?"
+        raise Mistake(f"{known}: ENVIRONMENT={there}")
     return Path("deploy", environment, "release.env")
 
 

@@ -15,7 +15,7 @@ from ops import engine, history
 FOLDER = Path("artifacts/model")
 LOCKED = Path("uv.lock")
 # The first step of the Dockerfile above the base.
-FIRST = "WORKDIR /app"
+FIRST = "ENV PATH=/venv/bin"
 PASSED = ("BASE", "BUILDER")
 
 
@@ -50,7 +50,7 @@ def arguments(target: engine.Target, name: str, known: Facts) -> list[str]:
     given = {field.upper(): value for field, value in known._asdict().items()}
     given |= {one: os.environ[one] for one in PASSED if os.environ.get(one)}
     if json.loads((FOLDER / "signature.json").read_text("utf-8"))["format"] == "sklearn":
-        given["GROUPS"] = "--only-group serve --only-group serve-sklearn"
+        given["PACKAGES"] = "--only-group serve --only-group serve-sklearn"
     pairs = [part for one, value in given.items() for part in ("--build-arg", f"{one}={value}")]
     return ["--target", target, "--tag", name, *pairs]
 
@@ -93,6 +93,6 @@ def sizes(name: str) -> tuple[int, int]:
     for line in steps.splitlines():  # The newest step first.
         size, _, step = line.partition("\t")
         sizes.append(int(size))
-        if step.strip().endswith(FIRST):
+        if FIRST in step:
             own = len(sizes)
     return round(sum(sizes) / 1e6), round(sum(sizes[:own]) / 1e6)

@@ -11,7 +11,6 @@ from ml.errors import Mistake
 from ops import engine, environments, history
 
 RELEASED = Path("artifacts/released")
-NAMES = ("image", "commit", "model", "data")
 
 
 def serve(
@@ -23,7 +22,7 @@ def serve(
     if release is None:
         raise Mistake(f"nothing is released to {environment}: make release, or make promote")
     folder = model(release)
-    values = {name.upper(): getattr(release, name) for name in NAMES}
+    values = {name: getattr(release, name.lower()) for name in environments.NAMES}
     # As in the image, so that V2's addresses are the same.
     named = {"SERVE_NAME": engine.repository().rpartition("/")[2]}
     print(f"{environment}: {environments.named(environments.text(release))}", flush=True)

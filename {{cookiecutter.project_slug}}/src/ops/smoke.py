@@ -27,7 +27,7 @@ LABELS = {"commit": "org.opencontainers.image.revision", "model": "ml.model", "d
 CLIENT = Path(__file__).with_name("ask.py")
 WRITE = """
 import os
-for folder in ("/", "/app", "/app/artifacts/model", "/opt/venv", "/tmp"):
+for folder in ("/", "/app", "/app/artifacts/model", "/venv", "/tmp"):
     try:
         open(os.path.join(folder, "written"), "w").close()
         print(folder)

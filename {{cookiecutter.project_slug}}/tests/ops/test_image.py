@@ -17,8 +17,8 @@ name = "ghcr.io/acme/penguins"
 """
 HISTORY = """\
 0\tENV COMMIT=abc
-113000\tCOPY /app/artifacts/model /app/artifacts/model # buildkit
-188900000\tCOPY /opt/venv /opt/venv # buildkit
+113000\tCOPY /product / # buildkit
+188900000\tCOPY /product / # buildkit
 0\t{first}
 169000000\t/bin/sh -c #(nop) ADD file
 """
@@ -35,7 +35,7 @@ def locked(project, monkeypatch):
 
 @pytest.fixture
 def built(docker):
-    docker.answer("history", out=HISTORY.format(first="WORKDIR /app"))
+    docker.answer("history", out=HISTORY.format(first="ENV PATH=/venv/bin:/bin"))
     docker.answer("image", "inspect", out="sha256:12\n")
     return docker
 
@@ -61,10 +61,10 @@ def test_an_image_says_commit_model_and_data(built, locked, capsys):
 
 def test_a_pickle_gets_the_packages_that_read_it(built):
     image()
-    assert given(built.calls("build")[0])["GROUPS"].endswith("--only-group serve-sklearn")
+    assert given(built.calls("build")[0])["PACKAGES"].endswith("--only-group serve-sklearn")
     signature = Path("artifacts/model/signature.json")
     signature.write_text(json.dumps(json.loads(signature.read_text()) | {"format": "onnx"}))
-    assert not [one for one in module.arguments("server", "x", known()) if "GROUPS" in one]
+    assert not [one for one in module.arguments("server", "x", known()) if "PACKAGES" in one]
 
 
 def known():
@@ -85,7 +85,9 @@ def test_changes_are_told(built, capsys, project):
     assert "it can be tried, not released" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("first", ["WORKDIR /app", "/bin/sh -c #(nop) WORKDIR /app"])
+@pytest.mark.parametrize(
+    "first", ["ENV PATH=/venv/bin:/bin", "/bin/sh -c #(nop)  ENV PATH=/venv/bin:/bin"]
+)
 def test_both_builders_tell_where_the_base_ends(docker, first):
     docker.answer("history", out=HISTORY.format(first=first))
     assert module.sizes("x") == (358, 189)

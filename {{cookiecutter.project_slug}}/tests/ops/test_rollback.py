@@ -152,7 +152,7 @@ def test_the_first_release_has_nothing_to_go_back_to(line):
 
 @pytest.mark.parametrize("name", ["", "prod", "../production"])
 def test_an_unknown_environment_is_refused(line, name):
-    refused("there is no environment", name)
+    refused("ENVIRONMENT=staging or production", name)
 
 
 def test_a_second_one_waits_for_the_commit_of_the_first(line):
