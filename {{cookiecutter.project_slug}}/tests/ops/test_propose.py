@@ -89,6 +89,16 @@ def test_a_branch_that_is_left_over_is_taken(run, github, origin, clone):
     assert git(origin, "log", "--format=%s", f"main..{BRANCH}") == TITLE
 
 
+def test_a_proposal_for_an_older_main_is_made_for_the_newest(run, github, origin, clone):
+    change()
+    run()
+    git(clone, "commit", "--quiet", "--allow-empty", "--message", "Other")
+    git(clone, "push", "--quiet", "origin", "main")
+    run()
+    assert git(origin, "rev-parse", f"{BRANCH}^") == git(origin, "rev-parse", "main")
+    assert len(github.state["pulls"]) == 1
+
+
 def test_a_closed_pull_request_stays_closed_and_a_new_one_is_made(run, github):
     change()
     run()
