@@ -97,6 +97,16 @@ def test_pages_follow_each_other(there, github):
     assert asked(github) == 3
 
 
+@pytest.mark.parametrize("place", [{"full_name": "mallory/bees"}, None])
+def test_a_forge_that_lists_others_too_is_not_believed(there, github, place):
+    head = {"ref": "bot/x", "label": "acme:bot/x", "repo": place, "sha": "0" * 40}
+    github.state["pulls"].append({"number": 1, "state": "open", "head": head})
+    assert there.pull("bot/x") is None
+    head["repo"] = {"full_name": "Acme/Bees"}
+    assert there.pull("bot/x")["number"] == 1
+    assert there.pull("bot/y") is None
+
+
 @pytest.mark.parametrize(
     ("url", "name", "host"),
     [

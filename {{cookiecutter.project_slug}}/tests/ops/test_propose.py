@@ -9,7 +9,7 @@ import pytest
 from made_origin import git
 
 from ml.errors import Mistake
-from ops import cli
+from ops import cli, commits
 from ops.propose import propose
 
 BRANCH, TITLE = "bot/retrain", "Retrain on new data"
@@ -283,6 +283,21 @@ def test_labels_that_are_not_permitted_do_not_stop_it(run, github, capsys):
     run(labels="retrain")
     assert "without the labels retrain" in capsys.readouterr().out
     assert github.state["dispatches"]
+
+
+def test_a_push_of_another_at_the_same_moment_is_not_lost(run, origin, clone, monkeypatch, github):
+    make = commits.commit
+
+    def slow(*arguments):
+        git(origin, "update-ref", f"refs/heads/{BRANCH}", "main")
+        return make(*arguments)
+
+    monkeypatch.setattr(commits, "commit", slow)
+    change()
+    with pytest.raises(Mistake, match="somebody else pushed to bot/retrain just now: run this"):
+        run()
+    assert git(origin, "rev-parse", BRANCH) == git(origin, "rev-parse", "main")
+    assert not github.state["pulls"]
 
 
 def test_a_push_that_origin_refuses_is_said(run, origin, tmp_path):

@@ -9,6 +9,7 @@ import pytest
 from made_origin import STARTED, git, write
 
 from ml.errors import Mistake
+from ops import commits
 from ops.save import save
 
 pytestmark = pytest.mark.slow
@@ -238,6 +239,23 @@ def test_a_newer_push_supersedes(job, patch, origin, github, capsys):
     git(job, "reset", "--quiet", "--hard")
     git(job, "commit", "--quiet", "--allow-empty", "--message", "Newer")
     git(job, "push", "--quiet", "origin", BRANCH)
+    save(BRANCH, path, made_for)
+    assert "a newer push supersedes" in capsys.readouterr().out
+    assert git(origin, "log", "-1", "--format=%s", BRANCH) == "Newer"
+    assert not github.state["dispatches"]
+
+
+def test_a_push_at_the_same_moment_supersedes(job, patch, origin, github, monkeypatch, capsys):
+    write(job, GOOD)
+    path, made_for, make = patch(), head(job), commits.commit
+    git(job, "reset", "--quiet", "--hard")
+
+    def slow(*arguments):
+        git(job, "commit", "--quiet", "--allow-empty", "--message", "Newer")
+        git(job, "push", "--quiet", "origin", BRANCH)
+        return make(*arguments)
+
+    monkeypatch.setattr(commits, "commit", slow)
     save(BRANCH, path, made_for)
     assert "a newer push supersedes" in capsys.readouterr().out
     assert git(origin, "log", "-1", "--format=%s", BRANCH) == "Newer"
