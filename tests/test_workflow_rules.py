@@ -114,6 +114,8 @@ MUTATIONS = [
     (CHECK, "    runs-on: ubuntu-latest",
      "    strategy: {matrix: {x: '${{ fromJSON(inputs.x) }}'}}\n    runs-on: ubuntu-latest",
      "not literal"),
+    (RELEASE, "run: make image", "run: docker build .", "more than one make target"),
+    (RELEASE, "  group: release\n", "  cancel: false\n", "no concurrency group"),
     (RELEASE, "      - run: make image", f"      - uses: actions/cache@{'0' * 40} # v5.0.5\n"
      "        with: {path: x, key: \"${{ hashFiles('x') }}\"}", "that writes"),
 ]  # fmt: skip
