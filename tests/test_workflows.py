@@ -313,6 +313,7 @@ def test_a_model_that_the_gate_refuses_is_not_released(lab):
     lab.push("Ask for a tiny model")
     ran = releasing(lab)
     assert ran.jobs["image"] == "failure"
+    assert "refused: 1 of" in ran.said
     assert "propose" not in ran.jobs
     assert "docker build" not in ran.said
     assert run("git", "branch", "--list", "bot/*", cwd=lab.origin) == ""
