@@ -66,8 +66,12 @@ def runner() -> str:
 
 def cluster() -> str:
     """Why nothing can be deployed here, or nothing."""
-    if not os.environ.get("KUBECONFIG") or not shutil.which("kubectl"):
-        return "no KUBECONFIG names a cluster, or kubectl is not installed"
+    # Somebody's own cluster must not be changed by tests: the other two are set for tests only.
+    unset = [
+        name for name in ("KUBECONFIG", "GITOPS_ROOT", "GITOPS_URL") if not os.environ.get(name)
+    ]
+    if unset or not shutil.which("kubectl"):
+        return f"no {' and '.join(unset) or 'kubectl'}: .ci/lab starts a cluster for tests"
     found = subprocess.run(
         ["kubectl", "get", "nodes", "--request-timeout=5s"], capture_output=True, check=False
     )

@@ -285,7 +285,9 @@ def deployed(
         for environment in ENVIRONMENTS:
             until("a namespace", lambda e=environment: kubectl("get", "ns", made.namespace(e)))
             made.doors[environment] = door(made.namespace(environment))
-            told(controller, first=f"{made.settled(environment, pushed):.1f} s")
+            told(
+                controller, **{environment: f"healthy in {made.settled(environment, pushed):.1f} s"}
+            )
             made.answers(environment, first)
         yield made
 
@@ -338,8 +340,13 @@ def test_what_release_env_says_is_what_answers(deployed):
         assert {name: said[name.lower()] for name in deployed.first} == deployed.first
         predicted = deployed.doors[environment].ask("/invocations", deployed.example())
         assert len(predicted["predictions"]) == 1
-    replicas = {e: deployed.deployment(e)["spec"]["replicas"] for e in ENVIRONMENTS}
-    assert replicas == {"staging": 1, "production": 2}
+
+    def replicas() -> list[int]:
+        return [
+            deployed.deployment(environment)["spec"]["replicas"] for environment in ENVIRONMENTS
+        ]
+
+    until("the autoscaler has made production two", lambda: replicas() == [1, 2], 60)
 
 
 def test_the_namespace_refuses_a_pod_that_may_be_root(deployed):
@@ -433,7 +440,7 @@ def test_what_is_changed_by_hand_is_put_back(deployed):
     )
     assert runs() == deployed.second["IMAGE"]
     edited = until("the image is put back", lambda: runs() == deployed.first["IMAGE"])
-    deployed.answers("staging", deployed.first)
+    deployed.settled("staging", deployed.git("rev-parse", "HEAD").strip())
     kubectl("-n", namespace, "delete", "service", "server")
     deleted = until("the Service is made again", lambda: found(namespace, "service", "server"))
     told(deployed.controller, image=f"{edited:.1f} s", service=f"{deleted:.1f} s")
