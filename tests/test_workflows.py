@@ -1,11 +1,16 @@
 """The generated workflows, run for real: on each event, what a job's end is and what it did."""
 
+import json
+import os
 import re
+from pathlib import Path
+from urllib.request import urlopen
 
+import pandas as pd
 import pytest
 import yaml
-from conftest import run
-from workflows import READS, WRITES, Lab, Ran
+from conftest import ROOT, run
+from workflows import NAME, READS, WRITES, Lab, Ran
 
 pytestmark = pytest.mark.act
 
@@ -242,3 +247,160 @@ def test_a_conflict_settled_in_the_browser_by_either_side_is_made_again(lab):
     ends(ran)
     assert "made anew" in ran.said
     assert lab.github.state["dispatches"][0]["sha"] == lab.head("faster")
+
+
+needs_docker = pytest.mark.docker
+REGISTRY = os.environ.get("TEST_REGISTRY") or "localhost:5000"
+
+
+def releasing(lab: Lab) -> Ran:
+    """release.yml on a push to main, with the registry and the builder of this machine."""
+    payload = {"repository": {"full_name": NAME, "default_branch": "main", "visibility": "public"}}
+    given = {name: os.environ[name] for name in ("BASE", "BUILDER") if os.environ.get(name)}
+    return lab.run("release.yml", "push", payload, variables={"REGISTRY": REGISTRY}, **given)
+
+
+def released(lab: Lab) -> dict[str, str]:
+    """What the proposal's branch says staging runs."""
+    text = lab.shown("bot/release-staging", "deploy/staging/release.env")
+    return dict(line.split("=", 1) for line in text.splitlines())
+
+
+@needs_docker
+def test_a_merge_becomes_an_image_and_a_proposal_and_a_second_run_changes_nothing(lab):
+    ran = releasing(lab)
+    ends(ran)
+    assert "Running stage" not in ran.said
+    found, main = released(lab), lab.head("main")
+    assert found["COMMIT"] == main
+    name, _, digest = found["IMAGE"].partition("@")
+    with urlopen(f"http://{REGISTRY}/v2/penguins/manifests/{digest}") as answer:
+        assert answer.status == 200
+    attested = (ran.artifacts / "attested/list").read_text("utf-8").splitlines()
+    assert [line.split() for line in attested] == [
+        [found["IMAGE"]], [found["IMAGE"], "artifacts/sbom.json"],
+    ]  # fmt: skip
+    parts = json.loads((ran.artifacts / "sbom/sbom.json").read_text("utf-8"))["components"]
+    assert {"onnxruntime", "fastapi"} <= {one["name"] for one in parts}
+    assert "scikit-learn" not in {one["name"] for one in parts}
+    pull = lab.github.state["pulls"][0]
+    assert (pull["head"]["ref"], pull["title"]) == ("bot/release-staging", "Release to staging")
+    assert "✅ Passed" in pull["body"]
+    assert [one["ref"] for one in lab.github.state["dispatches"]] == ["bot/release-staging"]
+
+    again = releasing(lab)
+    ends(again)
+    assert released(lab)["COMMIT"] == main
+    assert len(lab.github.state["pulls"]) == 1
+    assert name.startswith(REGISTRY)
+
+
+@needs_docker
+def test_a_project_pushed_for_the_first_time_ends_green_on_githubs_settings(lab):
+    lab.github.state["permissions"]["can_approve_pull_request_reviews"] = False
+    ends(lab.run("check.yml", "push", without=("check",)))
+    ran = releasing(lab)
+    ends(ran)
+    assert lab.github.state["pulls"] == []
+    assert released(lab)["COMMIT"] == lab.head("main")
+    assert "/compare/main...bot/release-staging" in ran.summary
+    assert "Allow GitHub Actions to create and approve pull requests" in ran.summary
+
+
+@needs_docker
+def test_a_model_that_the_gate_refuses_is_not_released(lab):
+    lab.edit("params.yaml", "model_mb: 50", "model_mb: 0.0001")
+    lab.push("Ask for a tiny model")
+    ran = releasing(lab)
+    assert ran.jobs["image"] == "failure"
+    assert "propose" not in ran.jobs
+    assert "docker build" not in ran.said
+    assert run("git", "branch", "--list", "bot/*", cwd=lab.origin) == ""
+
+
+def staged(lab: Lab) -> None:
+    """Staging runs main's commit, by a merge."""
+    image = f"{REGISTRY}/penguins@sha256:{'1' * 64}"
+    lab.make("release", IMAGE=image, OFFLINE="1")
+    lab.push("Release to staging")
+
+
+def test_what_staging_runs_is_proposed_for_production_with_its_case(lab):
+    lab.make("card")
+    lab.push("Describe the model")
+    staged(lab)
+    ran = lab.run("promote.yml", "workflow_dispatch")
+    ends(ran)
+    text = lab.shown("bot/promote-production", "deploy/production/release.env")
+    assert text == lab.shown("main", "deploy/staging/release.env")
+    changed = run("git", "diff", "--name-only", "main", "bot/promote-production", cwd=lab.origin)
+    assert changed.split() == ["deploy/production/release.env"]
+    pull = lab.github.state["pulls"][0]
+    assert pull["title"] == "Promote to production"
+    assert "| log&#95;loss |" in pull["body"] or "| log_loss |" in pull["body"]
+    assert "✅ Passed" in pull["body"]
+    again = lab.run("promote.yml", "workflow_dispatch")
+    ends(again)
+    assert len(lab.github.state["pulls"]) == 1
+
+
+def test_nothing_to_promote_is_an_error_that_proposes_nothing(lab):
+    ran = lab.run("promote.yml", "workflow_dispatch")
+    assert ran.jobs["case"] == "failure"
+    assert "staging has no release" in ran.said
+    assert lab.github.state["pulls"] == []
+
+
+def remembered(lab: Lab, tmp_path: Path) -> Path:
+    """The project's data comes from a file that grows."""
+    source = tmp_path / "penguins.csv"
+    table = pd.read_parquet(lab.ready / "data/raw.parquet")
+    table.to_csv(source, index=False)
+    lab.make("data", SOURCE=str(source))
+    lab.make("pipeline")
+    lab.push("Remember where the data is from")
+    return source
+
+
+def test_newer_data_is_proposed_with_its_report_and_not_within_the_cool_down(lab, tmp_path):
+    source = remembered(lab, tmp_path)
+    resting = lab.run("retrain.yml", "schedule")
+    assert resting.jobs == {"retrain": "success"}, resting.said
+    assert "the next time is after 7 days" in resting.said
+
+    later = pd.read_csv(ROOT / "demo/penguins-2009.csv")
+    pd.concat([pd.read_csv(source), later]).to_csv(source, index=False)
+    payload = {
+        "inputs": {"reason": "`drift` in $(island)", "force": "true"},
+        "repository": {"full_name": NAME, "default_branch": "main"},
+    }
+    ran = lab.run("retrain.yml", "workflow_dispatch", payload)
+    ends(ran)
+    pull = lab.github.state["pulls"][0]
+    assert (pull["head"]["ref"], pull["title"]) == ("bot/retrain", "Retrain on newer data")
+    assert "island" in pull["body"].split("Retrained because")[1]
+    assert "**Data**" in pull["body"]
+    changed = run("git", "diff", "--name-only", "main", "bot/retrain", cwd=lab.origin).split()
+    assert {"data/raw.parquet.dvc", "dvc.lock", "artifacts/metrics.json"} <= set(changed)
+    assert [one["ref"] for one in lab.github.state["dispatches"]] == ["bot/retrain"]
+
+    checked = lab.run("check.yml", "workflow_dispatch", branch="bot/retrain", without=("check",))
+    assert checked.jobs["pipeline"] == "success", checked.said
+    assert "the same hashes came out again" in checked.said
+    ends(lab.run("retrain.yml", "workflow_dispatch", payload))
+    assert len(lab.github.state["pulls"]) == 1
+
+
+def test_without_a_source_there_is_nothing_to_retrain_on(lab):
+    ran = lab.run("retrain.yml", "schedule")
+    assert ran.jobs == {"retrain": "success"}, ran.said
+    assert "no source of the data is known" in ran.said
+
+
+def test_the_tracking_server_follows_main(lab, tmp_path):
+    staged(lab)
+    server = f"sqlite:///{tmp_path}/mlflow.db"
+    ran = lab.run("track.yml", "push", variables={"MLFLOW_TRACKING_URI": server})
+    ends(ran)
+    assert "1 logged" in ran.said
+    assert "staging: version 1" in ran.said

@@ -29,7 +29,7 @@ def resting(days: int) -> str:
     if passed >= days:
         return ""
     return (
-        f"main's data or model changed {passed:.1f} days ago; the next time is after {days} "
+        f"main's data or model changed {passed:.1f} days ago; the next time is after {days} days "
         "(params.yaml: retrain.cooldown_days), FORCE=1 does not wait"
     )
 
