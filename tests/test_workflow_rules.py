@@ -100,7 +100,7 @@ MUTATIONS = [
      "    permissions: read-all\n    steps:", "not named one by one"),
     (CHECK, "persist-credentials: false", "persist-credentials: true", "is not false"),
     (CHECK, "persist-credentials: true", "persist-credentials: false", "report: persist-cred"),
-    (CHECK, "        with:\n          persist-credentials: false\n", "", "is not false"),
+    (CHECK, "          persist-credentials: false\n", "", "is not false"),
     (CHECK, "run: make comment", "run: make comment BODY=${{ github.head_ref }}", "inside run"),
     (CHECK, "run: make check", "run: make check && make test", "more than one make target"),
     (CHECK, "run: make check", "run: pytest", "more than one make target"),

@@ -49,8 +49,7 @@ def arguments(target: engine.Target, name: str, known: Facts) -> list[str]:
     """The arguments of `docker build`."""
     given = {field.upper(): value for field, value in known._asdict().items()}
     given |= {one: os.environ[one] for one in PASSED if os.environ.get(one)}
-    if len(groups()) > 2:
-        given["PACKAGES"] = " ".join(groups())
+    given["PACKAGES"] = " ".join(groups())
     pairs = [part for one, value in given.items() for part in ("--build-arg", f"{one}={value}")]
     return ["--target", target, "--tag", name, *pairs]
 
