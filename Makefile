@@ -30,7 +30,7 @@ check: .venv/.made ## The quick ones: lint and rules
 bake: .venv/.made ## Make a project: [OUTPUT=folder]
 	cookiecutter --output-dir "$(OUTPUT)" .
 
-bench: .venv/.made ## Speed and memory against baselines of the same run [ONLY=serving: the server]
+bench: .venv/.made ## Speed and memory against baselines of the same run [ONLY=serving, workflows]
 	@python benchmarks/$(or $(ONLY),run).py
 
 sample: .venv/.made ## Remake the sample and the season that arrives later

@@ -113,7 +113,7 @@ def test_only_the_files_that_must_know_the_answers_differ_from_the_template(tmp_
     }
     environments = {f"deploy/{name}/kustomization.yaml" for name in ("staging", "production")}
     entry = {f"deploy/argocd/{name}.yaml" for name in ("project", "staging", "production")}
-    assert differ == {"README.md", "pyproject.toml", *environments, *entry}
+    assert differ == {".github/CODEOWNERS", "README.md", "pyproject.toml", *environments, *entry}
 
 
 @pytest.mark.parametrize(("chosen", "other"), [("argocd", "flux"), ("flux", "argocd")])

@@ -61,7 +61,7 @@ def new(image: Image, other: Image) -> int:
     return len(set(layers(image)) - set(layers(other)))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="module", autouse=True)
 def client() -> Iterator[DockerClient]:
     """The engine; what the tests made there is removed at the end."""
     made = docker.from_env(timeout=600)

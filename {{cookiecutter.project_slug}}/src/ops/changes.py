@@ -13,7 +13,6 @@ from ml.errors import Mistake
 from ops import history
 
 DATA = Path("artifacts/data.json")
-MADE = ("dvc.lock", "artifacts/", "store/", "docs/model-card.md", "docs/data-sheet.md")
 
 
 class Change(NamedTuple):
@@ -122,7 +121,7 @@ def folders(base: str) -> list[tuple[str, int, int]]:
     found = history.git("diff", "--numstat", "--no-renames", "-z", base, "--") or ""
     for entry in filter(None, found.split("\0")):
         plus, minus, path = entry.split("\t", 2)
-        if not path.startswith(MADE):
+        if not path.startswith(history.MADE):
             folder = "/".join(path.split("/")[:-1][:2]) or path
             added[folder] += int(plus) if plus.isdigit() else 0
             removed[folder] += int(minus) if minus.isdigit() else 0

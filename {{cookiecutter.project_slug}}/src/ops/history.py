@@ -12,6 +12,8 @@ from ml.errors import Mistake
 from ml.files import replacing
 
 LOCK = "dvc.lock"
+# What commands write and commit: a person edits none of it.
+MADE = (LOCK, "artifacts/", "store/", "docs/model-card.md", "docs/data-sheet.md")
 
 
 class Commit(NamedTuple):

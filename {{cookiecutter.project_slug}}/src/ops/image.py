@@ -49,10 +49,16 @@ def arguments(target: engine.Target, name: str, known: Facts) -> list[str]:
     """The arguments of `docker build`."""
     given = {field.upper(): value for field, value in known._asdict().items()}
     given |= {one: os.environ[one] for one in PASSED if os.environ.get(one)}
-    if json.loads((FOLDER / "signature.json").read_text("utf-8"))["format"] == "sklearn":
-        given["PACKAGES"] = "--only-group serve --only-group serve-sklearn"
+    given["PACKAGES"] = " ".join(groups())
     pairs = [part for one, value in given.items() for part in ("--build-arg", f"{one}={value}")]
     return ["--target", target, "--tag", name, *pairs]
+
+
+def groups() -> list[str]:
+    """What uv installs in the image: as much as the form of the model needs."""
+    signature = json.loads((FOLDER / "signature.json").read_text("utf-8"))
+    names = ["serve", *["serve-sklearn"] * (signature["format"] == "sklearn")]
+    return [word for name in names for word in ("--only-group", name)]
 
 
 def facts() -> Facts:

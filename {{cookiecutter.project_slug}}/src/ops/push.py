@@ -1,5 +1,6 @@
 """`make push`: the image to its registry, and the digest by which it is known from then on."""
 
+import os
 import re
 from pathlib import Path
 from typing import Annotated
@@ -28,7 +29,16 @@ def push(
     if target == "server":
         with replacing(NOTE) as part:
             part.write_text(line + "\n", encoding="utf-8")
+    tell(line)
     print(line)
+
+
+def tell(line: str) -> None:
+    """Give name and digest to the later steps of a workflow, if this is one's."""
+    if output := os.environ.get("GITHUB_OUTPUT"):
+        name, _, found = line.removeprefix("IMAGE=").partition("@")
+        with Path(output).open("a", encoding="utf-8") as file:
+            file.write(f"name={name}\ndigest={found}\n")
 
 
 def digest(said: list[str], name: str) -> str:

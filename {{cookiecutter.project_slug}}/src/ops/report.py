@@ -12,7 +12,7 @@ from ops import changes, compare, gate, history
 from ops.checks import Check, difference, metric_of
 from ops.evidence import METRICS, SLICES, TEST, Evidence, gathered
 from ops.limits import Gate
-from ops.markdown import render
+from ops.markdown import plain, render
 from ops.rival import Rival, rival
 
 LIMIT = 60_000  # characters; GitHub takes 65,536 in a comment
@@ -171,6 +171,11 @@ def written(found: dict[str, Any]) -> str:
     """The report, with tables as long as fit below the limit."""
     texts = (render("report.md.j2", most=most, **found) for most in ROWS)
     return next((text for text in texts if len(text) < LIMIT), "The report is too long.\n")
+
+
+def failure(reason: str) -> str:
+    """The page where there is nothing to judge."""
+    return f"<!-- report -->\n## ❌ Refused\n\n{plain(reason, 4000)}\n"
 
 
 def report(

@@ -67,3 +67,10 @@ def test_a_push_without_a_digest_is_a_mistake(engine):
     engine.answer("push", out="layer: Pushed\n")
     with pytest.raises(Mistake, match="told no digest: layer: Pushed"):
         push()
+
+
+def test_a_workflow_is_told_name_and_digest(engine, monkeypatch, tmp_path):
+    monkeypatch.setenv("GITHUB_OUTPUT", str(tmp_path / "output"))
+    push()
+    lines = (tmp_path / "output").read_text().splitlines()
+    assert lines == [f"name=localhost:5000/acme/{name()}", f"digest={DIGEST}"]

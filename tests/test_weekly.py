@@ -1,0 +1,72 @@
+"""`.ci/tell`: one issue, whatever the number of weeks in which the newest packages fail."""
+
+import json
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from conftest import ROOT, run
+
+TITLE = "The tests fail with the newest packages"
+
+
+@pytest.fixture
+def forge():
+    """A forge with issues only; `issues` and `comments` are what it remembers."""
+
+    class Forge(BaseHTTPRequestHandler):
+        issues: list = []  # noqa: RUF012
+        comments: list = []  # noqa: RUF012
+
+        def log_message(self, *_):
+            pass
+
+        def do_GET(self):
+            assert self.path == "/repos/acme/template/issues?state=open&per_page=100"
+            self.send(200, self.issues)
+
+        def do_POST(self):
+            assert self.headers["Authorization"] == "Bearer token"
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            if self.path.endswith("/comments"):
+                self.comments.append((self.path, body["body"]))
+                return self.send(201, {})
+            self.issues.append({"number": len(self.issues) + 1, **body})
+            return self.send(201, self.issues[-1])
+
+        def send(self, status, body):
+            raw = json.dumps(body).encode()
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(raw)))
+            self.end_headers()
+            self.wfile.write(raw)
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Forge)
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    Forge.url = f"http://127.0.0.1:{server.server_address[1]}"
+    yield Forge
+    server.shutdown()
+    server.server_close()
+
+
+def tell(forge):
+    environment = {
+        "GITHUB_API_URL": forge.url, "GITHUB_REPOSITORY": "acme/template", "GITHUB_RUN_ID": "7",
+        "GITHUB_SERVER_URL": "https://github.com", "GITHUB_TOKEN": "token",
+    }  # fmt: skip
+    return run(sys.executable, str(ROOT / ".ci/tell"), cwd=ROOT, **environment)
+
+
+def test_the_first_failure_opens_an_issue_and_the_next_comments_on_it(forge):
+    assert "opened #1" in tell(forge)
+    assert forge.issues[0]["title"] == TITLE
+    assert "https://github.com/acme/template/actions/runs/7" in forge.issues[0]["body"]
+    assert "commented on #1" in tell(forge)
+    assert len(forge.issues) == 1
+    assert forge.comments[0][0] == "/repos/acme/template/issues/1/comments"
+
+
+def test_a_pull_request_of_the_same_title_is_no_issue(forge):
+    forge.issues.append({"number": 1, "title": TITLE, "pull_request": {}})
+    assert "opened #2" in tell(forge)

@@ -1,0 +1,208 @@
+"""What every workflow keeps, the project's and the template's; each rule is fed what it refuses."""
+
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from conftest import PROJECT, ROOT
+
+OURS = sorted((PROJECT / ".github/workflows").glob("*.yml"))
+WORKFLOWS = [*OURS, *sorted((ROOT / ".github/workflows").glob("*.yml"))]
+CHECK = PROJECT / ".github/workflows/check.yml"
+RELEASE = PROJECT / ".github/workflows/release.yml"
+PINNED = re.compile(r"[\w.-]+/[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+")
+RUNNERS = {"ubuntu-latest", "ubuntu-24.04", "windows-latest", "macos-latest"}
+MINUTES = 360  # GitHub ends a job then
+PUSHES = ("make save", "make propose")
+
+
+def broken(text: str, thin: str = r"make [a-z]+") -> Iterator[str]:
+    """The rules that a workflow breaks; `thin` is what a step may run."""
+    found = yaml.safe_load(text)
+    if found.get("permissions") != {}:
+        yield "permissions: {} does not stand on top"
+    if not (found.get("concurrency") or {}).get("group"):
+        yield "no concurrency group"
+    if "pull_request_target" in text or "workflow_run" in text:
+        yield "runs with rights what others wrote"
+    for line in re.findall(r"uses: *(.*)", text):
+        if not PINNED.fullmatch(line) and not line.startswith("./"):
+            yield f"not pinned by commit, with the version in a comment: {line}"
+    for name, job in found["jobs"].items():
+        yield from (f"{name}: {what}" for what in of_job(job, thin))
+
+
+def of_job(job: dict[str, Any], thin: str) -> Iterator[str]:
+    minutes, rights = job.get("timeout-minutes"), job.get("permissions")
+    matrix = (job.get("strategy") or {}).get("matrix", {})
+    if not isinstance(minutes, int) or not 0 < minutes <= MINUTES:
+        yield "timeout-minutes"
+    if not isinstance(rights, dict):
+        yield "permissions are not named one by one"
+    if "services" in job or "container" in job:
+        yield "services and containers are not everywhere"
+    if not isinstance(matrix, dict) or not all(isinstance(one, list) for one in matrix.values()):
+        yield "the matrix is not literal"
+    if job.get("runs-on") not in RUNNERS | {"${{ matrix.os }}"}:
+        yield "runs-on"
+    if "continue-on-error" in str(job):
+        yield "continue-on-error hides a failure"
+    commands = [step["run"].strip() for step in job["steps"] if "run" in step]
+    yield from of_commands(commands, thin)
+    for step in job["steps"]:
+        yield from of_step(step, "write" in str(rights), bool(set(commands) & set(PUSHES)))
+
+
+def of_commands(commands: list[str], thin: str) -> Iterator[str]:
+    for command in commands:
+        if "${{" in command:
+            yield f"text of others inside run: {command}"
+        if not re.fullmatch(thin, command):
+            yield f"more than one make target: {command}"
+
+
+def of_step(step: dict[str, Any], writes: bool, pushes: bool) -> Iterator[str]:
+    action, given = step.get("uses", "").split("@")[0], step.get("with") or {}
+    if action == "actions/checkout" and given.get("persist-credentials") is not pushes:
+        yield f"persist-credentials is not {str(pushes).lower()}"
+    if action == "astral-sh/setup-uv":
+        cached = given.get("enable-cache") is True
+        if not re.fullmatch(r"\d+\.\d+\.\d+", str(given.get("version"))):
+            yield "setup-uv without an exact version"
+        if cached and given.get("cache-dependency-glob") not in ("uv.lock", "pyproject.toml"):
+            yield "a cache that is not keyed by a lock file"
+    if action == "actions/cache" and (writes or "hashFiles(" not in str(given.get("key"))):
+        yield "a cache in a job that writes, or not keyed by files"
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: f"{path.parts[-4][:7]}-{path.name}")
+def test_a_workflow_keeps_the_rules(path):
+    thin = r"make [a-z]+" if path in OURS else r"(make [a-z]+( \w+=.*)?|\.ci/\w+)"
+    assert list(broken(path.read_text("utf-8"), thin)) == []
+
+
+MUTATIONS = [
+    (CHECK, "permissions: {}", "permissions: write-all", "does not stand on top"),
+    (CHECK, "permissions: {}\n", "", "does not stand on top"),
+    (CHECK, "concurrency: #", "x-concurrency: #", "no concurrency group"),
+    (CHECK, "  pull_request:\n", "  pull_request_target:\n", "runs with rights"),
+    (CHECK, " # v7.0.1", "", "not pinned"),
+    (CHECK, "checkout@3d3c42e5aac5ba805825da76410c181273ba90b1", "checkout@v7", "not pinned"),
+    (CHECK, "    timeout-minutes: 30\n", "", "check: timeout-minutes"),
+    (CHECK, "timeout-minutes: 350", "timeout-minutes: 0.5", "pipeline: timeout-minutes"),
+    (CHECK, "timeout-minutes: 350", "timeout-minutes: 4000", "pipeline: timeout-minutes"),
+    (CHECK, "    permissions:\n      contents: read # to check out\n    steps:",
+     "    permissions: read-all\n    steps:", "not named one by one"),
+    (CHECK, "persist-credentials: false", "persist-credentials: true", "is not false"),
+    (CHECK, "persist-credentials: true", "persist-credentials: false", "report: persist-cred"),
+    (CHECK, "          persist-credentials: false\n", "", "is not false"),
+    (CHECK, "run: make comment", "run: make comment BODY=${{ github.head_ref }}", "inside run"),
+    (CHECK, "run: make check", "run: make check && make test", "more than one make target"),
+    (CHECK, "run: make check", "run: pytest", "more than one make target"),
+    (CHECK, "run: make check", "run: make check\n        continue-on-error: true", "hides"),
+    (CHECK, "cache-dependency-glob: uv.lock", "cache-dependency-glob: '**'", "not keyed by a lock"),
+    (CHECK, 'version: "0.13.9"', "version: latest", "without an exact version"),
+    (CHECK, "hashFiles('dvc.lock', 'params.yaml', 'schema.yaml')", "github.sha", "not keyed by"),
+    (CHECK, "    runs-on: ubuntu-latest", "    services: {db: {}}\n    runs-on: ubuntu-latest",
+     "services"),
+    (CHECK, "    runs-on: ubuntu-latest", "    runs-on: ${{ inputs.machine }}", "runs-on"),
+    (CHECK, "    runs-on: ubuntu-latest",
+     "    strategy: {matrix: {x: '${{ fromJSON(inputs.x) }}'}}\n    runs-on: ubuntu-latest",
+     "not literal"),
+    (RELEASE, "run: make image", "run: docker build .", "more than one make target"),
+    (RELEASE, "  group: release\n", "  cancel: false\n", "no concurrency group"),
+    (RELEASE, "      - run: make image", f"      - uses: actions/cache@{'0' * 40} # v5.0.5\n"
+     "        with: {path: x, key: \"${{ hashFiles('x') }}\"}", "that writes"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("path", "old", "new", "said"), MUTATIONS)
+def test_a_rule_that_is_broken_is_named(path, old, new, said):
+    text = path.read_text("utf-8")
+    assert old in text
+    assert said in "\n".join(broken(text.replace(old, new, 1)))
+
+
+def jobs(path: Path) -> dict[str, Any]:
+    return yaml.safe_load(path.read_text("utf-8"))["jobs"]
+
+
+def refs(job: dict[str, Any]) -> list[str]:
+    return [
+        str((step.get("with") or {}).get("ref"))
+        for step in job["steps"]
+        if step.get("uses", "").startswith("actions/checkout@")
+    ]
+
+
+def test_what_runs_a_pull_requests_code_may_not_write_and_what_may_write_runs_the_base():
+    for name, job in jobs(CHECK).items():
+        writes = "write" in job["permissions"].values()
+        base = all("pull_request.base.sha" in ref for ref in refs(job))
+        assert base or not writes, name
+        assert "secrets." not in str(job), name
+    assert [name for name, job in jobs(CHECK).items() if "write" in str(job["permissions"])] == [
+        "report"
+    ]
+
+
+def test_every_command_of_a_workflow_is_one_of_the_makefile():
+    targets = set(re.findall(r"^([a-z]+):", (PROJECT / "Makefile").read_text("utf-8"), re.M))
+    for path in OURS:
+        named = set(re.findall(r"run: make ([a-z]+)", path.read_text("utf-8")))
+        assert named <= targets, path
+
+
+def test_what_a_job_installs_is_a_group_of_the_project():
+    groups = set(re.findall(r"^([a-z-]+) = \[", (PROJECT / "pyproject.toml").read_text(), re.M))
+    for path in OURS:
+        named = set(re.findall(r"--group ([a-z-]+)", path.read_text("utf-8")))
+        assert named <= groups, path
+
+
+def test_one_version_of_an_action_everywhere():
+    text = "".join(path.read_text("utf-8") for path in WORKFLOWS)
+    found = set(re.findall(r"uses: *([\w.-]+/[\w.-]+@\w+ # \S+)", text))
+    assert len(found) == len({line.split("@")[0] for line in found}), sorted(found)
+
+
+def linted(*command: str) -> str:
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    return done.stdout + done.stderr if done.returncode else ""
+
+
+@pytest.mark.skipif(not shutil.which("actionlint"), reason="actionlint is not installed")
+def test_actionlint_reports_nothing_and_sees_a_slip(tmp_path):
+    assert linted("actionlint", *map(str, WORKFLOWS)) == ""
+    slip = tmp_path / "slip.yml"
+    slip.write_text(CHECK.read_text("utf-8").replace("github.event_name ==", "github.evnt_name =="))
+    assert "evnt_name" in linted("actionlint", str(slip))
+
+
+def test_zizmor_reports_nothing_and_sees_a_slip(tmp_path):
+    strict = ("zizmor", "--offline", "--pedantic", "--quiet")
+    assert linted(*strict, str(PROJECT / ".github"), str(ROOT / ".github")) == ""
+    slip = tmp_path / "slip.yml"
+    text = CHECK.read_text("utf-8")
+    slip.write_text(text.replace("run: make comment", "run: echo ${{ github.head_ref }}"))
+    assert "template-injection" in linted(*strict, str(slip))
+
+
+def test_nothing_is_ignored_by_wholesale():
+    for path in (*PROJECT.rglob(".github/*"), *ROOT.glob(".github/*"), *WORKFLOWS):
+        assert path.name not in ("zizmor.yml", "zizmor.yaml", "actionlint.yaml"), path
+        if path.is_file():
+            assert "zizmor: ignore" not in path.read_text("utf-8"), path
+
+
+@pytest.mark.skipif(not shutil.which("hadolint"), reason="hadolint is not installed")
+def test_hadolint_reports_nothing_and_sees_a_slip(tmp_path):
+    text = (PROJECT / "Dockerfile").read_text("utf-8")
+    assert linted("hadolint", "--no-color", str(PROJECT / "Dockerfile")) == ""
+    (tmp_path / "Dockerfile").write_text(text + "\nRUN cd /tmp && apt-get install curl\n")
+    assert "DL3" in linted("hadolint", "--no-color", str(tmp_path / "Dockerfile"))

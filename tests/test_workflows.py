@@ -1,0 +1,406 @@
+"""The generated workflows, run for real: on each event, what a job's end is and what it did."""
+
+import json
+import os
+import re
+from pathlib import Path
+from urllib.request import urlopen
+
+import pandas as pd
+import pytest
+import yaml
+from conftest import ROOT, run
+from workflows import NAME, READS, WRITES, Lab, Ran
+
+pytestmark = pytest.mark.act
+
+
+@pytest.fixture(scope="session")
+def environments(ready, tmp_path_factory):
+    """Where the runner's machines find environments; the whole one is the ready project's."""
+    folder = tmp_path_factory.mktemp("environments")
+    (folder / "made").symlink_to(ready)
+    return folder
+
+
+@pytest.fixture
+def lab(ready, environments, tmp_path):
+    """A repository of its own for each test."""
+    made = Lab(ready, tmp_path, environments)
+    with made.github:
+        yield made
+
+
+def check(lab: Lab, branch: str, fork: str = "", **extra: str) -> Ran:
+    """The jobs of check.yml that look at the model, on the pull request of a branch."""
+    token = READS if fork else WRITES
+    event = lab.opened(branch, fork)
+    return lab.run("check.yml", "pull_request", event, branch, token, ("check",), **extra)
+
+
+def ends(ran: Ran, **wanted: str) -> None:
+    """Assert the ends of the jobs: those that are not named succeed."""
+    assert ran.jobs == dict.fromkeys(ran.jobs, "success") | wanted, ran.said
+
+
+def learn(lab: Lab, rate: str) -> None:
+    lab.edit("params.yaml", "learning_rate: 0.1", f"learning_rate: {rate}")
+
+
+def test_a_change_of_words_passes_every_job_and_trains_nothing(lab):
+    lab.branch("words")
+    lab.edit("README.md", "## Start", "## How to start")
+    lab.push("Say it better")
+    # The project's own tests run in test_project.py; here it counts that the job runs them.
+    few = {"PYTEST_ADDOPTS": "tests/test_params.py"}
+    ran = lab.run("check.yml", "pull_request", lab.opened("words"), "words", **few)
+    ends(ran)
+    assert set(ran.jobs) == {"check", "pipeline", "gate", "report"}
+    assert "nothing ran; the gate passes" in ran.said
+    assert "Running stage" not in ran.said
+    assert lab.comments()[0].startswith("<!-- report -->\n## ✅ Passed")
+    assert lab.github.state["dispatches"] == []
+
+
+def test_a_push_to_main_is_checked_and_comments_nowhere(lab):
+    ran = lab.run("check.yml", "push", without=("check",))
+    ends(ran)
+    assert "no pull request is open: no comment" in ran.said
+    assert lab.comments() == []
+
+
+def test_a_parameter_edited_in_the_browser_is_trained_committed_and_checked(lab):
+    lab.branch("faster")
+    learn(lab, "0.3")
+    mine = lab.push("Learn faster")
+    first = check(lab, "faster")
+    ends(first)
+    assert "dvc.lock was out of date and is made anew; the gate passes" in first.said
+    made = lab.head("faster")
+    assert run("git", "rev-parse", f"{made}^", cwd=lab.origin).strip() == mine
+    assert "learning_rate: 0.3" in lab.shown("faster", "dvc.lock")
+    assert lab.github.state["dispatches"] == [
+        {"workflow": "check.yml", "sha": made, "inputs": {}, "ref": "faster"}
+    ]
+    assert "`train.estimator.learning_rate` | `0.1` | `0.3`" in lab.comments()[0]
+
+    second = lab.run("check.yml", "workflow_dispatch", branch="faster", without=("check",))
+    ends(second)
+    assert "dvc.lock is current: the same hashes came out again" in second.said
+    assert lab.head("faster") == made
+    assert len(lab.comments()) == 1
+    assert "out of date" not in lab.comments()[0]
+
+
+def test_a_model_that_is_worse_is_refused_and_the_report_says_why(lab):
+    lab.branch("slip")
+    learn(lab, "10")
+    lab.push("Learn much faster")
+    ran = check(lab, "slip")
+    ends(ran, gate="failure")
+    assert "❌ Refused" in lab.comments()[0]
+    assert "worse than the naive predictor" in lab.comments()[0]
+
+
+def test_a_lock_file_edited_by_hand_is_refused_and_the_way_out_works(lab):
+    lab.branch("forged")
+    learn(lab, "0.3")
+    lab.make("pipeline")
+    lock = lab.clone / "dvc.lock"
+    text = lock.read_text("utf-8")
+    model = re.search(r"path: artifacts/model\n      hash: md5\n      md5: (\w+)\.dir", text)[1]
+    lock.write_text(text.replace(model, "0" * 32), "utf-8")
+    forged = lab.push("Learn faster")
+    ran = check(lab, "forged")
+    ends(ran, pipeline="failure", gate="failure")
+    assert "export: artifacts/model is 00000000 in dvc.lock" in ran.said
+    assert "artifacts/model is 00000000" in lab.comments()[0]
+    assert lab.head("forged") == forged
+
+    lab.git(*re.search(r"`git (checkout origin/main [\w ./-]+)`", ran.said)[1].split())
+    lab.push("Let the check make it")
+    ends(check(lab, "forged"))
+    assert model in lab.shown("forged", "dvc.lock")
+
+
+def test_metrics_edited_by_hand_are_refused_before_anything_runs(lab):
+    lab.branch("flattered")
+    metrics = lab.clone / "artifacts/metrics.json"
+    metrics.write_text(re.sub(r'"accuracy": [\d.]+', '"accuracy": 1.0', metrics.read_text("utf-8")))
+    lab.push("Flatter")
+    ran = check(lab, "flattered")
+    ends(ran, pipeline="failure", gate="failure")
+    assert "no input changed: artifacts/metrics.json" in ran.said
+    assert "Running stage" not in ran.said
+
+
+def test_a_stale_lock_file_on_main_is_refused_and_nothing_trains(lab):
+    learn(lab, "0.3")
+    stale = lab.push("Straight to main")
+    ran = lab.run("check.yml", "push", without=("check",))
+    ends(ran, pipeline="failure", gate="failure")
+    assert "dvc.lock of main is out of date: train (params.yaml)" in ran.said
+    assert "Running stage" not in ran.said
+    assert lab.head("main") == stale
+
+
+def test_a_fork_is_judged_and_told_how_to_commit_the_lock_file(lab):
+    lab.branch("theirs")
+    learn(lab, "0.3")
+    lab.push("Learn faster", ref="refs/pull/1/head")
+    before = run("git", "for-each-ref", cwd=lab.origin)
+    ran = check(lab, "theirs", fork="somebody/penguins")
+    ends(ran, gate="failure")
+    assert "no comment, as this token may only read" in ran.said
+    assert "In a fork do it yourself: `make reproduce`" in ran.summary
+    assert "dvc.lock of this commit is out of date, and a fork's check may not commit" in ran.said
+    assert run("git", "for-each-ref", cwd=lab.origin) == before
+    # What it says to do.
+    run("git", "apply", str(ran.artifacts / "result/changes.patch"), cwd=lab.clone)
+    lab.push("Commit what the check made", ref="refs/pull/1/head")
+    ends(check(lab, "theirs", fork="somebody/penguins"))
+
+
+def test_a_newer_push_supersedes_what_an_older_check_made(lab):
+    lab.branch("twice")
+    learn(lab, "0.3")
+    lab.push("Learn faster")
+    older = lab.opened("twice")
+    lab.edit("params.yaml", "learning_rate: 0.3", "learning_rate: 0.2")
+    newer = lab.push("Not that fast")
+    ran = lab.run("check.yml", "pull_request", older, "twice", without=("check",))
+    ends(ran)
+    assert "a newer push supersedes" in ran.said
+    assert lab.head("twice") == newer
+    assert lab.github.state["dispatches"] == []
+
+
+def test_a_training_that_fails_half_way_leaves_nothing_and_says_so(lab):
+    lab.branch("broken")
+    lab.edit("params.yaml", "format: onnx", "format: pmml")
+    learn(lab, "0.3")
+    mine = lab.push("Break the export")
+    ran = check(lab, "broken")
+    ends(ran, pipeline="failure", gate="failure")
+    assert "ml train" in ran.said
+    assert "params.yaml: export.format" in ran.said
+    assert "a stage failed; the reason is above. Nothing is kept" in ran.said
+    assert "a stage failed" in lab.comments()[0]
+    assert lab.head("broken") == mine
+    assert sorted(path.name for path in (ran.artifacts / "result").iterdir()) == ["report.md"]
+
+
+def test_an_object_that_the_store_lacks_is_made_again_or_named(lab):
+    lab.branch("lost")
+    lock = yaml.safe_load((lab.clone / "dvc.lock").read_text("utf-8"))["stages"]
+    fitted = lock["train"]["outs"][0]["md5"]
+    raw = lock["validate"]["deps"][0]["md5"]
+    for md5 in (fitted,):
+        (lab.clone / "store/files/md5" / md5[:2] / md5[2:]).unlink()
+    lab.push("Lose the fitted model")
+    ran = check(lab, "lost")
+    ends(ran)
+    stored = f"store/files/md5/{fitted[:2]}/{fitted[2:]}"
+    assert stored in run("git", "ls-tree", "-r", "--name-only", "lost", cwd=lab.origin)
+
+    lab.git("fetch", "--quiet")
+    lab.git("reset", "--quiet", "--hard", "origin/lost")
+    (lab.clone / "store/files/md5" / raw[:2] / raw[2:]).unlink()
+    lab.push("Lose the raw data")
+    ran = check(lab, "lost")
+    ends(ran, pipeline="failure", gate="failure")
+    assert "not in the store, and no stage makes it: data/raw.parquet" in ran.said
+
+
+def test_a_conflict_in_the_lock_file_is_one_command(lab):
+    lab.branch("faster")
+    learn(lab, "0.3")
+    lab.make("pipeline")
+    lab.push("Learn faster")
+    lab.git("switch", "--quiet", "main")
+    lab.edit("params.yaml", "test_share: 0.2", "test_share: 0.25")
+    lab.make("pipeline")
+    lab.push("Test on more")
+    lab.git("switch", "--quiet", "faster")
+    assert "CONFLICT (content): Merge conflict in dvc.lock" in lab.git("merge", "main", fails=True)
+    assert "dvc.lock was out of date and is made anew" in lab.make("reproduce")
+    assert lab.git("diff", "--name-only", "--diff-filter=U") == ""
+    lab.push("Merge main")
+    ran = check(lab, "faster")
+    ends(ran)
+    assert "dvc.lock is current: the same hashes came out again" in ran.said
+
+
+def test_a_conflict_settled_in_the_browser_by_either_side_is_made_again(lab):
+    lab.branch("faster")
+    learn(lab, "0.3")
+    lab.make("pipeline")
+    lab.push("Learn faster")
+    lab.git("switch", "--quiet", "main")
+    lab.edit("params.yaml", "test_share: 0.2", "test_share: 0.25")
+    lab.make("pipeline")
+    lab.push("Test on more")
+    lab.git("switch", "--quiet", "faster")
+    lab.git("merge", "--quiet", "--strategy-option", "theirs", "--no-edit", "main")
+    lab.git("push", "--quiet", "origin", "faster")
+    ran = check(lab, "faster")
+    ends(ran)
+    assert "made anew" in ran.said
+    assert lab.github.state["dispatches"][0]["sha"] == lab.head("faster")
+
+
+needs_docker = pytest.mark.docker
+REGISTRY = os.environ.get("TEST_REGISTRY") or "localhost:5000"
+
+
+def releasing(lab: Lab) -> Ran:
+    """release.yml on a push to main, with the registry and the builder of this machine."""
+    payload = {"repository": {"full_name": NAME, "default_branch": "main", "visibility": "public"}}
+    given = {name: os.environ[name] for name in ("BASE", "BUILDER") if os.environ.get(name)}
+    return lab.run("release.yml", "push", payload, variables={"REGISTRY": REGISTRY}, **given)
+
+
+def released(lab: Lab) -> dict[str, str]:
+    """What the proposal's branch says staging runs."""
+    text = lab.shown("bot/release-staging", "deploy/staging/release.env")
+    return dict(line.split("=", 1) for line in text.splitlines())
+
+
+@needs_docker
+def test_a_merge_becomes_an_image_and_a_proposal_and_a_second_run_changes_nothing(lab):
+    ran = releasing(lab)
+    ends(ran)
+    assert "Running stage" not in ran.said
+    found, main = released(lab), lab.head("main")
+    assert found["COMMIT"] == main
+    name, _, digest = found["IMAGE"].partition("@")
+    with urlopen(f"http://{REGISTRY}/v2/penguins/manifests/{digest}") as answer:
+        assert answer.status == 200
+    attested = (ran.artifacts / "attested/list").read_text("utf-8").splitlines()
+    assert [line.split() for line in attested] == [
+        [found["IMAGE"]], [found["IMAGE"], "artifacts/sbom.json"],
+    ]  # fmt: skip
+    parts = json.loads((ran.artifacts / "sbom/sbom.json").read_text("utf-8"))["components"]
+    assert {"onnxruntime", "fastapi"} <= {one["name"] for one in parts}
+    assert "scikit-learn" not in {one["name"] for one in parts}
+    pull = lab.github.state["pulls"][0]
+    assert (pull["head"]["ref"], pull["title"]) == ("bot/release-staging", "Release to staging")
+    assert "✅ Passed" in pull["body"]
+    assert [one["ref"] for one in lab.github.state["dispatches"]] == ["bot/release-staging"]
+
+    again = releasing(lab)
+    ends(again)
+    assert released(lab)["COMMIT"] == main
+    assert len(lab.github.state["pulls"]) == 1
+    assert name.startswith(REGISTRY)
+
+
+@needs_docker
+def test_a_project_pushed_for_the_first_time_ends_green_on_githubs_settings(lab):
+    lab.github.state["permissions"]["can_approve_pull_request_reviews"] = False
+    ends(lab.run("check.yml", "push", without=("check",)))
+    ran = releasing(lab)
+    ends(ran)
+    assert lab.github.state["pulls"] == []
+    assert released(lab)["COMMIT"] == lab.head("main")
+    assert "/compare/main...bot/release-staging" in ran.summary
+    assert "Allow GitHub Actions to create and approve pull requests" in ran.summary
+
+
+@needs_docker
+def test_a_model_that_the_gate_refuses_is_not_released(lab):
+    lab.edit("params.yaml", "model_mb: 50", "model_mb: 0.0001")
+    lab.push("Ask for a tiny model")
+    ran = releasing(lab)
+    assert ran.jobs["image"] == "failure"
+    assert "propose" not in ran.jobs
+    assert "docker build" not in ran.said
+    assert run("git", "branch", "--list", "bot/*", cwd=lab.origin) == ""
+
+
+def staged(lab: Lab) -> None:
+    """Staging runs main's commit, by a merge."""
+    image = f"{REGISTRY}/penguins@sha256:{'1' * 64}"
+    lab.make("release", IMAGE=image, OFFLINE="1")
+    lab.push("Release to staging")
+
+
+def test_what_staging_runs_is_proposed_for_production_with_its_case(lab):
+    lab.make("card")
+    lab.push("Describe the model")
+    staged(lab)
+    ran = lab.run("promote.yml", "workflow_dispatch")
+    ends(ran)
+    text = lab.shown("bot/promote-production", "deploy/production/release.env")
+    assert text == lab.shown("main", "deploy/staging/release.env")
+    changed = run("git", "diff", "--name-only", "main", "bot/promote-production", cwd=lab.origin)
+    assert changed.split() == ["deploy/production/release.env"]
+    pull = lab.github.state["pulls"][0]
+    assert pull["title"] == "Promote to production"
+    assert "| log&#95;loss |" in pull["body"] or "| log_loss |" in pull["body"]
+    assert "✅ Passed" in pull["body"]
+    again = lab.run("promote.yml", "workflow_dispatch")
+    ends(again)
+    assert len(lab.github.state["pulls"]) == 1
+
+
+def test_nothing_to_promote_is_an_error_that_proposes_nothing(lab):
+    ran = lab.run("promote.yml", "workflow_dispatch")
+    assert ran.jobs["case"] == "failure"
+    assert "staging has no release" in ran.said
+    assert lab.github.state["pulls"] == []
+
+
+def remembered(lab: Lab, tmp_path: Path) -> Path:
+    """The project's data comes from a file that grows."""
+    source = tmp_path / "penguins.csv"
+    table = pd.read_parquet(lab.ready / "data/raw.parquet")
+    table.to_csv(source, index=False)
+    lab.make("data", SOURCE=str(source))
+    lab.make("pipeline")
+    lab.push("Remember where the data is from")
+    return source
+
+
+def test_newer_data_is_proposed_with_its_report_and_not_within_the_cool_down(lab, tmp_path):
+    source = remembered(lab, tmp_path)
+    resting = lab.run("retrain.yml", "schedule")
+    assert resting.jobs == {"retrain": "success"}, resting.said
+    assert "the next time is after 7 days" in resting.said
+
+    later = pd.read_csv(ROOT / "demo/penguins-2009.csv")
+    pd.concat([pd.read_csv(source), later]).to_csv(source, index=False)
+    payload = {
+        "inputs": {"reason": "`drift` in $(island)", "force": "true"},
+        "repository": {"full_name": NAME, "default_branch": "main"},
+    }
+    ran = lab.run("retrain.yml", "workflow_dispatch", payload)
+    ends(ran)
+    pull = lab.github.state["pulls"][0]
+    assert (pull["head"]["ref"], pull["title"]) == ("bot/retrain", "Retrain on newer data")
+    assert "island" in pull["body"].split("Retrained because")[1]
+    assert "**Data**" in pull["body"]
+    changed = run("git", "diff", "--name-only", "main", "bot/retrain", cwd=lab.origin).split()
+    assert {"data/raw.parquet.dvc", "dvc.lock", "artifacts/metrics.json"} <= set(changed)
+    assert [one["ref"] for one in lab.github.state["dispatches"]] == ["bot/retrain"]
+
+    checked = lab.run("check.yml", "workflow_dispatch", branch="bot/retrain", without=("check",))
+    assert checked.jobs["pipeline"] == "success", checked.said
+    assert "the same hashes came out again" in checked.said
+    ends(lab.run("retrain.yml", "workflow_dispatch", payload))
+    assert len(lab.github.state["pulls"]) == 1
+
+
+def test_without_a_source_there_is_nothing_to_retrain_on(lab):
+    ran = lab.run("retrain.yml", "schedule")
+    assert ran.jobs == {"retrain": "success"}, ran.said
+    assert "no source of the data is known" in ran.said
+
+
+def test_the_tracking_server_follows_main(lab, tmp_path):
+    staged(lab)
+    server = f"sqlite:///{tmp_path}/mlflow.db"
+    ran = lab.run("track.yml", "push", variables={"MLFLOW_TRACKING_URI": server})
+    ends(ran)
+    assert "1 logged" in ran.said
+    assert "staging: version 1" in ran.said

@@ -1,0 +1,248 @@
+"""A repository on a forge that answers like GitHub, and its workflows run by act.
+
+What act ignores is not tested here but by test_workflow_rules.py: filters of `on:`, permissions,
+concurrency. A run that skips a job, or that lacks an action, fails the test.
+"""
+
+import itertools
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from conftest import PROJECT, ROOT, run
+
+sys.path.insert(0, str(PROJECT / "tests/ops"))
+from fake_github import FakeGitHub
+
+SHIMS = ROOT / "tests/act/shims"
+NAME = "acme/penguins"
+USES = re.compile(r"uses: ([\w.-]+/[\w.-]+)(?:/[\w./-]+)?@(\w+)")
+WRITES, READS = "token-that-writes", "token-that-reads"
+NUMBERS = itertools.count(int.from_bytes(os.urandom(3)))
+AUTHOR = {
+    f"GIT_{who}_{what}": value
+    for who in ("AUTHOR", "COMMITTER")
+    for what, value in (("NAME", "Ada"), ("EMAIL", "ada@example.org"))
+}
+
+
+class Ran(NamedTuple):
+    """What a run of a workflow did: by job its end, what was said, and the artifacts."""
+
+    jobs: dict[str, str]
+    said: str
+    summary: str
+    artifacts: Path
+
+    @property
+    def green(self) -> bool:
+        return set(self.jobs.values()) == {"success"}
+
+
+class Lab:
+    """A bare repository as origin, its forge, and a clone in which a person works."""
+
+    def __init__(self, ready: Path, folder: Path, environments: Path) -> None:
+        self.ready, self.folder, self.environments = ready, folder, environments
+        self.origin = folder / "origin.git"
+        run("git", "clone", "--quiet", "--bare", str(ready), str(self.origin), cwd=folder)
+        for name in ("allowAnySHA1InWant", "allowReachableSHA1InWant"):
+            run("git", "config", f"uploadpack.{name}", "true", cwd=self.origin)
+        self.clone = folder / "clone"
+        run("git", "clone", "--quiet", str(self.origin), str(self.clone), cwd=folder)
+        self.github = FakeGitHub(NAME, str(self.origin))
+        self.github.state["tokens"] = {WRITES: "workflow", READS: "read"}
+
+    def git(self, *words: str, fails: bool = False) -> str:
+        return run("git", *words, cwd=self.clone, fails=fails, **AUTHOR).strip()
+
+    def make(self, target: str, fails: bool = False, **variables: str) -> str:
+        """A command of the project, as a person runs it in the clone."""
+        if not (self.clone / ".venv").exists():
+            (self.clone / ".venv").mkdir()
+            for entry in (self.ready / ".venv").iterdir():
+                (self.clone / ".venv" / entry.name).symlink_to(entry)
+            (self.clone / ".venv/.made").unlink()
+            (self.clone / ".venv/.made").touch()
+            (self.clone / ".git/info/exclude").write_text(".venv\n")
+            run(str(self.ready / ".venv/bin/dvc"), "pull", "--quiet", cwd=self.clone)
+        said = [f"{name}={value}" for name, value in variables.items()]
+        return run(
+            "make", target, *said, cwd=self.clone, fails=fails,
+            PYTHONPATH=str(self.clone / "src"), **AUTHOR,
+        )  # fmt: skip
+
+    def edit(self, name: str, old: str, new: str) -> None:
+        path = self.clone / name
+        text = path.read_text("utf-8")
+        assert text.count(old) == 1, (name, old)
+        path.write_text(text.replace(old, new), "utf-8")
+        # Another time than the clone's: Git and DVC share an index that trusts times and sizes.
+        os.utime(path, (1_700_000_000, 1_700_000_000))
+
+    def branch(self, name: str) -> None:
+        self.git("switch", "--quiet", "--create", name, "origin/main")
+
+    def push(self, message: str, ref: str = "") -> str:
+        """Commit everything and push it, to the branch of the same name or to a ref."""
+        self.git("add", "--all")
+        self.git("commit", "--quiet", "--no-verify", "--message", message)
+        self.git("push", "--quiet", "--force", "origin", f"HEAD:{ref or self.current()}")
+        return self.git("rev-parse", "HEAD")
+
+    def current(self) -> str:
+        return "refs/heads/" + self.git("branch", "--show-current")
+
+    def head(self, branch: str) -> str:
+        """The commit of a branch of origin."""
+        return run("git", "rev-parse", f"refs/heads/{branch}", cwd=self.origin).strip()
+
+    def shown(self, branch: str, path: str) -> str:
+        """A file of a branch of origin."""
+        return run("git", "show", f"{branch}:{path}", cwd=self.origin)
+
+    def opened(self, branch: str, fork: str = "") -> dict[str, Any]:
+        """The event of a pull request of the branch, which is opened on the forge, or of a fork."""
+        sha, number = self.git("rev-parse", "HEAD"), 1
+        if not fork:
+            number = self.pull(branch, sha)
+        return {
+            "action": "synchronize", "number": number,
+            "repository": {"full_name": NAME, "default_branch": "main"},
+            "pull_request": {
+                "number": number,
+                "head": {"ref": branch, "sha": sha, "repo": {"full_name": fork or NAME}},
+                "base": {"ref": "main", "sha": self.head("main"), "repo": {"full_name": NAME}},
+            },
+        }  # fmt: skip
+
+    def pull(self, branch: str, sha: str) -> int:
+        """The number of the open pull request of a branch."""
+        for one in self.github.state["pulls"]:
+            if one["head"]["ref"] == branch and one["state"] == "open":
+                return int(one["number"])
+        number, place = len(self.github.state["pulls"]) + 1, {"full_name": NAME}
+        self.github.state["pulls"].append({
+            "number": number, "node_id": f"PR_{number}", "state": "open", "title": branch,
+            "user": {"login": "ada", "type": "User"}, "body": "", "labels": [],
+            "head": {"ref": branch, "label": f"acme:{branch}", "repo": place, "sha": sha},
+            "base": {"ref": "main", "repo": place}, "auto_merge": None,
+            "html_url": f"{self.github.page()}/pull/{number}",
+        })  # fmt: skip
+        return number
+
+    def comments(self) -> list[str]:
+        return [one["body"] for one in self.github.state["comments"]]
+
+    def run(
+        self, workflow: str, event: str, payload: dict[str, Any] | None = None,
+        branch: str = "main", token: str = WRITES, without: tuple[str, ...] = (),
+        variables: dict[str, str] | None = None, **extra: str,
+    ) -> Ran:  # fmt: skip
+        """Run a workflow as the forge would for an event on a branch."""
+        number = str(next(NUMBERS))
+        at = self.folder / f"run-{number}"
+        at.mkdir()
+        payload = payload or {"repository": {"full_name": NAME, "default_branch": "main"}}
+        (at / "event.json").write_text(json.dumps(payload))
+        here, sha = at / "here", payload.get("pull_request", {}).get("head", {}).get("sha")
+        run("git", "clone", "--quiet", str(self.origin), str(here), cwd=at)
+        run("git", "fetch", "--quiet", "origin", sha or branch, cwd=here)
+        run("git", "checkout", "--quiet", "-B", branch, "FETCH_HEAD", cwd=here)
+        path = here / ".github/workflows" / workflow
+        path.write_text(left_out(path.read_text("utf-8"), without))
+        environment = {
+            "GITHUB_API_URL": self.github.url, "GITHUB_SERVER_URL": self.github.url,
+            "GITHUB_REPOSITORY": NAME, "GITHUB_RUN_ID": number, "FORGE_PATIENCE": "2",
+            "ACT_ORIGIN": str(self.origin), "ACT_ARTIFACTS": str(at / "artifacts"),
+            "ACT_SUMMARY": str(at / "summary.md"),
+            "ACT_ENVIRONMENTS": str(self.environments), **extra,
+        }  # fmt: skip
+        command = [
+            "act", event, "--workflows", str(path), "--eventpath", str(at / "event.json"),
+            "--json", "--no-skip-checkout", "--no-cache-server", "--pull=false",
+            "--platform", "ubuntu-latest=-self-hosted", "--action-cache-path", str(at / "act"),
+            "--secret", f"GITHUB_TOKEN={token}",
+            *(word for pair in environment.items() for word in ("--env", "=".join(pair))),
+            *(word for pair in (variables or {}).items() for word in ("--var", "=".join(pair))),
+            *replaced(path),
+        ]  # fmt: skip
+        done = subprocess.run(
+            command, cwd=here, env=surroundings(at), text=True, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, check=False,
+        )  # fmt: skip
+        return told(done.stdout, done.returncode, path, at)
+
+
+def left_out(text: str, jobs: tuple[str, ...]) -> str:
+    """The workflow without some jobs, which another test runs."""
+    for job in jobs:
+        text, found = re.subn(rf"(?ms)^  {job}:\n.*?(?=^  \w+:\n|\Z)", "", text)
+        assert found == 1, job
+    return text
+
+
+def replaced(workflow: Path) -> Iterator[str]:
+    """The flags that give each action a local folder; one that has none is an error."""
+    for name, commit in sorted(set(USES.findall(workflow.read_text("utf-8")))):
+        assert (SHIMS / name / "action.yml").exists(), f"no folder of tests/act for {name}"
+        yield from ("--local-repository", f"{name}@{commit}={SHIMS / name}")
+
+
+def surroundings(at: Path) -> dict[str, str]:
+    """What a runner's machine has: Git, make, uv, Docker; nobody's settings."""
+    tools = at / "tools"
+    tools.mkdir()
+    for name in ("uv", "act", "docker", "kubectl"):
+        if found := shutil.which(name):
+            (tools / name).symlink_to(found)
+    (tools / "make").write_text(MAKE)
+    (tools / "make").chmod(0o755)
+    kept = ("HOME", "TMPDIR", "LANG", "UV_CACHE_DIR", "DOCKER_HOST", "TEST_REGISTRY")
+    bundles = [name for name in os.environ if name.startswith(("SSL_", "UV_", "PIP_"))]
+    return {
+        **{name: os.environ[name] for name in (*kept, *bundles) if name in os.environ},
+        "PATH": f"{tools}:/usr/local/bin:/usr/bin:/bin",
+        "GIT_CONFIG_GLOBAL": os.devnull,
+    }
+
+
+# act throws the page of a run away with the job.
+MAKE = """#!/bin/sh
+/usr/bin/make "$@"
+code=$?
+[ ! -e "$GITHUB_STEP_SUMMARY" ] || cat "$GITHUB_STEP_SUMMARY" >>"$ACT_SUMMARY"
+exit $code
+"""
+
+
+def told(output: str, code: int, workflow: Path, at: Path) -> Ran:
+    """What act's log says; a job that has no end, or that act left out, is an error."""
+    jobs: dict[str, str] = {}
+    words = []
+    for line in output.splitlines():
+        try:
+            entry = json.loads(line)
+        except ValueError:
+            entry = {"msg": line}
+        words.append(f"[{entry.get('jobID', '')}] {entry.get('msg', '')}".rstrip())
+        if entry.get("jobResult"):
+            jobs[entry["jobID"]] = entry["jobResult"]
+    said = "\n".join(words)
+    assert "Skipping unsupported platform" not in said, said
+    wanted = set(re.findall(r"(?m)^  (\w+):\n    name: ", workflow.read_text("utf-8")))
+    needing = set(
+        re.findall(r"(?m)^  (\w+):\n    name: \w+\n    needs: ", workflow.read_text("utf-8"))
+    )
+    assert wanted - needing <= set(jobs) <= wanted, (jobs, said)
+    assert (code == 0) is (set(jobs.values()) == {"success"}), said
+    page = at / "summary.md"
+    number = at.name.removeprefix("run-")
+    return Ran(jobs, said, page.read_text("utf-8") if page.exists() else "",
+               at / "artifacts" / number)  # fmt: skip

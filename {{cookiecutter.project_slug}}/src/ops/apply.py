@@ -1,0 +1,23 @@
+"""`make apply`: what another job made, put into this tree, if it is only what commands make."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ops import history, save
+from ops.commits import git
+
+
+def apply(
+    changes: Annotated[Path, typer.Option(help="The patch, or a folder with changes.patch.")],
+) -> None:
+    """Apply a patch that was made for HEAD; a path that no command makes refuses all of it."""
+    patch = save.found_patch(changes)
+    if patch is None:
+        print("the patch is empty: nothing to apply")
+        return
+    head = history.head()
+    found = save.changed(head, save.patched(head, patch))
+    git("apply", "--whitespace=nowarn", str(patch))
+    print(f"applied: {len(found)} files")

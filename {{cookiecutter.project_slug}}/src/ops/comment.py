@@ -1,0 +1,87 @@
+"""`make comment`: one comment on a pull request, updated in place."""
+
+import os
+import re
+from typing import Annotated, Any
+
+import typer
+
+from ml.errors import Mistake
+from ops import forge, lineage
+from ops.forge import Forge, Refused
+
+MARKER = re.compile(r"<!-- [\w -]+ -->")
+ACTIONS = "gitea-actions"  # who Gitea says a workflow is
+
+
+def comment(
+    body: Annotated[str, typer.Option(help="File with the text; its first line is a marker.")],
+    number: Annotated[str, typer.Option(help="The pull request; else the event's.")] = "",
+) -> None:
+    """Write the text to the page of the run, and to the one comment with its marker."""
+    text = forge.body(body)
+    marker = text.partition("\n")[0].strip()
+    if not MARKER.fullmatch(marker):
+        raise Mistake(f"{body}: the first line must be a marker, as in <!-- report -->")
+    forge.summary(text)
+    there = forge.connect()
+    try:
+        pull = wanted(there, number)
+        done = placed(there, pull, marker, text) if pull else "no pull request is open: no comment"
+    except Refused as error:
+        if error.status not in (401, 403):
+            raise
+        done = f"no comment, as this token may only read: {error.words}"
+    print(done)
+
+
+def wanted(there: Forge, number: str) -> int | None:
+    """NUMBER, else the event's pull request, else the open one of this branch; None if none."""
+    if number:
+        if not number.isdecimal():
+            raise Mistake(f"NUMBER={number!r} is no number of a pull request")
+        return int(number)
+    event = forge.event()
+    issue = event.get("issue") or {}
+    pull = event.get("pull_request") or (issue if "pull_request" in issue else None)
+    if pull:
+        return int(pull["number"])
+    branch = os.environ.get("GITHUB_HEAD_REF") or os.environ.get("GITHUB_REF_NAME")
+    found = there.pull(branch or lineage.current())
+    return int(found["number"]) if found else None
+
+
+def placed(there: Forge, number: int, marker: str, text: str) -> str:
+    """Update the comment that has the marker, or make it; what was done."""
+    own, *more = ours(there, number, marker) or [None]
+    for one in more:  # A request that was cut off may have made a second one.
+        there.delete(f"/issues/comments/{one['id']}")
+    if own is None:
+        there.post(f"/issues/{number}/comments", {"body": text})
+        return f"commented on #{number}"
+    if own["body"].strip() == text.strip():
+        return f"the comment on #{number} is up to date"
+    there.patch(f"/issues/comments/{own['id']}", {"body": text})
+    return f"updated the comment on #{number}"
+
+
+def ours(there: Forge, number: int, marker: str) -> list[Any]:
+    """The comments that begin with the marker and are a bot's or the token's own.
+
+    A person's is not: whoever wrote a comment can change it after us.
+    """
+    me = login(there)
+    return [
+        one
+        for one in there.pages(f"/issues/{number}/comments")
+        if (one["body"] or "").partition("\n")[0].strip() == marker
+        and (one["user"].get("type") == "Bot" or one["user"]["login"] in (me, ACTIONS))
+    ]
+
+
+def login(there: Forge) -> str:
+    """Whose the token is; "" where the forge does not tell a workflow."""
+    try:
+        return str(there.get("//user")["login"])
+    except Refused:
+        return ""

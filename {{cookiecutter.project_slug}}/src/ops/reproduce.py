@@ -1,0 +1,251 @@
+"""`make reproduce`: is dvc.lock what this commit makes? If not, it is made, or refused.
+
+The lock file of the base is trusted: it was checked before it was merged. What this commit
+claims beyond it is made again from there, and compared.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+import yaml
+
+from ml.errors import Mistake, listed
+from ml.files import replacing
+from ops import gate, history, locks, report, result
+from ops.card import card
+from ops.history import MADE
+
+LOCK = Path(history.LOCK)
+Outcome = Literal["current", "verified", "made"]
+SAYS = {
+    "current": "dvc.lock is current: nothing that matters changed, nothing ran",
+    "verified": "dvc.lock is current: the same hashes came out again",
+    "made": "dvc.lock was out of date and is made anew",
+}
+FAILED = (
+    "a stage failed; the reason is above. Nothing is kept: "
+    "`git checkout HEAD . && dvc checkout` brings back what was here"
+)
+WAY_OUT = (
+    "It was edited by hand, or made on another kind of machine. Way out: "
+    "`git checkout origin/main -- dvc.lock artifacts`, commit, push: the check makes it anew"
+)
+PUSH = "`dvc push` where it is; for the folder store/, commit that too"
+NO_LOGIN = "No login to the store here: the outputs are kept nowhere, nor is dvc.lock."
+CHANGED = (
+    "The figures are those of a new dvc.lock: this commit's is out of date. The check commits it "
+    "to a branch of this repository. In a fork do it yourself: `make reproduce`, then "
+    "`git add --all && git commit`; or `git apply changes.patch`, from the run's artifact `result`."
+)
+BRANCH = "Nothing is trained there: `make pipeline` on a branch, or let its pull request do it"
+
+
+def dvc(*command: str) -> bool:
+    """Whether a DVC command succeeded; it says itself why not."""
+    from dvc.cli import main
+
+    return bool(main(list(command)) == 0)
+
+
+def status() -> dict[str, Any]:
+    """By stage, what is not as dvc.lock says: {stage: [{"changed deps": {path: how}}, ...]}."""
+    from dvc.exceptions import DvcException
+    from dvc.repo import Repo
+
+    try:
+        with Repo() as repo:
+            found: dict[str, Any] = repo.status()
+    except DvcException as error:
+        raise Mistake(f"dvc.yaml or dvc.lock cannot be read: {error}") from error
+    return found
+
+
+def described(changed: dict[str, Any]) -> str:
+    """What `status` found, for people: names of stages, each with the paths."""
+    return listed(
+        f"{name} ({listed(parts) or 'command'})"
+        for name, entries in changed.items()
+        for parts in [paths(entries, "deps") | paths(entries, "outs")]
+    )
+
+
+def paths(entries: list[Any], kind: str) -> dict[str, Any]:
+    """Paths that changed and how, of one kind (deps, outs), in one stage's status."""
+    found: dict[str, Any] = {}
+    for entry in entries:
+        if isinstance(entry, dict):
+            found |= entry.get(f"changed {kind}", {})
+    return found
+
+
+def edited(changed: dict[str, Any]) -> list[str]:
+    """Outputs that are not what dvc.lock says, where no input says why."""
+    if any(paths(entries, "deps") or "changed command" in entries for entries in changed.values()):
+        return []
+    return [
+        path
+        for entries in changed.values()
+        for path, how in paths(entries, "outs").items()
+        if how == "modified"
+    ]
+
+
+def stages(lock: str | None) -> locks.Stages:
+    """The stages of a dvc.lock's text."""
+    return history.parsed(lock or "").stages
+
+
+def written() -> str | None:
+    """The text of dvc.lock as it is in the working tree; None if it is not there."""
+    return LOCK.read_text(encoding="utf-8") if LOCK.exists() else None
+
+
+def readable(lock: str | None) -> bool:
+    """Whether it is a lock file, and not one with the marks of a conflict in it."""
+    try:
+        return isinstance(stages(lock), dict)
+    except (yaml.YAMLError, AttributeError):
+        return False
+
+
+def put(lock: str | None) -> None:
+    """Make a text the dvc.lock."""
+    if lock is None:
+        LOCK.unlink(missing_ok=True)
+        return
+    with replacing(LOCK) as part:
+        part.write_text(lock, encoding="utf-8", newline="\n")
+
+
+@contextmanager
+def unchanged(lock: str | None) -> Iterator[None]:
+    """If the block fails, dvc.lock is as it was before it."""
+    try:
+        yield
+    except BaseException:
+        put(lock)
+        raise
+
+
+def unmerged() -> list[str]:
+    """Paths in conflict."""
+    found = history.git("diff", "--name-only", "--diff-filter=U", "-z") or ""
+    return [path for path in found.split("\0") if path]
+
+
+def settle(conflicts: list[str]) -> None:
+    """Take one side of what is made, as it is made again; a person settles the rest."""
+    if others := [path for path in conflicts if not path.startswith(MADE)]:
+        raise Mistake(f"settle these first, then `git add` them: {listed(others)}")
+    for path in conflicts:
+        if history.git("checkout", "--ours", "--", path) is None:
+            history.git("checkout", "--theirs", "--", path)
+
+
+def by_merge() -> bool:
+    """Whether a merge wrote the dvc.lock of HEAD, which may have mixed two of them."""
+    found = history.git("rev-list", "-1", "--parents", "HEAD", "--", history.LOCK) or ""
+    return len(found.split()) > 2
+
+
+def fetch() -> None:
+    """The objects of dvc.lock that the store has."""
+    if not dvc("pull", "--quiet", "--allow-missing"):
+        raise Mistake("the store cannot be read; the reason is above")
+
+
+def unmakeable(changed: dict[str, Any]) -> list[str]:
+    """Data that no stage writes and that the store lacks."""
+    return [
+        path
+        for name, entries in changed.items()
+        if name.endswith(".dvc")
+        for path, how in paths(entries, "outs").items()
+        if how != "modified"
+    ]
+
+
+def refuse_edits(changed: dict[str, Any]) -> None:
+    """Refuse what no run can have written, before anything runs."""
+    if found := locks.inconsistent(stages(written())):
+        raise Mistake(f"dvc.lock contradicts itself: {listed(found)}. {WAY_OUT}")
+    if names := edited(changed):
+        raise Mistake(f"not what dvc.lock says, and no input changed: {listed(names)}. {WAY_OUT}")
+
+
+def made(there: str | None, claims: bool) -> Outcome:
+    """Make again, from the base's lock file, what this commit's says; refuse another claim."""
+    before = written()
+    with unchanged(before):
+        put(there)
+        if not dvc("repro"):
+            raise Mistake(FAILED)
+        now = stages(written())
+        if found := locks.contradicted(stages(before) if claims else {}, now):
+            raise Mistake(f"{listed(found)}. {WAY_OUT}")
+    if before is None or now != stages(before):
+        return "made"
+    put(before)
+    return "verified"
+
+
+def outcome(base: str) -> Outcome:
+    """Bring dvc.lock up to date, or find that it is, or refuse it."""
+    conflicts = unmerged()
+    settle(conflicts)
+    start = history.fork(base)
+    there = history.text(start, history.LOCK) if start else written()
+    whole = readable(written())
+    if not whole:
+        put(there if readable(there) else None)
+    fetch()
+    changed = status()
+    if missing := unmakeable(changed):
+        raise Mistake(f"not in the store, and no stage makes it: {listed(missing)}. {PUSH}")
+    # Two lock files that a merge mixed claim nothing: both are made again.
+    claims = whole and not conflicts and not by_merge()
+    if claims and written() == there:
+        if not changed:
+            return "current"
+        if start == history.commit("HEAD"):
+            raise Mistake(f"dvc.lock of {base} is out of date: {described(changed)}. {BRANCH}")
+    if claims:
+        refuse_edits(changed)
+    found = made(there, claims)
+    if conflicts:
+        history.git("add", "--all", "--", *conflicts)
+    return found
+
+
+def judged(base: str, found: Outcome, *more: str) -> bool:
+    """Write the result: changes (in more paths too), verdict, report. Whether the gate passes."""
+    if found == "made":
+        card(check=False)
+    gate.GATE.unlink(missing_ok=True)
+    text = report.written(report.facts(base))
+    result.keep_verdict(gate.GATE)
+    if found != "current" and not dvc("push", "--quiet"):
+        text += f"\n{NO_LOGIN}\n"
+    elif result.keep_changes(*more):
+        text += f"\n{CHANGED}\n"
+    result.write(result.REPORT, text.encode())
+    verdict = gate.load()
+    return verdict is not None and verdict.passed
+
+
+def reproduce(
+    base: Annotated[str, typer.Option(help="The branch that this one goes to.")] = "main",
+) -> None:
+    """Make dvc.lock current, or refuse it; leave the changes and the verdict in result/."""
+    result.start()
+    try:
+        found = outcome(base)
+        passed = judged(base, found)
+    except Mistake as mistake:
+        result.start()
+        result.write(result.REPORT, report.failure(str(mistake)).encode())
+        raise
+    print(f"{SAYS[found]}; the gate {'passes' if passed else 'refuses'}: {result.REPORT}")

@@ -1,0 +1,71 @@
+"""`make retrain`: the data from its remembered source again, and the model that follows from it."""
+
+import os
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from pydantic import NonNegativeInt
+
+from ml import params
+from ml.data import POINTER, Data, data
+from ops import history, reproduce, result
+from ops.markdown import plain
+
+VERSIONS = (POINTER.as_posix(), history.LOCK)
+
+
+class Retrain(params.Section):
+    """How often at most."""
+
+    cooldown_days: NonNegativeInt
+
+
+def resting(days: int) -> str:
+    """Why it is too soon, by the history of main; "" if it is not."""
+    found = history.git("log", "-1", "--format=%ct", history.mainline(), "--", *VERSIONS)
+    passed = (time.time() - int(found)) / 86_400 if found and found.strip() else days
+    if passed >= days:
+        return ""
+    return (
+        f"main's data or model changed {passed:.1f} days ago; the next time is after {days} days "
+        "(params.yaml: retrain.cooldown_days), FORCE=1 does not wait"
+    )
+
+
+def idle(force: bool) -> str:
+    """Why there is nothing to do; "" if there is."""
+    if not params.load(Data).source:
+        return "no source of the data is known: `make data SOURCE=…` remembers one"
+    return "" if force else resting(params.load(Retrain).cooldown_days)
+
+
+def tell(changed: bool) -> None:
+    """Tell the later jobs of a workflow whether there is something to propose."""
+    if output := os.environ.get("GITHUB_OUTPUT"):
+        with Path(output).open("a", encoding="utf-8") as file:
+            file.write(f"changed={str(changed).lower()}\n")
+
+
+def retrain(
+    force: Annotated[bool, typer.Option("--force", help="Whenever the last time was.")] = False,
+    reason: Annotated[str, typer.Option(help="Why; it stands in the proposal.")] = "",
+    base: Annotated[str, typer.Option(help="The branch that this one goes to.")] = "main",
+) -> None:
+    """Refresh the data, train, judge; leave the changes and the report in result/."""
+    result.start()
+    if why := idle(force):
+        result.write(result.REPORT, f"<!-- report -->\nNot retrained: {plain(why)}\n".encode())
+        tell(changed=False)
+        print(f"not retrained: {why}")
+        return
+    reproduce.fetch()
+    data()
+    found = reproduce.made(reproduce.written(), claims=True)
+    passed = reproduce.judged(base, found, POINTER.parent.as_posix())
+    if reason:
+        text = result.REPORT.read_text("utf-8")
+        result.write(result.REPORT, f"{text}\nRetrained because: {plain(reason)}\n".encode())
+    tell(result.PATCH.exists())
+    print(f"{reproduce.SAYS[found]}; the gate {'passes' if passed else 'refuses'}")

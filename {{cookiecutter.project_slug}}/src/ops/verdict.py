@@ -1,0 +1,43 @@
+"""`make verdict`: the gate's verdict that another job wrote, as an exit code."""
+
+import json
+from typing import Annotated, Any
+
+import typer
+
+from ml.errors import Mistake
+from ml.show import aligned
+from ops import result
+
+
+def checks() -> list[dict[str, Any]]:
+    """The checks of result/gate.json; a Mistake if there is no whole verdict."""
+    try:
+        found = json.loads(result.VERDICT.read_bytes())
+        parts: list[dict[str, Any]] = [dict(check) for check in found["checks"]]
+        whole = parts and found["passed"] is all(check["passed"] is True for check in parts)
+    except (OSError, ValueError, KeyError, TypeError):
+        whole = False
+    if not whole:
+        raise Mistake(f"{result.VERDICT} holds no verdict: `make reproduce` writes it")
+    return parts
+
+
+def verdict(
+    fork: Annotated[
+        bool, typer.Option("--fork", help="Refuse a changed dvc.lock: nobody commits it here.")
+    ] = False,
+) -> None:
+    """Print the verdict in result/; exit with 1 if it refuses."""
+    found = checks()
+    columns = ("kind", "name", "passed", "value", "limit", "reason")
+    print(aligned([{name: check.get(name) for name in columns} for check in found]))
+    if broken := [check for check in found if not check["passed"]]:
+        print(f"\nrefused: {len(broken)} of {len(found)} checks")
+        raise typer.Exit(1)
+    if fork and result.PATCH.exists():
+        raise Mistake(
+            "passed, but dvc.lock of this commit is out of date, and a fork's check may not commit "
+            "it: `make reproduce`, then `git add --all && git commit && git push`"
+        )
+    print("\npassed")

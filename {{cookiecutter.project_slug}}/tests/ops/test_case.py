@@ -1,0 +1,52 @@
+import pytest
+
+from ml.errors import Mistake
+from ops import environments, history, result
+from ops.case import case
+
+
+@pytest.fixture
+def staged(project):
+    """Production runs the first commit, staging the second one."""
+    first = history.head()
+    project.set("prepare.seed", 5)
+    project.run()
+    second = project.commit("Split | otherwise")
+    project.release(first, "production")
+    project.release(second, "staging")
+    project.commit("Release")
+    return first, second
+
+
+def test_the_case_compares_what_both_run(staged, capsys):
+    case()
+    text = result.REPORT.read_text("utf-8")
+    assert text.startswith("<!-- case -->\n")
+    assert f"| Commit | `{staged[0][:7]}` | `{staged[1][:7]}` |" in text
+    assert "| log_loss |" in text
+    assert "measured on its own test rows" in text
+    assert "Split &#124; otherwise" in text
+    assert "report.md" in capsys.readouterr().out
+
+
+def test_the_report_of_the_same_model_follows_and_of_another_one_does_not(staged, project):
+    for seed, there in ((5, True), (6, False)):
+        project.set("prepare.seed", seed)
+        project.run()
+        project.commit("Again")
+        result.start()
+        result.write(result.REPORT, b"<!-- report -->\n## The report\n")
+        case()
+        assert ("## The report" in result.REPORT.read_text("utf-8")) is there
+
+
+def test_a_first_promotion_has_nothing_to_compare_with(staged, project):
+    environments.write("production", None)
+    project.commit("Nothing in production")
+    case()
+    assert "| Commit | `nothing` |" in result.REPORT.read_text("utf-8")
+
+
+def test_nothing_in_staging_is_a_mistake(project):
+    with pytest.raises(Mistake, match="staging has no release"):
+        case()

@@ -1,0 +1,361 @@
+"""The set-up, on a fresh project and on one that lacks nothing."""
+
+import json
+import shutil
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+import yaml
+from made_origin import git, write
+
+from ml.errors import Mistake
+from ops import cli, doctor
+from ops.forge import connect
+from ops.settings import RULESET, Settings, holds
+
+TEMPLATE = Path(__file__).parents[2]
+pytestmark = pytest.mark.slow
+
+WORKFLOW = """\
+jobs:
+  propose:
+    environment: staging
+    steps:
+      - run: make propose
+        env: {LABELS: "release,bot"}
+      - run: make login
+        env:
+          REGISTRY: ${{ vars.REGISTRY }}
+          AZURE_CLIENT_ID: ${{ vars.AZURE_CLIENT_ID }}
+          REGISTRY_PASSWORD: ${{ secrets.REGISTRY_PASSWORD }}
+          GITHUB_TOKEN: ${{ secrets.GITHUB_TOKEN }}
+  deploy:
+    environment: {name: production}
+"""
+
+
+class Registry(BaseHTTPRequestHandler):
+    status = 401
+
+    def log_message(self, *_):
+        """Say nothing."""
+
+    def do_GET(self):
+        self.send_response(self.status if self.path == "/v2/" else 404)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+
+@pytest.fixture
+def images():
+    """The address of a registry that asks for a login."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Own", (Registry,), {}))
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def fresh(clone, github, images, monkeypatch):
+    """A project as it is after its first push, where nobody set anything up."""
+    monkeypatch.delenv("CI", raising=False)
+    monkeypatch.setenv("GITHUB_TOKEN", "admin")
+    monkeypatch.setenv("REGISTRY", f"127.0.0.1:{images.server_address[1]}/acme")
+    shutil.copytree(TEMPLATE / ".github/rulesets", ".github/rulesets")
+    shutil.copyfile(TEMPLATE / "pyproject.toml", "pyproject.toml")
+    config = "[core]\n    remote = store\n['remote \"store\"']\n    url = ../store\n"
+    write(clone, {".dvc/config": config, "dvc.yaml": "stages: {}\n"})
+    write(clone, {".github/workflows/check.yml": WORKFLOW})
+    git(clone, "add", "--all")
+    git(clone, "commit", "--quiet", "--message", "Set up")
+    github.state["permissions"]["can_approve_pull_request_reviews"] = False
+    return clone
+
+
+@pytest.fixture
+def said(monkeypatch, capsys):
+    """Runs the command; its lines by name, and its exit code."""
+
+    def run(*flags):
+        monkeypatch.setattr(sys, "argv", ["ops", "doctor", *flags])
+        code = 0
+        try:
+            cli.main()
+        except SystemExit as stopped:
+            code = stopped.code or 0
+        *lines, last = capsys.readouterr().out.splitlines()
+        missing = sum(line.startswith("missing") for line in lines)
+        lines += [] if last == f"{missing} missing" else [last]
+        parts = [line.split(None, 2) for line in lines]
+        return {name: (state, words) for state, name, words in parts}, code
+
+    return run
+
+
+def states(found):
+    return {name: state for name, (state, _) in found.items()}
+
+
+def complete(clone, github):
+    """Add what only a person can."""
+    write(clone, {"uv.lock": "version = 1\n"})
+    git(clone, "add", "--all")
+    hooks = clone / ".git/hooks"
+    for name in ("pre-commit", "pre-push"):
+        (hooks / name).write_text("#!/bin/sh\n")
+    github.state["secrets"].append("REGISTRY_PASSWORD")
+
+
+def test_a_fresh_project_lacks_what_nobody_set_up(fresh, said):
+    found, code = said()
+    assert code == 1
+    assert states(found) == {
+        "uv.lock": "missing", "dvc.lock": "ok", "hooks": "missing", "store": "ok",
+        "registry": "ok", "token": "ok", "workflows": "ok", "pulls": "missing",
+        "ruleset": "missing", "owners": "ok", "environments": "missing", "labels": "missing",
+        "variables": "ok", "secrets": "missing",
+    }  # fmt: skip
+    assert "make setup" in found["uv.lock"][1]
+    assert "gh secret set NAME" in found["secrets"][1]
+    for name in ("pulls", "ruleset", "environments", "labels"):
+        assert "make doctor FIX=1" in found[name][1]
+    assert found["labels"][1].startswith("bot, release: ")
+
+
+def test_what_the_api_can_mend_is_mended_once(fresh, said, github):
+    found, code = said("--fix")
+    assert code == 1
+    assert found["ruleset"] == ("ok", "mended: main is not protected")
+    assert sorted(github.state["environments"]) == ["production", "staging"]
+    assert {"release", "bot"} <= {one["name"] for one in github.state["labels"]}
+    assert github.state["permissions"] == {
+        "default_workflow_permissions": "read", "can_approve_pull_request_reviews": True,
+    }  # fmt: skip
+    complete(fresh, github)
+    before = json.dumps([github.state[name] for name in ("rulesets", "labels", "environments")])
+    github.state["requests"].clear()
+    again, code = said("--fix")
+    assert code == 0
+    assert set(states(again).values()) == {"ok"}
+    assert {one["method"] for one in github.state["requests"]} == {"GET"}
+    assert before == json.dumps(
+        [github.state[name] for name in ("rulesets", "labels", "environments")]
+    )
+
+
+def test_without_fix_nothing_is_written(fresh, said, github):
+    said()
+    assert {one["method"] for one in github.state["requests"]} == {"GET"}
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (("enforcement",), "disabled"),
+        (("rules", 2, "parameters", "require_code_owner_review"), False),
+        (("rules", 3, "parameters", "required_status_checks"), [{"context": "check"}]),
+        (("rules",), []),
+        (("bypass_actors",), [{"actor_id": 1, "actor_type": "Team", "bypass_mode": "always"}]),
+    ],
+)
+def test_a_weakened_ruleset_is_seen_and_mended_in_place(fresh, said, github, path, value):
+    said("--fix")
+    place = github.state["rulesets"][0]
+    for key in path[:-1]:
+        place = place[key]
+    place[path[-1]] = value
+    found, _ = said()
+    assert found["ruleset"][0] == "missing"
+    found, _ = said("--fix")
+    assert found["ruleset"][0] == "ok"
+    assert len(github.state["rulesets"]) == 1
+    assert holds(github.state["rulesets"][0], json.loads(RULESET.read_text()))
+
+
+def test_a_token_that_does_not_administer_leaves_the_rest_unknown(fresh, said, monkeypatch):
+    monkeypatch.setenv("GITHUB_TOKEN", "person")
+    found, _ = said()
+    assert found["token"][0] == "ok"
+    assert {found[name][0] for name in ("pulls", "variables", "secrets")} == {"unknown"}
+    assert "403" in found["pulls"][1]
+    found, code = said("--fix")
+    assert (found["ruleset"][0], code) == ("missing", 1)
+    assert "not accessible" in found["ruleset"][1]
+
+
+def test_who_may_bypass_is_not_asked_of_whom_it_is_not_shown_to(fresh, said, monkeypatch):
+    said("--fix")
+    monkeypatch.setenv("GITHUB_TOKEN", "person")
+    assert said()[0]["ruleset"][0] == "ok"
+
+
+def test_elsewhere_than_in_a_project_it_says_so(fresh, monkeypatch, capsys, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(Mistake, match="in the project's folder"):
+        doctor.doctor()
+
+
+def test_a_token_that_may_only_read_is_missing(fresh, said, monkeypatch):
+    monkeypatch.setenv("GITHUB_TOKEN", "read")
+    assert said()[0]["token"][0] == "missing"
+
+
+def test_a_bad_token_asks_nothing_more(fresh, said, monkeypatch, github):
+    monkeypatch.setenv("GITHUB_TOKEN", "old")
+    found, _ = said()
+    assert "401" in found["token"][1]
+    assert found["ruleset"] == ("unknown", "asked once the token is usable")
+    assert len(github.state["requests"]) == 1
+
+
+def test_no_token_is_missing(fresh, said, monkeypatch, tmp_path):
+    monkeypatch.delenv("GITHUB_TOKEN")
+    gh = tmp_path / "bin/gh"
+    write(tmp_path, {"bin/gh": "#!/bin/sh\nexit 1\n"})
+    gh.chmod(0o755)
+    monkeypatch.setenv("PATH", str(gh.parent), prepend=":")
+    found, code = said()
+    assert (found["token"][0], code) == ("missing", 1)
+    assert "gh auth login" in found["token"][1]
+
+
+def test_a_forge_that_is_down_is_unknown(fresh, said, github):
+    github.fail("", 503, "Unavailable")
+    found, _ = said()
+    assert found["token"][0] == "unknown"
+    assert "does not answer" in found["token"][1]
+    assert found["uv.lock"][0] == "missing"
+
+
+def test_a_forge_without_rulesets_is_unknown(fresh, said, github):
+    github.fail("/rulesets", 404, "Not Found")
+    github.fail("/codeowners", 404, "Not Found")
+    found, _ = said("--fix")
+    assert (found["ruleset"][0], found["owners"][0]) == ("unknown", "unknown")
+    assert found["labels"][0] == "ok"
+
+
+def test_a_workflow_that_fell_asleep_is_switched_on(fresh, said, github):
+    github.state["workflows"][0]["state"] = "disabled_inactivity"
+    found, _ = said()
+    assert found["workflows"][0] == "missing"
+    assert "60 quiet days: check.yml" in found["workflows"][1]
+    said("--fix")
+    assert github.state["workflows"][0]["state"] == "active"
+
+
+def test_a_workflow_that_a_person_switched_off_stays_off(fresh, said, github):
+    github.state["workflows"][0]["state"] = "disabled_manually"
+    found, _ = said("--fix")
+    assert found["workflows"][0] == "missing"
+    assert github.state["workflows"][0]["state"] == "disabled_manually"
+
+
+def test_a_workflow_that_was_not_pushed_is_named(fresh, said):
+    write(fresh, {".github/workflows/new.yml": "jobs: {}\n"})
+    assert "not on the forge: .github/workflows/new.yml" in said()[0]["workflows"][1]
+
+
+def test_an_owner_that_is_none_is_named(fresh, said, github):
+    github.state["codeowners_errors"].append({"line": 3, "message": "Unknown owner: @acme\n"})
+    found, _ = said()
+    assert found["owners"] == (
+        "missing",
+        "line 3: Unknown owner: @acme: edit .github/CODEOWNERS",
+    )
+
+
+def test_a_cloud_needs_its_variables(fresh, github):
+    there = connect()
+    settings = Settings(there, lambda name: doctor.needed(name, "azure://models"), False)
+    assert settings.variables().words.startswith("AZURE_CLIENT_ID: gh variable set NAME")
+    github.state["variables"].append("AZURE_CLIENT_ID")
+    assert settings.variables().state == "ok"
+
+
+def test_a_registry_that_is_none_is_missing(fresh, said, images, monkeypatch):
+    images.RequestHandlerClass.status = 500
+    assert "HTTP 500" in said()[0]["registry"][1]
+    images.RequestHandlerClass.status = 200
+    assert said()[0]["registry"][0] == "ok"
+    monkeypatch.setenv("REGISTRY", "127.0.0.1:9/acme")
+    assert said()[0]["registry"][0] == "missing"
+
+
+def test_a_store_that_is_gone_is_missing(fresh, said):
+    shutil.rmtree("store")
+    assert said()[0]["store"][0] == "missing"
+    config = Path(".dvc/config").read_text()
+    Path(".dvc/config").write_text(config.replace("remote = store", "autostage = true"))
+    assert "none is configured" in said()[0]["store"][1]
+
+
+def test_hooks_are_not_asked_for_in_ci(fresh, said, monkeypatch):
+    monkeypatch.setenv("CI", "true")
+    assert "hooks" not in said()[0]
+
+
+def test_a_ruleset_that_is_no_json_is_unknown(fresh, said):
+    Path(RULESET).write_text("{")
+    assert said()[0]["ruleset"][0] == "unknown"
+
+
+def test_main_requires_the_jobs_that_the_check_has():
+    rules = {one["type"]: one for one in json.loads((TEMPLATE / RULESET).read_text())["rules"]}
+    required = rules["required_status_checks"]["parameters"]["required_status_checks"]
+    workflow = yaml.safe_load((TEMPLATE / ".github/workflows/check.yml").read_text())
+    names = {job.get("name", key) for key, job in workflow["jobs"].items()}
+    assert {one["context"] for one in required} == {"check", "pipeline", "gate"} <= names
+    assert "pull_request" in workflow[True]
+    assert {"deletion", "non_fast_forward", "pull_request"} <= set(rules)
+    assert rules["pull_request"]["parameters"]["require_code_owner_review"]
+
+
+def test_every_job_that_may_write_is_explained():
+    page = (TEMPLATE / "docs/github.md").read_text("utf-8")
+    rows = [[cell.strip() for cell in line.split("|")[1:4]] for line in page.splitlines()]
+    explained = {(row[0], row[1]): row[2].split(", ") for row in rows if len(row) == 3}
+    for path in (TEMPLATE / ".github/workflows").glob("*.yml"):
+        for name, job in yaml.safe_load(path.read_text("utf-8"))["jobs"].items():
+            rights = {key for key, value in job["permissions"].items() if value == "write"}
+            if rights:
+                assert set(explained[path.stem, name]) == rights, (path.name, name)
+
+
+def test_production_and_the_rules_have_an_owner():
+    lines = (TEMPLATE / ".github/CODEOWNERS").read_text().splitlines()
+    owned = {line.split()[0] for line in lines if line and line[0] != "#"}
+    assert {"/deploy/production/", "/.github/CODEOWNERS", "/.github/rulesets/"} <= owned
+    for path in owned:
+        assert (TEMPLATE / path.lstrip("/")).exists(), path
+
+
+def test_every_label_that_a_workflow_gives_is_found(fresh, tmp_path):
+    texts = ["LABELS: a,b", 'LABELS: "c, d"', "run: make propose LABELS=e", "LABELS: ${{ x }}"]
+    write(fresh, {".github/workflows/check.yml": "\n".join(f"# {text}" for text in texts)})
+    settings = Settings(connect(), lambda _: False, False)
+    assert settings.names("labels") == ["a", "b", "c", "d", "e"]
+
+
+@pytest.mark.parametrize(
+    ("found", "wanted", "equal"),
+    [
+        ({"a": 1, "b": 2}, {"a": 1}, True),
+        ({"a": 1}, {"a": 1, "b": 2}, False),
+        ([{"x": 2, "y": 0}, {"x": 1}], [{"x": 1}, {"x": 2}], True),
+        ([1, 2], [1], False),
+        ("a", {"a": 1}, False),
+    ],
+)
+def test_a_forge_may_add_keys_and_no_entries(found, wanted, equal):
+    assert holds(found, wanted) is equal
+
+
+def test_a_missing_ruleset_file_is_a_mistake(fresh):
+    Path(RULESET).unlink()
+    with pytest.raises(Mistake, match="cannot be read"):
+        Settings(connect(), lambda _: False, False).ruleset()

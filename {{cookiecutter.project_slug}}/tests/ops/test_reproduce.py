@@ -1,0 +1,189 @@
+"""With a run of DVC replaced by the stages themselves; the workflows' tests use DVC."""
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from made_project import TEMPLATE
+
+from ml.errors import Mistake
+from ops import reproduce, result
+
+LOCK, RAW = Path("dvc.lock"), Path("data/raw.parquet")
+
+
+def pointer(md5):
+    return f"outs:\n- md5: '{md5}'\n  size: 1\n  hash: md5\n  path: raw.parquet\n"
+
+
+@pytest.fixture
+def ran(project, monkeypatch):
+    """The DVC commands that were given; `repro` runs the stages."""
+    commands = []
+
+    def dvc(*command):
+        commands.append(command[0])
+        if command[0] == "repro":
+            project.run()
+        return True
+
+    monkeypatch.setattr(reproduce, "dvc", dvc)
+    shutil.copytree(TEMPLATE / "src", "src", ignore=shutil.ignore_patterns("__pycache__"))
+    Path("data/raw.parquet.dvc").write_text(pointer(project.entry(RAW)["md5"]))
+    project.lock()
+    project.commit("Add the code")
+    project.git("switch", "--quiet", "--create", "change")
+    return commands
+
+
+def report():
+    return result.REPORT.read_text(encoding="utf-8")
+
+
+def test_nothing_that_matters_changed_and_nothing_runs(project, ran, capsys):
+    Path("notes.md").write_text("words")
+    project.commit()
+    reproduce.reproduce()
+    assert ran == ["pull"]
+    assert "nothing ran; the gate passes" in capsys.readouterr().out
+    assert json.loads(result.VERDICT.read_text())["passed"] is True
+    assert not result.PATCH.exists()
+
+
+def test_a_stale_lock_is_made_anew_and_left_as_a_patch_of_what_is_made(project, ran):
+    project.set("prepare.seed", 5)
+    project.commit()
+    Path("mine.txt").write_text("not committed, not made")
+    reproduce.reproduce()
+    patch = result.PATCH.read_text("utf-8")
+    changed = set(re.findall(r"(?m)^diff --git a/(\S+)", patch))
+    assert {"dvc.lock", "artifacts/metrics.json", "docs/model-card.md"} <= changed
+    assert "mine.txt" not in changed
+    assert "In a fork do it yourself" in report()
+    assert ran == ["pull", "repro", "push"]
+
+
+def test_what_a_branch_trained_is_run_again_and_verified(project, ran, capsys):
+    project.set("prepare.seed", 5)
+    project.run()
+    project.commit()
+    reproduce.reproduce()
+    assert "the same hashes came out again" in capsys.readouterr().out
+    assert not result.PATCH.exists()
+
+
+def test_another_hash_of_the_same_inputs_is_refused_and_kept(project, ran):
+    project.set("prepare.seed", 5)
+    project.run()
+    lock = LOCK.read_text()
+    model = re.search(r"md5: (\w+)\.dir", lock)[1]
+    LOCK.write_text(lock.replace(model, "0" * 32))
+    project.commit()
+    forged = LOCK.read_text()
+    with pytest.raises(Mistake, match=r"artifacts/model is 00000000.*git checkout origin/main"):
+        reproduce.reproduce()
+    assert LOCK.read_text() == forged
+    assert "## ❌ Refused" in report()
+    assert sorted(path.name for path in result.FOLDER.iterdir()) == ["report.md"]
+
+
+def test_a_lock_that_contradicts_itself_is_refused_before_anything_runs(project, ran):
+    lock = LOCK.read_text()
+    test = re.search(r"hash: md5\n +md5: (\w+)\n +path: data/test.parquet|$", lock)[1]
+    test = test or re.search(r"path: data/test.parquet\n +hash: md5\n +md5: (\w+)", lock)[1]
+    LOCK.write_text(lock.replace(test, "e" * 32, 1))
+    project.commit()
+    with pytest.raises(Mistake, match="contradicts itself: "):
+        reproduce.reproduce()
+    assert "repro" not in ran
+
+
+def test_metrics_that_were_edited_are_refused(project, ran):
+    metrics = Path("artifacts/metrics.json")
+    metrics.write_text(metrics.read_text().replace("0.", "0.0", 1))
+    project.commit()
+    with pytest.raises(Mistake, match=r"no input changed: artifacts/metrics\.json"):
+        reproduce.reproduce()
+
+
+def test_a_stale_lock_on_main_itself_is_refused(project, ran):
+    project.git("switch", "--quiet", "main")
+    project.set("prepare.seed", 5)
+    project.commit()
+    with pytest.raises(Mistake, match=r"dvc.lock of main is out of date: prepare \(params"):
+        reproduce.reproduce()
+    assert "repro" not in ran
+
+
+def test_data_that_is_nowhere_is_named(project, ran):
+    Path("data/raw.parquet.dvc").write_text(pointer("0" * 32))
+    RAW.unlink()
+    project.commit()
+    with pytest.raises(Mistake, match=r"no stage makes it: data/raw\.parquet"):
+        reproduce.reproduce()
+
+
+def test_a_failed_stage_leaves_the_lock_as_it_was(project, ran, monkeypatch):
+    project.set("prepare.seed", 5)
+    project.commit()
+    before = LOCK.read_text()
+
+    def fails(*command):
+        if command[0] == "repro":
+            LOCK.write_text("half")
+        return command[0] != "repro"
+
+    monkeypatch.setattr(reproduce, "dvc", fails)
+    with pytest.raises(Mistake, match="a stage failed"):
+        reproduce.reproduce()
+    assert LOCK.read_text() == before
+    assert not result.PATCH.exists()
+
+
+def test_without_a_login_to_the_store_nothing_is_left_to_commit(project, ran, monkeypatch):
+    project.set("prepare.seed", 5)
+    project.commit()
+    inner = reproduce.dvc
+    monkeypatch.setattr(reproduce, "dvc", lambda *words: inner(*words) and words[0] != "push")
+    reproduce.reproduce()
+    assert "No login to the store here" in report()
+    assert not result.PATCH.exists()
+
+
+def conflicting(project):
+    project.set("prepare.seed", 5)
+    project.run()
+    project.commit()
+    project.git("switch", "--quiet", "main")
+    project.set("prepare.test_share", 0.3)
+    project.run()
+    project.commit()
+    project.git("switch", "--quiet", "change")
+
+
+def test_a_conflict_in_what_is_made_is_settled_by_making_it(project, ran):
+    conflicting(project)
+    shutil.rmtree("artifacts/model")
+    with pytest.raises(Exception, match="merge"):
+        project.git("merge", "--quiet", "main")
+    reproduce.settle(["dvc.lock"])
+    assert reproduce.readable(LOCK.read_text())
+    with pytest.raises(Mistake, match=r"settle these first.*: schema\.yaml"):
+        reproduce.settle(["dvc.lock", "schema.yaml"])
+
+
+def test_marks_of_a_conflict_are_no_lock_file():
+    assert not reproduce.readable("<<<<<<< HEAD\nstages:\n=======\n>>>>>>> main\n")
+    assert not reproduce.readable("just words")
+    assert reproduce.readable("schema: '2.0'\nstages: {}\n")
+    assert reproduce.readable(None)
+
+
+def test_a_lock_that_a_merge_wrote_claims_nothing(project, ran):
+    conflicting(project)
+    project.git("merge", "--quiet", "--strategy-option", "ours", "--no-commit", "main")
+    LOCK.write_text(LOCK.read_text().replace("cmd: ml prepare", "cmd:  ml prepare", 1))
+    project.commit("Merge main")
+    assert reproduce.by_merge()

@@ -1,0 +1,84 @@
+from pathlib import Path
+
+import pytest
+from made_project import table
+
+from ops import reproduce, result
+from ops import retrain as module
+from ops.retrain import retrain
+
+EIGHT_DAYS = 8 * 86_400
+
+
+@pytest.fixture
+def given(project, monkeypatch, tmp_path):
+    """A project with a remembered source; what DVC would do is done without it."""
+    calls, output = [], tmp_path / "output"
+
+    def dvc(*command):
+        calls.append(command[0])
+        if command[0] == "repro":
+            project.run()
+        return True
+
+    def data():
+        calls.append("data")
+        table("binary", rows=300, seed=1).to_parquet("data/raw.parquet", index=False)
+
+    monkeypatch.setattr(reproduce, "dvc", dvc)
+    monkeypatch.setattr(module, "data", data)
+    monkeypatch.setenv("GITHUB_OUTPUT", str(output))
+    project.set("data.source", "somewhere.csv")
+    project.set("retrain", {"cooldown_days": 7})
+    project.commit("Remember")
+    return calls, output
+
+
+def test_within_the_cool_down_nothing_happens(given, capsys):
+    retrain()
+    assert given[0] == []
+    assert "the next time is after 7 days" in capsys.readouterr().out
+    assert given[1].read_text() == "changed=false\n"
+    assert "Not retrained" in result.REPORT.read_text("utf-8")
+
+
+def test_after_it_the_data_is_read_again_and_the_model_made(given, monkeypatch):
+    now = module.time.time()
+    monkeypatch.setattr(module.time, "time", lambda: now + EIGHT_DAYS)
+    retrain()
+    assert given[0] == ["pull", "data", "repro", "push"]
+    assert given[1].read_text() == "changed=true\n"
+    assert "diff --git a/dvc.lock" in result.PATCH.read_text("utf-8")
+
+
+def test_a_person_does_not_wait_and_says_why(given):
+    retrain(force=True, reason="drift in `g`\n@everyone")
+    assert "Retrained because: drift in &#96;g&#96; &#64;" in result.REPORT.read_text("utf-8")
+
+
+def test_the_same_data_proposes_nothing(given, monkeypatch):
+    monkeypatch.setattr(module, "data", lambda: None)
+    retrain(force=True)
+    assert given[1].read_text() == "changed=false\n"
+    assert not result.PATCH.exists()
+
+
+def test_without_a_source_there_is_nothing_to_do(given, project, capsys):
+    project.set("data.source", None)
+    retrain(force=True)
+    assert "no source of the data is known" in capsys.readouterr().out
+    assert given[0] == []
+
+
+def test_what_other_branches_changed_does_not_count(given, project, monkeypatch):
+    now = module.time.time()
+    monkeypatch.setattr(module.time, "time", lambda: now + EIGHT_DAYS)
+    assert module.resting(7) == ""
+    assert module.resting(30) != ""
+    assert module.resting(0) == ""
+
+
+def test_outside_of_a_workflow_nobody_is_told(given, monkeypatch):
+    monkeypatch.delenv("GITHUB_OUTPUT")
+    retrain()
+    assert not Path(given[1]).exists()

@@ -1,0 +1,66 @@
+import json
+
+import pytest
+import typer
+
+from ml.errors import Mistake
+from ops import result
+from ops.verdict import verdict
+
+KEPT = {"kind": "minimum", "name": "log_loss", "passed": True, "value": 0.1, "limit": 0.5}
+BROKEN = KEPT | {"passed": False, "value": 0.9, "reason": "worse than the limit"}
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result.start()
+
+
+def written(passed, *checks):
+    result.write(result.VERDICT, json.dumps({"passed": passed, "checks": checks}).encode())
+
+
+def test_a_verdict_that_passes_is_shown(capsys):
+    written(True, KEPT)
+    verdict()
+    assert capsys.readouterr().out.endswith("\n\npassed\n")
+
+
+def test_a_verdict_that_refuses_is_the_exit_code(capsys):
+    written(False, KEPT, BROKEN)
+    with pytest.raises(typer.Exit) as stopped:
+        verdict()
+    assert stopped.value.exit_code == 1
+    assert "refused: 1 of 2 checks" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "{}",
+        '{"passed": true, "checks": []}',
+        '{"passed": true, "checks": [{"passed": false}]}',
+        '{"passed": false, "checks": [{"passed": true}]}',
+        '{"passed": true, "checks": [{"passed": "yes"}]}',
+    ],
+)
+def test_what_is_no_whole_verdict_is_refused(text):
+    result.write(result.VERDICT, text.encode())
+    with pytest.raises(Mistake, match="holds no verdict"):
+        verdict()
+
+
+def test_no_verdict_is_refused():
+    with pytest.raises(Mistake, match="holds no verdict"):
+        verdict()
+
+
+def test_a_fork_with_a_lock_file_that_nobody_commits_is_refused():
+    written(True, KEPT)
+    result.write(result.PATCH, b"a patch")
+    verdict()
+    with pytest.raises(Mistake, match="out of date"):
+        verdict(fork=True)
