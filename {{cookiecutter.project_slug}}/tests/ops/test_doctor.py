@@ -309,7 +309,7 @@ def test_main_requires_the_jobs_that_the_check_has():
     required = rules["required_status_checks"]["parameters"]["required_status_checks"]
     workflow = yaml.safe_load((TEMPLATE / ".github/workflows/check.yml").read_text())
     names = {job.get("name", key) for key, job in workflow["jobs"].items()}
-    assert {one["context"] for one in required} == {"check", "pipeline", "gate"} <= names
+    assert {one["context"] for one in required} == {"check", "pipeline", "gate", "report"} <= names
     assert "pull_request" in workflow[True]
     assert {"deletion", "non_fast_forward", "pull_request"} <= set(rules)
     assert rules["pull_request"]["parameters"]["require_code_owner_review"]

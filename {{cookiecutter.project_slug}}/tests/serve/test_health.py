@@ -23,7 +23,7 @@ def server():
 
     made = HTTPServer(("127.0.0.1", 0), Handler)
     made.status = 200
-    Thread(target=made.serve_forever, daemon=True).start()
+    Thread(target=made.serve_forever, args=(0.02,), daemon=True).start()
     yield made
     made.shutdown()
     made.server_close()
