@@ -159,6 +159,26 @@ def test_a_stage_has_one_name_everywhere():
         assert f"src/ml/stages/{name}.py" in stage["deps"]
 
 
+def reached(path: Path, known: frozenset[Path] = frozenset()) -> frozenset[Path]:
+    """The modules of `ml` that a module imports, and what these import, and so on."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("ml"):
+            for name in (node.module, *(f"{node.module}.{one.name}" for one in node.names)):
+                module = PROJECT / "src" / f"{name.replace('.', '/')}.py"
+                if module.exists() and module not in known:
+                    known = reached(module, known | {module})
+    return known
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_depends_on_the_code_that_it_runs(stage):
+    said = yaml.safe_load((PROJECT / "dvc.yaml").read_text("utf-8"))["stages"][stage]["deps"]
+    own = PROJECT / f"src/ml/stages/{stage}.py"
+    code = {path.relative_to(PROJECT).as_posix() for path in reached(own) | {own}}
+    assert {path for path in said if path.startswith("src/")} == code
+    assert "src/ml/files.py" in code
+
+
 def test_each_command_is_a_module_and_has_a_test():
     sys.path.insert(0, str(PROJECT / "src"))
     try:
