@@ -82,9 +82,9 @@ def test_a_table_becomes_a_model_that_scores_and_nothing_runs_twice(repository, 
 
 
 def test_what_the_store_lacks_is_told_and_tried_again(project, monkeypatch):
+    pipeline.PUSHED.parent.mkdir(parents=True)
     for path in pipeline.VERSIONS:
         path.write_text("1")
-    pipeline.PUSHED.parent.mkdir(parents=True)
     commands = []
 
     def main(command):
@@ -97,6 +97,13 @@ def test_what_the_store_lacks_is_told_and_tried_again(project, monkeypatch):
     pipeline.pipeline()
     pipeline.pipeline()
     assert commands == ["repro", "push", "repro", "push", "repro"]
+    Path("store/files").mkdir(parents=True)  # Somebody cleans or restores the folder.
+    pipeline.pipeline()
+    assert commands[5:] == ["repro", "push"]
+    Path(".dvc/config.local").write_text("another store")
+    pipeline.pipeline()
+    pipeline.pipeline()
+    assert commands[7:] == ["repro", "push", "repro"]
 
 
 def test_force_runs_every_stage(project, monkeypatch):

@@ -8,8 +8,12 @@ import typer
 
 from ml.errors import Mistake
 
-VERSIONS = (Path("dvc.lock"), Path("data/raw.parquet.dvc"))
-PUSHED = Path(".dvc/tmp/pushed")  # the versions that the store is known to have
+# What is in the store, and which store: dvc.lock and the data's hash, the configuration.
+VERSIONS = tuple(
+    map(Path, ("dvc.lock", "data/raw.parquet.dvc", ".dvc/config", ".dvc/config.local"))
+)
+STORE = Path("store")  # where it is a folder
+PUSHED = Path(".dvc/tmp/pushed")  # the digest of the state that the store is known to have
 
 
 def pipeline(
@@ -26,9 +30,18 @@ def pipeline(
             "a stage failed; the reason is above. The last outputs come back by "
             "git checkout HEAD . && dvc checkout"
         )
-    versions = hashlib.sha256(b"".join(path.read_bytes() for path in VERSIONS)).hexdigest()
-    if PUSHED.exists() and PUSHED.read_text() == versions:
+    if PUSHED.exists() and PUSHED.read_text() == state():
         return
     if main(["push"]) != 0:
         raise Mistake("the outputs are not in the store; the reason is above. Then: make pipeline")
-    PUSHED.write_text(versions)
+    PUSHED.write_text(state())
+
+
+def state() -> str:
+    """A digest of what the store should have, where it is, and what is seen of it here."""
+    found = hashlib.sha256()
+    for path in VERSIONS:
+        found.update(path.read_bytes() if path.exists() else b"")
+    for path in sorted(STORE.rglob("*")):
+        found.update(path.as_posix().encode())
+    return found.hexdigest()
