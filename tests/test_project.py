@@ -202,6 +202,19 @@ def test_hostile_values_reach_no_shell(copy, tmp_path):
     assert not list(copy.rglob("owned"))
 
 
+def test_the_branch_of_a_report_is_data_never_shell(copy):
+    make("report", copy, BASE='x"; touch owned; "`touch owned`', OUTPUT="artifacts/report.md")
+    assert (copy / "artifacts/report.md").exists()
+    assert not list(copy.rglob("owned"))
+
+
+def test_ci_refuses_a_lock_file_that_is_not_that_of_pyproject(copy):
+    before = (copy / "uv.lock").read_bytes()
+    edit(copy / "pyproject.toml", '  "tqdm>=4.66,<5",\n', "")
+    assert "needs to be updated" in make("show", copy, fails=True, CI="true")
+    assert (copy / "uv.lock").read_bytes() == before
+
+
 def test_help_names_every_target(copy):
     said = make("help", copy)
     for target in re.findall(r"^([a-z]+):.*##", (copy / "Makefile").read_text("utf-8"), re.M):
