@@ -1,6 +1,7 @@
 """What Git and the store know of a commit."""
 
 import hashlib
+import re
 import subprocess
 from functools import lru_cache
 from pathlib import Path
@@ -14,6 +15,7 @@ from ml.files import replacing
 LOCK = "dvc.lock"
 # What commands write and commit: a person edits none of it.
 MADE = (LOCK, "artifacts/", "store/", "docs/model-card.md", "docs/data-sheet.md")
+SHA = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 
 
 class Commit(NamedTuple):
@@ -64,12 +66,22 @@ def head() -> str:
 
 
 def fork(base: str) -> str | None:
-    """Where HEAD left the branch `base`, or the remote's; None if there is no such branch."""
-    for name in (base, f"origin/{base}"):
-        if sha := commit(name):
-            found = git("merge-base", "HEAD", sha)
-            return found.strip() if found else sha
-    return None
+    """Where HEAD left a branch, here or of the remote, or a whole sha; None if there is none."""
+    here, remote = f"refs/heads/{base}", f"refs/remotes/origin/{base}"
+    sha = commit(base) if SHA.fullmatch(base) else head_of(here) or head_of(remote)
+    if sha is None:
+        return None
+    found = git("merge-base", "HEAD", sha)
+    return found.strip() if found else sha
+
+
+def head_of(branch: str) -> str | None:
+    """The sha of a branch by its full name, refs/…; None if there is none.
+
+    Of any other name Git would take a tag first, which whoever may push can make.
+    """
+    found = git("show-ref", "--verify", "--hash", "--", branch)
+    return found.strip() if found else None
 
 
 def text(commit: str, path: str) -> str | None:
@@ -161,7 +173,7 @@ def _gone(error: BaseException | None) -> bool:
 def mainline() -> str:
     """The sha of main: the remote's, as it was fetched last, where there is one."""
     for name in ("refs/remotes/origin/main", "refs/heads/main"):
-        if found := commit(name):
+        if found := head_of(name):
             return found
     raise Mistake("there is no branch main here: git fetch origin main, or git branch main")
 

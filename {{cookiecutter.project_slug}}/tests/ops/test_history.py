@@ -104,6 +104,22 @@ def test_fork_is_where_the_branch_left(project):
     project.git("checkout", "--quiet", "branch")
     assert history.fork("main") == start
     assert history.fork("nowhere") is None
+    assert history.fork(start) == start
+
+
+def test_a_tag_with_the_name_of_a_branch_is_not_taken_for_it(project):
+    start = history.head()
+    project.git("checkout", "--quiet", "-b", "branch")
+    forged = project.commit("Here")
+    for name in ("main", "origin/main", "heads/main", "refs/heads/main", "nowhere", start[:7]):
+        project.git("update-ref", f"refs/tags/{name}", forged)
+    assert history.fork("main") == start
+    assert history.mainline() == start
+    assert history.fork("nowhere") is None
+    assert history.fork(start[:7]) is None
+    project.git("update-ref", "refs/remotes/origin/main", start)
+    project.git("branch", "--delete", "--force", "main")
+    assert history.fork("main") == start
 
 
 def test_main_is_the_remotes_where_there_is_one(project):
