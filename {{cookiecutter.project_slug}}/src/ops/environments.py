@@ -93,9 +93,15 @@ def write(environment: str, release: Release | None) -> None:
 
 
 def champion() -> str | None:
-    """The commit that production runs, else staging; None before the first release."""
+    """The commit that production runs, else staging, by main; None before the first release.
+
+    What a branch writes into the files changes nothing: it would choose its own judge.
+    """
+    if history.commit("HEAD") is None:
+        return None
+    main = history.mainline()
     for environment in (PRODUCTION, STAGING):
-        if found := read(environment, "HEAD"):
+        if found := read(environment, main):
             return found.commit
     return None
 

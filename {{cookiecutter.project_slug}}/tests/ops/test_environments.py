@@ -107,11 +107,31 @@ def test_the_champion_is_productions_commit_else_stagings(project):
     assert environments.champion() == "1" * 40
 
 
+@pytest.mark.parametrize("found", [EMPTY, GOOD, "IMAGE=mine\n", None])
+def test_a_branch_does_not_choose_its_champion(project, found):
+    for environment in environments.ENVIRONMENTS:
+        project.release("1" * 40, environment)
+    project.commit("Release")
+    project.git("switch", "--quiet", "--create", "branch")
+    for path in (STAGING, PRODUCTION):
+        path.unlink() if found is None else path.write_text(found)
+    project.commit("No champion, please")
+    assert environments.champion() == "1" * 40
+
+
+def test_without_main_nobody_knows_the_champion_and_before_a_commit_there_is_none(project):
+    project.git("branch", "--move", "trunk")
+    with pytest.raises(Mistake, match="no branch main here"):
+        environments.champion()
+    project.git("switch", "--quiet", "--orphan", "new")
+    assert environments.champion() is None
+
+
 def test_a_file_of_a_commit_that_is_not_in_form_is_named(project):
     STAGING.parent.mkdir(parents=True)
     STAGING.write_text("# nothing yet\n" + EMPTY)
     project.commit()
-    with pytest.raises(Mistake, match=r"deploy/staging/release\.env of HEAD: must be"):
+    with pytest.raises(Mistake, match=r"deploy/staging/release\.env of [0-9a-f]{7}: must be"):
         environments.champion()
 
 
@@ -130,6 +150,11 @@ def released(project):
 
 def test_what_was_released_and_promoted_has_no_problems(released):
     assert problems() == []
+
+
+def test_an_emptied_file_is_no_problem_as_nothing_runs_by_it(released):
+    """`git revert` of a first release empties it; the champion is what main says anyway."""
+    released.git("switch", "--quiet", "--create", "branch")
     for path in (STAGING, PRODUCTION):
         path.write_text(EMPTY)
     assert problems() == []

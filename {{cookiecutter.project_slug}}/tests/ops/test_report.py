@@ -75,9 +75,9 @@ def test_a_base_without_a_model_is_not_comparable(project):
 
 def test_a_champion_of_its_own_gets_a_table(project):
     start = history.head()
-    branch(project)
     project.release(start, "production")
     project.commit("Release")
+    branch(project)
     text = written("branch")
     assert "### Against the champion" in text
     assert f"The champion, `{start[:7]}`, has 0.141" in text
