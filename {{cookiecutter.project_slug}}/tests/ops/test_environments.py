@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -201,6 +202,41 @@ def test_hashes_of_another_commit_are_a_problem(released, name):
     (problem,) = problems()
     assert f"staging/release.env: {name} is not the one in dvc.lock of" in problem
     assert problem.endswith(value)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        (
+            "evil.example.com/bees",
+            r"evil.example.com/bees, .* of localhost:5000/bees: REGISTRY=evil",
+        ),
+        ("localhost:5000/other", "localhost:5000/other, and this project's are of .*/bees$"),
+        ("localhost:5000/bees/bees", ".*: REGISTRY=localhost:5000/bees, if"),
+        ("bees", "bees, and this project's are of localhost:5000/bees$"),
+    ],
+)
+def test_an_image_of_another_name_is_a_problem_committed_or_not(released, name, said):
+    other = IMAGE.replace("localhost:5000/bees", name)
+    STAGING.write_text(STAGING.read_text().replace(IMAGE, other))
+    for subject in ("By hand", "Something else"):
+        (problem,) = problems()
+        assert re.search(f"^deploy/staging/release.env: IMAGE is of {said}", problem)
+        released.commit(subject)
+    released.git("switch", "--quiet", "--create", "branch")
+    PRODUCTION.write_text(STAGING.read_text())
+    released.commit("Promote by hand")
+    assert [problem.split(":")[0] for problem in problems()] == [str(PRODUCTION)]
+
+
+def test_after_a_move_to_another_registry_what_main_runs_stays(released, monkeypatch):
+    monkeypatch.setenv("REGISTRY", "ghcr.io/acme")
+    assert len(problems()) == 2
+    released.git("switch", "--quiet", "--create", "branch")
+    released.commit("Move")
+    assert problems() == []
+    STAGING.write_text(STAGING.read_text().replace("localhost:5000", "ghcr.io/acme"))
+    assert problems() == []
 
 
 def test_production_must_be_what_staging_has_had(released):
