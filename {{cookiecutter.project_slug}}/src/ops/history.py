@@ -1,8 +1,10 @@
 """What Git and the store know of a commit."""
 
 import hashlib
+import json
 import re
 import subprocess
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -149,12 +151,17 @@ def _files(project: Path, commit: str) -> Any:
 def fetch(commit: str, path: str, into: Path) -> Path | None:
     """An output of a commit, a file or a folder, copied to the folder `into`.
 
-    It comes from the cache or from the store; None if neither has it.
+    It comes from the cache or from the store; None if neither has it. DVC takes an object for
+    what its name says, so what it holds is compared with dvc.lock of the commit.
     """
-    target = into / Path(path).name
+    target, known = into / Path(path).name, lock(commit)
+    wanted = known.hash(Path(path)) if known else None
     try:
         with replacing(target) as part:
             _files(Path.cwd(), commit).get(path, str(part), recursive=True)
+            check_content(f"{path} of {commit[:7]}", part, wanted)
+    except Mistake:
+        raise
     except Exception as error:
         if _gone(error):
             return None
@@ -163,11 +170,39 @@ def fetch(commit: str, path: str, into: Path) -> Path | None:
     return target
 
 
+def check_content(name: str, path: Path, wanted: str | None) -> None:
+    """Refuse a file or folder that holds something else than its MD5 says, if it has one."""
+    if wanted and content(path) != wanted:
+        raise Mistake(
+            f"{name}: the store holds another content than its name says: {content(path)}, not "
+            f"{wanted}. Delete that object, and `dvc push` it from where it is right"
+        )
+
+
 def _gone(error: BaseException | None) -> bool:
     # DVC wraps the reason; another one, such as a store out of reach, is no missing object.
     return isinstance(error, FileNotFoundError) or (
         error is not None and _gone(error.__cause__ or error.__context__)
     )
+
+
+def content(path: Path) -> str:
+    """The MD5 that DVC gives to what a file or a folder holds."""
+    if path.is_dir():
+        files = (file for file in path.rglob("*") if file.is_file())
+        return digest({file.relative_to(path).as_posix(): file.read_bytes() for file in files})
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+
+
+def digest(files: Mapping[str, bytes]) -> str:
+    """The MD5 that DVC gives to a folder of these files, by their paths in it."""
+    listing = [
+        {"md5": hashlib.md5(files[path], usedforsecurity=False).hexdigest(), "relpath": path}
+        for path in sorted(files, key=lambda path: path.split("/"))
+    ]
+    text = json.dumps(listing).encode()
+    return hashlib.md5(text, usedforsecurity=False).hexdigest() + ".dir"
 
 
 def mainline() -> str:

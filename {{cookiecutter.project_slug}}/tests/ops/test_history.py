@@ -1,3 +1,4 @@
+import json
 import shutil
 from pathlib import Path
 
@@ -85,6 +86,21 @@ def test_fetch_reads_the_store_where_the_cache_is_empty_and_it_was_moved(tmp_pat
     config = Path(".dvc/config").read_text().replace("remote = elsewhere", "remote = store")
     Path(".dvc/config").write_text(config)
     assert history.fetch(old, "artifacts/model", tmp_path) is not None
+
+
+@pytest.mark.usefixtures("project")
+@pytest.mark.parametrize("path", ["artifacts/model", "data/test.parquet"])
+def test_fetch_of_an_object_that_is_another_one_is_refused_and_leaves_nothing(path, tmp_path):
+    md5 = history.lock("HEAD").hash(Path(path))
+    place = Path(".dvc/cache/files/md5", md5[:2], md5[2:])
+    if md5.endswith(".dir"):
+        md5 = json.loads(place.read_text())[0]["md5"]
+        place = Path(".dvc/cache/files/md5", md5[:2], md5[2:])
+    place.write_bytes(b"forged")
+    into = tmp_path / "into"
+    with pytest.raises(Mistake, match=f"^{path} of HEAD: the store holds another content"):
+        history.fetch("HEAD", path, into)
+    assert list(into.iterdir()) == []
 
 
 @pytest.mark.usefixtures("project")
