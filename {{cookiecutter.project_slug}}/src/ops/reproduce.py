@@ -250,16 +250,23 @@ def judged(base: str, found: Outcome, *more: str) -> bool:
     return verdict is not None and verdict.passed
 
 
+@contextmanager
+def told() -> Iterator[None]:
+    """If the block fails, the report says why, and nothing else is in result/."""
+    try:
+        yield
+    except Mistake as mistake:
+        result.start()
+        result.write(result.REPORT, report.failure(str(mistake)).encode())
+        raise
+
+
 def reproduce(
     base: Annotated[str, typer.Option(help="The branch that this one goes to.")] = "main",
 ) -> None:
     """Make dvc.lock current, or refuse it; leave the changes and the verdict in result/."""
     result.start()
-    try:
+    with told():
         found = outcome(base)
         passed = judged(base, found)
-    except Mistake as mistake:
-        result.start()
-        result.write(result.REPORT, report.failure(str(mistake)).encode())
-        raise
     print(f"{SAYS[found]}; the gate {'passes' if passed else 'refuses'}: {result.REPORT}")
