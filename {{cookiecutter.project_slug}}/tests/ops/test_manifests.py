@@ -35,6 +35,7 @@ def folder(tmp_path, monkeypatch):
     for path in (tmp_path / "deploy").glob("*/release.env"):
         path.write_text("IMAGE=\nCOMMIT=\nMODEL=\nDATA=\n", "utf-8")
     monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("REGISTRY", raising=False)
     return tmp_path / "deploy"
 
 
