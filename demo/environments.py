@@ -37,6 +37,7 @@ class Processes:
     def __init__(self, story: Story, why: str) -> None:
         """Say why there are no images."""
         self.story, self.running = story, dict[str, subprocess.Popen[bytes]]()
+        self.story.environment["REGISTRY"] = "process"  # what their names begin with
         print(f"  # {why}: the same server runs as a process, and the hash of the commit's files")
         print("  # stands for the image that would be built from it; OFFLINE=1 trusts it")
 

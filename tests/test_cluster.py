@@ -231,11 +231,15 @@ def told(controller: Controller, **figures: object) -> None:
     )
 
 
+def registry() -> dict[str, str]:
+    """Where this project's images are, for the commands that name one."""
+    return {"REGISTRY": os.environ.get("TEST_REGISTRY", "localhost:5000")}
+
+
 def released(project: Path) -> dict[str, str]:
     """The values of a release of HEAD to staging, its image built and pushed; committed."""
-    registry = {"REGISTRY": os.environ.get("TEST_REGISTRY", "localhost:5000")}
     for target in ("image", "push", "release"):
-        run("make", target, cwd=project, **registry)
+        run("make", target, cwd=project, **registry())
     text = (project / "deploy/staging/release.env").read_text("utf-8")
     commit(project, "Release to staging")
     return dict(line.split("=", 1) for line in text.splitlines())
@@ -366,7 +370,7 @@ def test_a_commit_rolls_and_a_revert_rolls_back_without_a_failed_request(deploye
     ):
         deployed.write("staging", deployed.second, "Release")
         there = deployed.answers("staging", deployed.second)
-        run("make", "promote", cwd=deployed.project)
+        run("make", "promote", cwd=deployed.project, **registry())
         commit(deployed.project, "Promote")
         deployed.push()
         promoted = deployed.answers("production", deployed.second)

@@ -13,6 +13,9 @@ from ml.errors import Mistake
 from ops import history
 
 DATA = Path("artifacts/data.json")
+# Sections of params.yaml, and keys of schema.yaml, which decide what is judged and how.
+GUARDS = ("gate", "prepare", "data", "validate")
+RULES = ("task", "target", "time", "slices", "left_out")
 
 
 class Change(NamedTuple):
@@ -49,21 +52,32 @@ def loaded(text: str | None) -> Any:
 
 
 def parameters(base: str) -> list[Change]:
-    """The parameters that differ."""
+    """The parameters that differ, those that guard first."""
     before = loaded(history.text(base, params.PARAMS.as_posix()))
-    return differing(flat(before), flat(params.read(params.PARAMS)))
+    found = differing(flat(before), flat(params.read(params.PARAMS)))
+    return sorted(found, key=lambda change: not guards(change))
 
 
 def contract(base: str) -> list[Change]:
-    """The columns and rules of schema.yaml that differ."""
+    """The columns and rules of schema.yaml that differ, columns last."""
     before = loaded(history.text(base, schema.SCHEMA.as_posix()))
     now = params.read(schema.SCHEMA)
-    return differing(_rules(before), _rules(now))
+    return sorted(differing(_rules(before), _rules(now)), key=lambda change: not guards(change))
+
+
+def guards(change: Change) -> bool:
+    """Whether it may loosen a judgement or choose what is judged by, so that it is never cut."""
+    return change.name.split(".")[0] in (*GUARDS, *RULES)
 
 
 def _rules(document: Mapping[str, Any]) -> dict[str, Any]:
     columns = {f"column {name}": rule for name, rule in (document.get("columns") or {}).items()}
     return {key: value for key, value in document.items() if key != "columns"} | columns
+
+
+def kept(found: list[Change], most: int) -> list[Change]:
+    """The changes to show where there is room for `most`: those that guard are first, and all."""
+    return found[: max(most, sum(map(guards, found)))]
 
 
 def profiles(base: str) -> tuple[dict[str, Any], dict[str, Any]]:

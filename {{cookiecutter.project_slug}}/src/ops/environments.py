@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ml.errors import Mistake
 from ml.files import replacing
-from ops import history
+from ops import engine, history
 
 STAGING, PRODUCTION = ENVIRONMENTS = ("staging", "production")
 NAMES = ("IMAGE", "COMMIT", "MODEL", "DATA")
@@ -93,9 +93,15 @@ def write(environment: str, release: Release | None) -> None:
 
 
 def champion() -> str | None:
-    """The commit that production runs, else staging; None before the first release."""
+    """The commit that production runs, else staging, by main; None before the first release.
+
+    What a branch writes into the files changes nothing: it would choose its own judge.
+    """
+    if history.commit("HEAD") is None:
+        return None
+    main = history.mainline()
     for environment in (PRODUCTION, STAGING):
-        if found := read(environment, "HEAD"):
+        if found := read(environment, main):
             return found.commit
     return None
 
@@ -105,12 +111,24 @@ def problems() -> list[str]:
     return [
         f"{path(environment)}: {problem}"
         for environment in ENVIRONMENTS
-        for problem in broken(environment, stored(environment))
+        for found in [stored(environment)]
+        for problem in broken(environment, found, moved=inherited(environment, found))
     ]
 
 
-def broken(environment: str, found: str | None) -> list[str]:
-    """What is wrong with a text as the file of an environment."""
+def inherited(environment: str, found: str | None) -> bool:
+    """Whether a branch has the file as it was where it left main, which was judged there."""
+    if found in (None, EMPTY):
+        return False
+    start = history.fork("main")
+    return start not in (None, history.commit("HEAD")) and stored(environment, start) == found
+
+
+def broken(environment: str, found: str | None, moved: bool = False) -> list[str]:
+    """What is wrong with a text as the file of an environment.
+
+    `moved`: its image may be of another name, as after a move to another registry.
+    """
     if found is None:
         return ["is not there: git restore it"]
     try:
@@ -120,10 +138,23 @@ def broken(environment: str, found: str | None) -> list[str]:
     if release is None:
         return []
     unproven = environment == PRODUCTION and not ran(STAGING, found)
+    other = "" if moved else foreign(release.image)
     return [
+        *([other] if other else []),
         *_mismatches(release),
         *(["is not, line for line, what staging has had on main"] if unproven else []),
     ]
+
+
+def foreign(image: str) -> str:
+    """Why an image is none of this project's, and what to do; "" if it is one."""
+    name, own = image.partition("@")[0], engine.repository()
+    if name == own:
+        return ""
+    owner, _, last = name.rpartition("/")
+    way = owner and last == own.rpartition("/")[2]
+    told = f"IMAGE is of {name}, and this project's are of {own}"
+    return f"{told}: REGISTRY={owner}, if it was pushed there" if way else told
 
 
 def _mismatches(release: Release) -> Iterable[str]:
@@ -160,9 +191,9 @@ def check_unedited(environment: str) -> None:
         )
 
 
-def check_sound(environment: str) -> None:
-    """Refuse a file that contradicts the history."""
-    if found := broken(environment, stored(environment)):
+def check_sound(environment: str, moved: bool = False) -> None:
+    """Refuse a file that contradicts the history; `moved` as for `broken`."""
+    if found := broken(environment, stored(environment), moved):
         check_unedited(environment)
         raise Mistake(
             f"{path(environment)}: {found[0]}.\nSomebody edited it by hand: "

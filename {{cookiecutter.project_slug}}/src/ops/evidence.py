@@ -1,6 +1,5 @@
 """What a commit left behind to be judged by: its test set, predictions, metrics and slices."""
 
-import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,11 +88,17 @@ def _json(path: Path) -> Any:
 def changed(lock: history.Lock) -> list[str]:
     """Files and sections of params.yaml that are not those that dvc.lock was made from.
 
-    A file that is not here, such as raw data that nobody pulled, is not counted.
+    A file that is not here, such as raw data that nobody pulled, is not counted. The folder of the
+    model is compared too: DVC trusts what the store calls by its hash.
     """
     now = params.read(params.PARAMS) or {}
-    files = history.hashes(lock.stages).items()
-    found = [path for path, md5 in files if Path(path).is_file() and md5 != _md5(path)]
+    places = {Path(path): md5 for path, md5 in history.hashes(lock.stages).items()}
+    found = [
+        path.as_posix()
+        for path, md5 in places.items()
+        if (path.is_file() or (path == model.FOLDER and path.is_dir()))
+        and md5 != history.content(path)
+    ]
     sections = {
         name: value
         for stage in lock.stages.values()
@@ -102,8 +107,3 @@ def changed(lock: history.Lock) -> list[str]:
     return found + [
         f"{params.PARAMS}: {name}" for name, old in sections.items() if now.get(name) != old
     ]
-
-
-def _md5(path: str) -> str:
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()

@@ -1,7 +1,10 @@
 """What Git and the store know of a commit."""
 
 import hashlib
+import json
+import re
 import subprocess
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,6 +17,7 @@ from ml.files import replacing
 LOCK = "dvc.lock"
 # What commands write and commit: a person edits none of it.
 MADE = (LOCK, "artifacts/", "store/", "docs/model-card.md", "docs/data-sheet.md")
+SHA = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 
 
 class Commit(NamedTuple):
@@ -64,12 +68,22 @@ def head() -> str:
 
 
 def fork(base: str) -> str | None:
-    """Where HEAD left the branch `base`, or the remote's; None if there is no such branch."""
-    for name in (base, f"origin/{base}"):
-        if sha := commit(name):
-            found = git("merge-base", "HEAD", sha)
-            return found.strip() if found else sha
-    return None
+    """Where HEAD left a branch, here or of the remote, or a whole sha; None if there is none."""
+    here, remote = f"refs/heads/{base}", f"refs/remotes/origin/{base}"
+    sha = commit(base) if SHA.fullmatch(base) else head_of(here) or head_of(remote)
+    if sha is None:
+        return None
+    found = git("merge-base", "HEAD", sha)
+    return found.strip() if found else sha
+
+
+def head_of(branch: str) -> str | None:
+    """The sha of a branch by its full name, refs/…; None if there is none.
+
+    Of any other name Git would take a tag first, which whoever may push can make.
+    """
+    found = git("show-ref", "--verify", "--hash", "--", branch)
+    return found.strip() if found else None
 
 
 def text(commit: str, path: str) -> str | None:
@@ -137,18 +151,32 @@ def _files(project: Path, commit: str) -> Any:
 def fetch(commit: str, path: str, into: Path) -> Path | None:
     """An output of a commit, a file or a folder, copied to the folder `into`.
 
-    It comes from the cache or from the store; None if neither has it.
+    It comes from the cache or from the store; None if neither has it. DVC takes an object for
+    what its name says, so what it holds is compared with dvc.lock of the commit.
     """
-    target = into / Path(path).name
+    target, known = into / Path(path).name, lock(commit)
+    wanted = known.hash(Path(path)) if known else None
     try:
         with replacing(target) as part:
             _files(Path.cwd(), commit).get(path, str(part), recursive=True)
+            check_content(f"{path} of {commit[:7]}", part, wanted)
+    except Mistake:
+        raise
     except Exception as error:
         if _gone(error):
             return None
         why = " ".join(str(error).split())[:200]
         raise Mistake(f"{path} of {commit[:7]} cannot be fetched from the store: {why}") from error
     return target
+
+
+def check_content(name: str, path: Path, wanted: str | None) -> None:
+    """Refuse a file or folder that holds something else than its MD5 says, if it has one."""
+    if wanted and content(path) != wanted:
+        raise Mistake(
+            f"{name}: the store holds another content than its name says: {content(path)}, not "
+            f"{wanted}. Delete that object, and `dvc push` it from where it is right"
+        )
 
 
 def _gone(error: BaseException | None) -> bool:
@@ -158,10 +186,29 @@ def _gone(error: BaseException | None) -> bool:
     )
 
 
+def content(path: Path) -> str:
+    """The MD5 that DVC gives to what a file or a folder holds."""
+    if path.is_dir():
+        files = (file for file in path.rglob("*") if file.is_file())
+        return digest({file.relative_to(path).as_posix(): file.read_bytes() for file in files})
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+
+
+def digest(files: Mapping[str, bytes]) -> str:
+    """The MD5 that DVC gives to a folder of these files, by their paths in it."""
+    listing = [
+        {"md5": hashlib.md5(files[path], usedforsecurity=False).hexdigest(), "relpath": path}
+        for path in sorted(files, key=lambda path: path.split("/"))
+    ]
+    text = json.dumps(listing).encode()
+    return hashlib.md5(text, usedforsecurity=False).hexdigest() + ".dir"
+
+
 def mainline() -> str:
     """The sha of main: the remote's, as it was fetched last, where there is one."""
     for name in ("refs/remotes/origin/main", "refs/heads/main"):
-        if found := commit(name):
+        if found := head_of(name):
             return found
     raise Mistake("there is no branch main here: git fetch origin main, or git branch main")
 

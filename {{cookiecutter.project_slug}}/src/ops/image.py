@@ -1,9 +1,7 @@
 """`make image`: the image of what is checked out."""
 
-import hashlib
 import json
 import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
@@ -67,10 +65,9 @@ def facts() -> Facts:
     if not lock.exists():
         raise Mistake(f"{lock} is not there: run `make pipeline`")
     known = history.parsed(lock.read_text("utf-8"))
-    files = {file.relative_to(FOLDER).as_posix(): file for file in FOLDER.rglob("*")}
-    here = digest({name: file.read_bytes() for name, file in files.items() if file.is_file()})
-    if not files:
+    if not any(FOLDER.rglob("*")):
         raise Mistake(f"{FOLDER} is not there: `dvc pull` gets it, `make pipeline` makes it")
+    here = history.content(FOLDER)
     if here != known.model:
         raise Mistake(
             f"{FOLDER} is not the model of {lock}: `dvc checkout {FOLDER}` brings that back, "
@@ -79,16 +76,6 @@ def facts() -> Facts:
     name = engine.repository().rpartition("/")[2]
     source = str(engine.project()["project"]["urls"]["repository"])
     return Facts(name, engine.revision(), here, known.data or "", source)
-
-
-def digest(files: Mapping[str, bytes]) -> str:
-    """The MD5 that DVC gives to a folder of these files, by their paths in it."""
-    listing = [
-        {"md5": hashlib.md5(files[path], usedforsecurity=False).hexdigest(), "relpath": path}
-        for path in sorted(files, key=lambda path: path.split("/"))
-    ]
-    text = json.dumps(listing).encode()
-    return hashlib.md5(text, usedforsecurity=False).hexdigest() + ".dir"
 
 
 def sizes(name: str) -> tuple[int, int]:

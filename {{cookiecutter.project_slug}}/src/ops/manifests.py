@@ -23,7 +23,8 @@ def manifests() -> None:
     found = environments.problems()
     for folder in folders():
         documents = render(folder)
-        wrong = [f"{folder.as_posix()}: {text}" for text in problems(documents)]
+        told = [*problems(documents), *strange(folder.name, documents)]
+        wrong = [f"{folder.as_posix()}: {text}" for text in told]
         print(f"{folder.as_posix()}: {len(documents)} objects, {len(wrong) or 'no'} problems")
         found += wrong
     if found:
@@ -68,6 +69,19 @@ def problems(documents: Sequence[dict[str, Any]]) -> list[str]:
         for text in rule(document)
     ]
     return kinds.problems(documents) + own
+
+
+def strange(environment: str, documents: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """Images of an environment that are not the one of its release.env."""
+    if environment not in environments.ENVIRONMENTS:
+        return
+    line = (environments.stored(environment) or "").partition("\n")[0]
+    released = line.removeprefix("IMAGE=")
+    for document in documents:
+        for container in (one for pod in pods.pods(document) for one in pods.containers(pod)):
+            if not released or container.get("image") != released:
+                where = f"{kinds.name(document)}: container {container.get('name')}"
+                yield f"{where}: image {container.get('image')} is not the one of release.env"
 
 
 def counted(document: dict[str, Any]) -> Iterator[str]:

@@ -47,10 +47,15 @@ def problems(pod: Fields) -> Iterator[str]:
     for volume in pod.get("volumes") or []:
         for kind in sorted(set(volume) - VOLUMES):
             yield f"volume {volume.get('name')}: {kind} is not a volume of a restricted pod"
+    for container in containers(pod):
+        for text in container_problems(pod, container):
+            yield f"container {container.get('name')}: {text}"
+
+
+def containers(pod: Fields) -> Iterator[Fields]:
+    """All that a pod starts, whenever it does."""
     for group in ("initContainers", "containers", "ephemeralContainers"):
-        for container in pod.get(group) or []:
-            for text in container_problems(pod, container):
-                yield f"container {container.get('name')}: {text}"
+        yield from pod.get(group) or []
 
 
 def container_problems(pod: Fields, container: Fields) -> Iterator[str]:

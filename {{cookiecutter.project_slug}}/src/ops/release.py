@@ -22,7 +22,8 @@ def release(
 ) -> None:
     """Write deploy/staging/release.env for HEAD and an image that was built from it."""
     new = proposed(image or pushed(offline))
-    environments.check_sound(STAGING)
+    # What is replaced may be of a registry that the project has left.
+    environments.check_sound(STAGING, moved=True)
     if done := already(new):
         print(done)
         return
@@ -60,6 +61,8 @@ def proposed(image: str) -> Release:
             "then commit"
         )
     new = Release(image, commit, lock.model, lock.data)
+    if other := environments.foreign(image):
+        raise Mistake(other)
     check_clean()
     if not history.merged(commit):
         raise Mistake(

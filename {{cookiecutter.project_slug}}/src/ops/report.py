@@ -1,7 +1,7 @@
 """`make report`: what this commit changes, as the Markdown of a pull request."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import typer
 
@@ -9,7 +9,7 @@ from ml import params
 from ml.files import replacing
 from ml.metrics import HIGHER_IS_BETTER
 from ops import changes, compare, gate, history
-from ops.checks import Check, difference, metric_of
+from ops.checks import Check, Kind, difference, metric_of
 from ops.evidence import METRICS, SLICES, TEST, Evidence, gathered
 from ops.limits import Gate
 from ops.markdown import plain, render
@@ -18,6 +18,9 @@ from ops.rival import Rival, rival
 LIMIT = 60_000  # characters; GitHub takes 65,536 in a comment
 ROWS = (30, 15, 8, 4, 2)  # rows of a table: the first with which the report is short enough
 BARS = 8  # of a chart
+TOO_LONG = (
+    "<!-- report -->\nThe report is too long. Read the diff of params.yaml and schema.yaml.\n"
+)
 
 
 def compared(here: Evidence, other: Rival, p: Gate) -> list[dict[str, Any]]:
@@ -73,7 +76,7 @@ def rival_facts(commit: str | None, here: Evidence, p: Gate) -> dict[str, Any] |
 
 def words(judged: dict[str, Any]) -> str:
     """What a difference and its interval say."""
-    if judged["better"] is None:
+    if judged["better"] is None or judged["low"] is None:
         return "the difference is not known"
     if judged["low"] > 0 or judged["high"] < 0:
         return "this commit is surely " + ("better" if judged["low"] > 0 else "worse")
@@ -148,13 +151,23 @@ def facts(base: str) -> dict[str, Any]:
         "champion": rivals["champion"],
         "higher": HIGHER_IS_BETTER,
         "slices": slices,
+        "lost": lost(fork, verdict) if fork else [],
         "counts": counts(verdict.checks),
         "bars": bars(here, p, rivals),
         "slice_bars": slices[:BARS],
+        "kept": changes.kept,
         "params": changes.parameters(fork) if fork else [],
         "data": data_facts(here, fork),
         "code": changes.folders(fork) if fork else [],
     }
+
+
+def lost(base: str, verdict: gate.Verdict) -> list[str]:
+    """Kinds of checks that the base had, by what it left in Git, and this commit lacks."""
+    limits = (changes.loaded(history.text(base, params.PARAMS.as_posix())) or {}).get("gate") or {}
+    parts = {"slices": changes.loaded(history.text(base, SLICES.as_posix()))}
+    now = {check.kind for check in verdict.checks}
+    return [kind for kind in get_args(Kind) if (limits | parts).get(kind) and kind not in now]
 
 
 def counts(checks: list[Check]) -> dict[str, int]:
@@ -170,7 +183,7 @@ def counts(checks: list[Check]) -> dict[str, int]:
 def written(found: dict[str, Any]) -> str:
     """The report, with tables as long as fit below the limit."""
     texts = (render("report.md.j2", most=most, **found) for most in ROWS)
-    return next((text for text in texts if len(text) < LIMIT), "The report is too long.\n")
+    return next((text for text in texts if len(text) < LIMIT), TOO_LONG)
 
 
 def failure(reason: str) -> str:

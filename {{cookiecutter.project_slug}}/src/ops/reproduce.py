@@ -14,11 +14,12 @@ import yaml
 
 from ml.errors import Mistake, listed
 from ml.files import replacing
-from ops import gate, history, locks, report, result
+from ops import gate, history, locks, report, result, save
 from ops.card import card
 from ops.history import MADE
 
 LOCK = Path(history.LOCK)
+STORE = "store/"
 Outcome = Literal["current", "verified", "made"]
 SAYS = {
     "current": "dvc.lock is current: nothing that matters changed, nothing ran",
@@ -176,12 +177,24 @@ def refuse_edits(changed: dict[str, Any]) -> None:
         raise Mistake(f"not what dvc.lock says, and no input changed: {listed(names)}. {WAY_OUT}")
 
 
+def refuse_objects(start: str | None) -> None:
+    """Refuse objects of a store in Git that were changed, or that are not what their name says."""
+    changes = save.changed(start, "HEAD") if start else []
+    if found := list(save.refused([one for one in changes if one.path.startswith(STORE)])):
+        raise Mistake(
+            f"objects are only added to the store: {listed(found)}. "
+            f"Way out: `git checkout {str(start)[:7]} -- {STORE}`, delete what is of another name "
+            "than its content, then `dvc push`"
+        )
+
+
 def made(there: str | None, claims: bool) -> Outcome:
     """Make again, from the base's lock file, what this commit's says; refuse another claim."""
     before = written()
     with unchanged(before):
         put(there)
-        if not dvc("repro"):
+        # DVC would take what it remembers of an earlier run, and anybody may have written that.
+        if not dvc("repro", "--no-run-cache"):
             raise Mistake(FAILED)
         now = stages(written())
         if found := locks.contradicted(stages(before) if claims else {}, now):
@@ -197,6 +210,7 @@ def outcome(base: str) -> Outcome:
     conflicts = unmerged()
     settle(conflicts)
     start = history.fork(base)
+    refuse_objects(start)
     there = history.text(start, history.LOCK) if start else written()
     whole = readable(written())
     if not whole:
@@ -236,16 +250,23 @@ def judged(base: str, found: Outcome, *more: str) -> bool:
     return verdict is not None and verdict.passed
 
 
+@contextmanager
+def told() -> Iterator[None]:
+    """If the block fails, the report says why, and nothing else is in result/."""
+    try:
+        yield
+    except Mistake as mistake:
+        result.start()
+        result.write(result.REPORT, report.failure(str(mistake)).encode())
+        raise
+
+
 def reproduce(
     base: Annotated[str, typer.Option(help="The branch that this one goes to.")] = "main",
 ) -> None:
     """Make dvc.lock current, or refuse it; leave the changes and the verdict in result/."""
     result.start()
-    try:
+    with told():
         found = outcome(base)
         passed = judged(base, found)
-    except Mistake as mistake:
-        result.start()
-        result.write(result.REPORT, report.failure(str(mistake)).encode())
-        raise
     print(f"{SAYS[found]}; the gate {'passes' if passed else 'refuses'}: {result.REPORT}")

@@ -36,8 +36,14 @@ def resting(days: int) -> str:
 
 def idle(force: bool) -> str:
     """Why there is nothing to do; "" if there is."""
-    if not params.load(Data).source:
+    source = params.load(Data).source
+    if not source:
         return "no source of the data is known: `make data SOURCE=…` remembers one"
+    if "://" not in source and not Path(source).exists():
+        return (
+            f"the source of the data, {source}, is a file that is not here, so one machine only "
+            "knows it: `make data SOURCE=…` there, or remember an address that all can read"
+        )
     return "" if force else resting(params.load(Retrain).cooldown_days)
 
 
@@ -60,10 +66,11 @@ def retrain(
         tell(changed=False)
         print(f"not retrained: {why}")
         return
-    reproduce.fetch()
-    data()
-    found = reproduce.made(reproduce.written(), claims=True)
-    passed = reproduce.judged(base, found, POINTER.parent.as_posix())
+    with reproduce.told():
+        reproduce.fetch()
+        data()
+        found = reproduce.made(reproduce.written(), claims=True)
+        passed = reproduce.judged(base, found, POINTER.parent.as_posix())
     if reason:
         text = result.REPORT.read_text("utf-8")
         result.write(result.REPORT, f"{text}\nRetrained because: {plain(reason)}\n".encode())

@@ -14,7 +14,7 @@ import typer
 
 from ml.errors import Mistake
 from ops import engine
-from ops.image import digest
+from ops.history import digest
 
 HARDENED = (
     "--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges", "--pids-limit=256",

@@ -33,6 +33,7 @@ def project(request, templates, tmp_path, monkeypatch):
     """A project of one commit; its task is binary, if a test asks for no other."""
     shutil.copytree(templates[request.param], tmp_path / "project")
     monkeypatch.chdir(tmp_path / "project")
+    monkeypatch.delenv("REGISTRY", raising=False)
     monkeypatch.setattr(checks, "CALLS", 5)
     monkeypatch.setattr(checks, "WARM_UP", 1)
     for name, value in IDENTITY.items():

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -141,6 +142,10 @@ def made(folder: Path, task: str) -> None:
     """A project of one commit in a folder, with a model of the task."""
     for name in ("params.yaml", "dvc.yaml", ".gitignore", "pyproject.toml"):
         shutil.copyfile(TEMPLATE / name, folder / name)
+    pyproject = (folder / "pyproject.toml").read_text("utf-8")
+    name = f'[tool.image]\nname = "{IMAGE.partition("@")[0]}"'
+    pyproject = re.sub(r'\[tool\.image\]\nname = ".*"', name, pyproject)
+    (folder / "pyproject.toml").write_text(pyproject, "utf-8")
     (folder / ".dvc").mkdir()
     (folder / ".dvc/config").write_text(
         "[core]\n    remote = store\n['remote \"store\"']\n    url = ../store\n"

@@ -1,4 +1,5 @@
 import pytest
+from made_project import IMAGE
 
 from ml.errors import Mistake
 from ops import environments, history, result
@@ -23,10 +24,23 @@ def test_the_case_compares_what_both_run(staged, capsys):
     text = result.REPORT.read_text("utf-8")
     assert text.startswith("<!-- case -->\n")
     assert f"| Commit | `{staged[0][:7]}` | `{staged[1][:7]}` |" in text
+    assert f"| Image | `{IMAGE}` | `{IMAGE}` |" in text
+    assert "of another name" not in text
     assert "| log_loss |" in text
     assert "measured on its own test rows" in text
     assert "Split &#124; otherwise" in text
     assert "report.md" in capsys.readouterr().out
+
+
+def test_an_image_of_another_name_is_pointed_out(staged, project):
+    other = IMAGE.replace("localhost:5000", "evil.example.com")
+    path = environments.path("staging")
+    path.write_text(path.read_text("utf-8").replace(IMAGE, other), "utf-8")
+    project.commit("By hand")
+    case()
+    text = result.REPORT.read_text("utf-8")
+    assert f"| Image | `{IMAGE}` | `{other}` |" in text
+    assert "**The image is of another name than what runs**" in text
 
 
 def test_the_report_of_the_same_model_follows_and_of_another_one_does_not(staged, project):

@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -107,11 +108,31 @@ def test_the_champion_is_productions_commit_else_stagings(project):
     assert environments.champion() == "1" * 40
 
 
+@pytest.mark.parametrize("found", [EMPTY, GOOD, "IMAGE=mine\n", None])
+def test_a_branch_does_not_choose_its_champion(project, found):
+    for environment in environments.ENVIRONMENTS:
+        project.release("1" * 40, environment)
+    project.commit("Release")
+    project.git("switch", "--quiet", "--create", "branch")
+    for path in (STAGING, PRODUCTION):
+        path.unlink() if found is None else path.write_text(found)
+    project.commit("No champion, please")
+    assert environments.champion() == "1" * 40
+
+
+def test_without_main_nobody_knows_the_champion_and_before_a_commit_there_is_none(project):
+    project.git("branch", "--move", "trunk")
+    with pytest.raises(Mistake, match="no branch main here"):
+        environments.champion()
+    project.git("switch", "--quiet", "--orphan", "new")
+    assert environments.champion() is None
+
+
 def test_a_file_of_a_commit_that_is_not_in_form_is_named(project):
     STAGING.parent.mkdir(parents=True)
     STAGING.write_text("# nothing yet\n" + EMPTY)
     project.commit()
-    with pytest.raises(Mistake, match=r"deploy/staging/release\.env of HEAD: must be"):
+    with pytest.raises(Mistake, match=r"deploy/staging/release\.env of [0-9a-f]{7}: must be"):
         environments.champion()
 
 
@@ -130,6 +151,11 @@ def released(project):
 
 def test_what_was_released_and_promoted_has_no_problems(released):
     assert problems() == []
+
+
+def test_an_emptied_file_is_no_problem_as_nothing_runs_by_it(released):
+    """`git revert` of a first release empties it; the champion is what main says anyway."""
+    released.git("switch", "--quiet", "--create", "branch")
     for path in (STAGING, PRODUCTION):
         path.write_text(EMPTY)
     assert problems() == []
@@ -176,6 +202,41 @@ def test_hashes_of_another_commit_are_a_problem(released, name):
     (problem,) = problems()
     assert f"staging/release.env: {name} is not the one in dvc.lock of" in problem
     assert problem.endswith(value)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        (
+            "evil.example.com/bees",
+            r"evil.example.com/bees, .* of localhost:5000/bees: REGISTRY=evil",
+        ),
+        ("localhost:5000/other", "localhost:5000/other, and this project's are of .*/bees$"),
+        ("localhost:5000/bees/bees", ".*: REGISTRY=localhost:5000/bees, if"),
+        ("bees", "bees, and this project's are of localhost:5000/bees$"),
+    ],
+)
+def test_an_image_of_another_name_is_a_problem_committed_or_not(released, name, said):
+    other = IMAGE.replace("localhost:5000/bees", name)
+    STAGING.write_text(STAGING.read_text().replace(IMAGE, other))
+    for subject in ("By hand", "Something else"):
+        (problem,) = problems()
+        assert re.search(f"^deploy/staging/release.env: IMAGE is of {said}", problem)
+        released.commit(subject)
+    released.git("switch", "--quiet", "--create", "branch")
+    PRODUCTION.write_text(STAGING.read_text())
+    released.commit("Promote by hand")
+    assert [problem.split(":")[0] for problem in problems()] == [str(PRODUCTION)]
+
+
+def test_after_a_move_to_another_registry_what_main_runs_stays(released, monkeypatch):
+    monkeypatch.setenv("REGISTRY", "ghcr.io/acme")
+    assert len(problems()) == 2
+    released.git("switch", "--quiet", "--create", "branch")
+    released.commit("Move")
+    assert problems() == []
+    STAGING.write_text(STAGING.read_text().replace("localhost:5000", "ghcr.io/acme"))
+    assert problems() == []
 
 
 def test_production_must_be_what_staging_has_had(released):

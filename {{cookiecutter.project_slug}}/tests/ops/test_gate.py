@@ -44,6 +44,16 @@ def test_minimum_refuses_a_model_that_has_learned_nothing(project):
     assert "not surely better than the naive predictor" in check.reason
 
 
+@pytest.mark.parametrize("name", ["signature.json", "added.txt"])
+@pytest.mark.usefixtures("project")
+def test_a_model_that_is_not_the_one_of_the_lock_is_refused(name):
+    with Path("artifacts/model", name).open("a") as file:
+        file.write("\n")
+    verdict = gate.verdict()
+    assert not verdict.passed
+    assert "artifacts/model: not what dvc.lock was made from" in verdict.checks[0].reason
+
+
 @pytest.mark.parametrize(("move", "passed"), [(0, True), (-1e-6, False), (1e-6, True)])
 def test_minimum_passes_at_its_limit_and_refuses_beyond(project, move, passed):
     value = json.loads(METRICS.read_text())["log_loss"]

@@ -1,3 +1,4 @@
+import json
 import shutil
 from pathlib import Path
 
@@ -88,6 +89,21 @@ def test_fetch_reads_the_store_where_the_cache_is_empty_and_it_was_moved(tmp_pat
 
 
 @pytest.mark.usefixtures("project")
+@pytest.mark.parametrize("path", ["artifacts/model", "data/test.parquet"])
+def test_fetch_of_an_object_that_is_another_one_is_refused_and_leaves_nothing(path, tmp_path):
+    md5 = history.lock("HEAD").hash(Path(path))
+    place = Path(".dvc/cache/files/md5", md5[:2], md5[2:])
+    if md5.endswith(".dir"):
+        md5 = json.loads(place.read_text())[0]["md5"]
+        place = Path(".dvc/cache/files/md5", md5[:2], md5[2:])
+    place.write_bytes(b"forged")
+    into = tmp_path / "into"
+    with pytest.raises(Mistake, match=f"^{path} of HEAD: the store holds another content"):
+        history.fetch("HEAD", path, into)
+    assert list(into.iterdir()) == []
+
+
+@pytest.mark.usefixtures("project")
 def test_fetch_of_an_object_that_is_gone_is_none_and_leaves_nothing(tmp_path):
     shutil.rmtree(".dvc/cache")
     into = tmp_path / "into"
@@ -104,6 +120,22 @@ def test_fork_is_where_the_branch_left(project):
     project.git("checkout", "--quiet", "branch")
     assert history.fork("main") == start
     assert history.fork("nowhere") is None
+    assert history.fork(start) == start
+
+
+def test_a_tag_with_the_name_of_a_branch_is_not_taken_for_it(project):
+    start = history.head()
+    project.git("checkout", "--quiet", "-b", "branch")
+    forged = project.commit("Here")
+    for name in ("main", "origin/main", "heads/main", "refs/heads/main", "nowhere", start[:7]):
+        project.git("update-ref", f"refs/tags/{name}", forged)
+    assert history.fork("main") == start
+    assert history.mainline() == start
+    assert history.fork("nowhere") is None
+    assert history.fork(start[:7]) is None
+    project.git("update-ref", "refs/remotes/origin/main", start)
+    project.git("branch", "--delete", "--force", "main")
+    assert history.fork("main") == start
 
 
 def test_main_is_the_remotes_where_there_is_one(project):

@@ -131,4 +131,4 @@ def test_the_digest_is_dvcs():
     )
     import hashlib
 
-    assert module.digest(files) == hashlib.md5(listing.encode()).hexdigest() + ".dir"
+    assert history.digest(files) == hashlib.md5(listing.encode()).hexdigest() + ".dir"

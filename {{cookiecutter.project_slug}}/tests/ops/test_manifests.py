@@ -25,12 +25,17 @@ rendering = pytest.mark.skipif(
 def folder(tmp_path, monkeypatch):
     """A copy of deploy/ with a name, in the current folder, before its first release."""
     shutil.copytree(PROJECT / "deploy", tmp_path / "deploy")
-    shutil.copyfile(PROJECT / "pyproject.toml", tmp_path / "pyproject.toml")
+    name = f"[tool.image]\nname = '{DIGEST.partition('@')[0]}'\n"
+    kept = re.search(
+        r"(?m)^\[tool\.manifests\]\n[^\[]*", (PROJECT / "pyproject.toml").read_text("utf-8")
+    )
+    (tmp_path / "pyproject.toml").write_text(name + kept[0], "utf-8")
     for path in (tmp_path / "deploy").rglob("*.yaml"):
         path.write_text(re.sub(r"\{\{[^}]*\}\}", "seals", path.read_text("utf-8")), "utf-8")
     for path in (tmp_path / "deploy").glob("*/release.env"):
         path.write_text("IMAGE=\nCOMMIT=\nMODEL=\nDATA=\n", "utf-8")
     monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("REGISTRY", raising=False)
     return tmp_path / "deploy"
 
 
@@ -138,6 +143,45 @@ def test_a_slip_is_refused(released, capsys, file, old, new, told):
     with pytest.raises(Mistake, match="must not be applied"):
         manifests.manifests()
     assert told in capsys.readouterr().out
+
+
+INJECTED = """\
+      containers:
+        - name: second
+          image: {image}
+          securityContext: {{allowPrivilegeEscalation: false, capabilities: {{drop: [ALL]}}}}
+"""
+
+
+@rendering
+@pytest.mark.slow
+@pytest.mark.parametrize("group", ["containers", "initContainers"])
+@pytest.mark.parametrize(
+    "image", [DIGEST.replace("acme", "evil"), DIGEST.replace("a" * 64, "b" * 64)]
+)
+def test_an_image_that_is_not_the_released_one_is_refused(released, capsys, group, image):
+    added = INJECTED.format(image=image)
+    if group == "initContainers":
+        added = added.replace("containers", group) + "      containers:\n"
+    edit(released / "base/deployment.yaml", "      containers:\n", added)
+    with pytest.raises(Mistake, match="must not be applied"):
+        manifests.manifests()
+    said = capsys.readouterr().out
+    told = f"deployment/server: container second: image {image} is not the one of release.env"
+    assert f"deploy/staging: {told}" in said
+
+
+def test_before_the_first_release_no_image_is_the_released_one(folder):
+    deployment = {
+        "kind": "Deployment",
+        "metadata": {"name": "x"},
+        "spec": {"template": {"spec": pod()}},
+    }
+    (told,) = manifests.strange("staging", [deployment])
+    assert told == f"deployment/x: container server: image {DIGEST} is not the one of release.env"
+    assert list(manifests.strange("argocd", [deployment])) == []
+    (folder / "staging/release.env").write_text(RELEASE, "utf-8")
+    assert list(manifests.strange("staging", [deployment])) == []
 
 
 @rendering

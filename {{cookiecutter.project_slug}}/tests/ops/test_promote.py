@@ -95,6 +95,15 @@ def test_a_file_that_was_edited_by_hand_is_refused(staged):
     refused("is not there: git restore it")
 
 
+def test_an_image_of_another_name_is_refused_also_if_main_has_it(staged, monkeypatch):
+    other = IMAGE.replace("localhost:5000", "evil.example.com")
+    STAGING.write_text(STAGING.read_text().replace(IMAGE, other))
+    staged.commit("By hand")
+    refused("IMAGE is of evil.example.com/bees, and this project's are of localhost:5000/bees")
+    monkeypatch.setenv("REGISTRY", "evil.example.com")
+    promote()
+
+
 def test_an_edit_of_productions_file_is_refused(staged):
     PRODUCTION.write_text("IMAGE=mine\n")
     refused("production/release.env is not as it was committed")

@@ -91,6 +91,29 @@ def test_what_is_no_digest_is_refused(engine, image, offline):
     refused("A tag can move", image, offline)
 
 
+@pytest.mark.usefixtures("fresh")
+@pytest.mark.parametrize("offline", [True, False])
+def test_an_image_of_another_name_is_refused(engine, monkeypatch, offline):
+    other = IMAGE.replace("localhost:5000", "ghcr.io/acme")
+    engine.answers(here={other: of_head()})
+    refused("IMAGE is of ghcr.io/acme/bees, .*: REGISTRY=ghcr.io/acme, if", other, offline)
+    refused("IMAGE is of localhost:5000/seals,", IMAGE.replace("bees", "seals"), offline)
+    monkeypatch.setenv("REGISTRY", "ghcr.io/acme")
+    release(other, offline)
+    assert environments.read("staging").image == other
+
+
+def test_a_release_replaces_one_of_a_registry_before(fresh, engine, monkeypatch):
+    fresh.release(history.head())
+    fresh.commit("Release")
+    fresh.commit("Move")
+    monkeypatch.setenv("REGISTRY", "ghcr.io/acme")
+    other = IMAGE.replace("localhost:5000", "ghcr.io/acme")
+    engine.answers(here={other: of_head()})
+    release(other)
+    assert environments.problems() == []
+
+
 def test_an_uncommitted_change_is_refused(fresh, engine):
     engine.answers(here={IMAGE: of_head()})
     Path("notes.md").write_text("new")

@@ -1,9 +1,11 @@
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from made_project import each_task, table
 from markdown_it import MarkdownIt
 
@@ -75,9 +77,9 @@ def test_a_base_without_a_model_is_not_comparable(project):
 
 def test_a_champion_of_its_own_gets_a_table(project):
     start = history.head()
-    branch(project)
     project.release(start, "production")
     project.commit("Release")
+    branch(project)
     text = written("branch")
     assert "### Against the champion" in text
     assert f"The champion, `{start[:7]}`, has 0.141" in text
@@ -245,3 +247,59 @@ def test_differing_names_what_came_and_what_went():
 def test_a_broken_base_file_counts_as_not_there():
     assert changes.loaded("a: [") == {}
     assert changes.loaded(None) == {}
+
+
+def test_what_loosens_the_gate_is_shown_however_much_else_changes(project):
+    project.git("checkout", "--quiet", "-b", "branch")
+    for number in range(40):
+        project.set(f"aaa{number}", number)
+    project.set("gate.champion.tolerance", 9.0)
+    rules = Path("schema.yaml").read_text()
+    Path("schema.yaml").write_text(f"{rules}left_out: {{w: unused}}\n")
+    project.lock()
+    text = report.written(report.facts("main"))
+    table = text.partition("**Parameters**")[2]
+    assert table.splitlines()[4].startswith("| `gate.champion.tolerance` | `")
+    assert "more, left out" in table
+    found = [changes.Change(f"gate.draws{number}", 1, 2) for number in range(9)]
+    found += [changes.Change("train.seed", 1, 2)]
+    assert changes.kept(found, 2) == found[:9]
+    assert changes.kept(found, 30) == found
+
+
+def test_rules_of_the_schema_come_before_its_columns(project):
+    project.git("checkout", "--quiet", "-b", "branch")
+    document = yaml.safe_load(Path("schema.yaml").read_text())
+    document["columns"]["z"]["nullable"] = True
+    document["slices"] = []
+    Path("schema.yaml").write_text(yaml.safe_dump(document))
+    assert [one.name for one in changes.contract("main")] == ["slices", "column z"]
+    assert not changes.guards(changes.Change("column slices", 1, 2))
+
+
+def test_a_kind_of_check_that_the_base_had_is_named(project):
+    assert "No longer judged" not in written()
+    project.git("checkout", "--quiet", "-b", "branch")
+    project.set("gate.minimum", {})
+    document = yaml.safe_load(Path("schema.yaml").read_text()) | {"slices": []}
+    Path("schema.yaml").write_text(yaml.safe_dump(document))
+    Path("artifacts/slices.json").write_text("[]")
+    project.lock()
+    project.commit("Judge less")
+    text = written()
+    assert text.splitlines()[1] == "## ✅ Passed"
+    assert "**No longer judged: minimum, slices.** `main` has such checks" in text
+
+
+def test_a_base_whose_model_is_gone_from_the_store_has_an_unknown_difference(project):
+    branch(project)
+    shutil.rmtree(".dvc/cache")
+    facts = report.facts("main")
+    assert facts["base"]["judged"]["better"] is not None
+    assert facts["base"]["words"] == "the difference is not known"
+    assert "Not comparable with `main`: its files are gone from the store." in report.written(facts)
+
+
+def test_a_report_that_is_too_long_still_replaces_the_last_one(monkeypatch):
+    monkeypatch.setattr(report, "render", lambda *_, **__: "x" * report.LIMIT)
+    assert report.written({}).startswith("<!-- report -->\n")

@@ -1,8 +1,11 @@
 """With a run of DVC replaced by the stages themselves; the workflows' tests use DVC."""
 
+import hashlib
 import json
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -123,6 +126,87 @@ def test_data_that_is_nowhere_is_named(project, ran):
     project.commit()
     with pytest.raises(Mistake, match=r"no stage makes it: data/raw\.parquet"):
         reproduce.reproduce()
+
+
+STORED = Path("store/files/md5")
+RED = STORED / "10/98e2cb1442f45f8ca2e74e1cd24bd0"  # what holds "red\n"
+
+
+@pytest.fixture
+def stored(project, ran):
+    """The same with an object in the store, on main and on the branch."""
+    RED.parent.mkdir(parents=True)
+    RED.write_text("red\n")
+    project.commit("Store")
+    project.git("branch", "--force", "main")
+    return project
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (
+            lambda: RED.write_text("forged\n"),
+            "98e2cb1442f45f8ca2e74e1cd24bd0 .objects in the store",
+        ),
+        (RED.unlink, "98e2cb1442f45f8ca2e74e1cd24bd0 .objects in the store never change"),
+        (lambda: RED.rename(RED.with_name("1" * 30)), "another one than its name.* never change"),
+        (lambda: RED.with_name("2" * 30).write_text("blue"), "2222 .its content is another one"),
+        (lambda: RED.with_name("3" * 30).symlink_to(RED.name), "3333 .mode 120000"),
+        (lambda: Path("store/runs").write_text("a"), "store/runs .only what the pipeline makes"),
+    ],
+)
+def test_what_changes_in_the_store_but_added_objects_is_refused(stored, ran, change, said):
+    change()
+    stored.commit("Forge")
+    with pytest.raises(Mistake, match=f"objects are only added to the store: .*{said}"):
+        reproduce.reproduce()
+    assert ran == []
+    assert "## ❌ Refused" in report()
+
+
+def test_an_added_object_is_what_its_name_says(stored, ran):
+    blue = STORED / "da/a5960a123ff55e594be19f9ddc940d"
+    blue.parent.mkdir(parents=True)
+    blue.write_text("blue\n")
+    stored.commit("Push")
+    reproduce.reproduce()
+    assert ran == ["pull"]
+
+
+PIPELINE = "stages:\n  fit:\n    cmd: cp rows model\n    deps: [rows]\n    outs: [model]\n"
+
+
+@pytest.mark.slow
+def test_what_dvc_remembers_of_a_run_verifies_nothing(tmp_path, monkeypatch):
+    """With DVC itself: its run cache is a file, and says what was made of which inputs."""
+    monkeypatch.chdir(tmp_path)
+
+    def dvc(*words):
+        return subprocess.run([sys.executable, "-m", "dvc", *words], check=False).returncode == 0
+
+    monkeypatch.setattr(reproduce, "dvc", dvc)
+    subprocess.run(["git", "init", "--quiet"], check=True)
+    assert reproduce.dvc("init", "--quiet")
+    Path("dvc.yaml").write_text(PIPELINE)
+    Path("rows").write_text("rows")
+    assert reproduce.dvc("repro", "--quiet")
+    honest, model = LOCK.read_text(), Path("model")
+    forged = hashlib.md5(b"forged").hexdigest()
+    cache = Path(".dvc/cache")
+    (cache / "files/md5" / forged[:2]).mkdir(parents=True)
+    (cache / "files/md5" / forged[:2] / forged[2:]).write_text("forged")
+    runs = [path for path in (cache / "runs").rglob("*") if path.is_file()]
+    for path in (LOCK, *runs):
+        head, outs, tail = path.read_text().partition("outs:")
+        tail = re.sub(r"md5: \w{32}", f"md5: {forged}", tail).replace("size: 4", "size: 6")
+        path.chmod(0o644)
+        path.write_text(head + outs + tail)
+    with pytest.raises(Mistake, match=f"fit: model is {forged[:8]} in dvc.lock, and running it"):
+        reproduce.made(None, claims=True)
+    assert model.read_text() == "rows"
+    LOCK.write_text(honest)
+    assert reproduce.made(None, claims=True) == "verified"
 
 
 def test_a_failed_stage_leaves_the_lock_as_it_was(project, ran, monkeypatch):

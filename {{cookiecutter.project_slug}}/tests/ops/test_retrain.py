@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 from made_project import table
 
+from ml.errors import Mistake
 from ops import reproduce, result
 from ops import retrain as module
 from ops.retrain import retrain
@@ -28,6 +29,7 @@ def given(project, monkeypatch, tmp_path):
     monkeypatch.setattr(reproduce, "dvc", dvc)
     monkeypatch.setattr(module, "data", data)
     monkeypatch.setenv("GITHUB_OUTPUT", str(output))
+    Path("somewhere.csv").write_text("a table")
     project.set("data.source", "somewhere.csv")
     project.set("retrain", {"cooldown_days": 7})
     project.commit("Remember")
@@ -68,6 +70,35 @@ def test_without_a_source_there_is_nothing_to_do(given, project, capsys):
     retrain(force=True)
     assert "no source of the data is known" in capsys.readouterr().out
     assert given[0] == []
+
+
+@pytest.mark.parametrize("source", ["/elsewhere/table.csv", "../table.csv", "table.parquet"])
+def test_a_source_that_one_machine_has_is_idle(given, project, capsys, source):
+    project.set("data.source", source)
+    retrain(force=True)
+    assert f"{source}, is a file that is not here" in capsys.readouterr().out
+    assert given[0] == []
+    assert given[1].read_text() == "changed=false\n"
+    assert "Not retrained" in result.REPORT.read_text("utf-8")
+
+
+def test_an_address_is_read_wherever_it_is(given, project):
+    project.set("data.source", "s3://bucket/table.csv")
+    retrain(force=True)
+    assert given[0][:2] == ["pull", "data"]
+
+
+def test_a_failure_is_reported_and_leaves_nothing_else(given, monkeypatch):
+    def fails():
+        raise Mistake("the table breaks `schema.yaml`")
+
+    monkeypatch.setattr(module, "data", fails)
+    with pytest.raises(Mistake, match="breaks"):
+        retrain(force=True)
+    text = result.REPORT.read_text("utf-8")
+    assert text.startswith("<!-- report -->\n## ❌ Refused")
+    assert "the table breaks" in text
+    assert [path.name for path in result.FOLDER.iterdir()] == ["report.md"]
 
 
 def test_what_other_branches_changed_does_not_count(given, project, monkeypatch):

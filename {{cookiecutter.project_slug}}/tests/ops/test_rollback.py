@@ -182,6 +182,15 @@ def test_a_shallow_clone_is_refused(line, tmp_path, monkeypatch):
     refused("git fetch --unshallow")
 
 
+def test_it_goes_back_to_a_registry_before_only_if_that_is_named(line, monkeypatch):
+    line.release("a")
+    line.release("b")
+    monkeypatch.setenv("REGISTRY", "ghcr.io/acme")
+    refused(r"cannot be released: IMAGE is of localhost:5000/bees, .*: REGISTRY=localhost:5000, if")
+    monkeypatch.delenv("REGISTRY")
+    assert line.back() == "a"
+
+
 def test_an_edit_by_hand_is_rolled_back(line):
     line.release("a")
     PRODUCTION.write_text("IMAGE=mine\n")

@@ -6,7 +6,7 @@ import pytest
 
 from ml.errors import Mistake
 from ops import smoke as module
-from ops.image import digest
+from ops.history import digest
 from ops.smoke import smoke
 
 SIGNATURE = {"examples": [{"x": 1.0}], "labels": ["a", "b"]}
