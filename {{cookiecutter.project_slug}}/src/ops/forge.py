@@ -23,6 +23,7 @@ LONGEST = 60_000  # characters; GitHub takes 65,536
 CUT = "\n\n(cut: the rest is too long for a forge)\n"
 NAME = re.compile(r"[\w.-]+/[\w.-]+")
 LIMITED = re.compile(
+SHA = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
     r"rate limit|abuse detection|retry your request again|wait a few minutes", re.I
 )
 
@@ -273,3 +274,10 @@ def event() -> dict[str, Any]:
 def quoted(name: str) -> str:
     """A name as a part of a path."""
     return quote(name, safe="")
+def sha(given: str) -> str:
+    """HEAD, if it is the whole sha of a commit."""
+    if not SHA.fullmatch(given):
+        raise Mistake(f"HEAD={given!r} is not the sha of a commit")
+    return given
+
+
