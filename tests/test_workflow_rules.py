@@ -1,5 +1,6 @@
 """What every workflow keeps, the project's and the template's; each rule is fed what it refuses."""
 
+import copy
 import re
 import shutil
 import subprocess
@@ -17,6 +18,8 @@ CHECK = PROJECT / ".github/workflows/check.yml"
 RELEASE = PROJECT / ".github/workflows/release.yml"
 PINNED = re.compile(r"[\w.-]+/[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+")
 RUNNERS = {"ubuntu-latest", "ubuntu-24.04", "windows-latest", "macos-latest"}
+DEFAULT = "${{ github.event.repository.default_branch }}"
+REQUIRED = ("check", "pipeline", "gate", "report")
 MINUTES = 360  # GitHub ends a job then
 PUSHES = ("make save", "make propose")
 
@@ -30,7 +33,7 @@ def broken(text: str, thin: str = r"make [a-z]+") -> Iterator[str]:
         yield "no concurrency group"
     if "pull_request_target" in text or "workflow_run" in text:
         yield "runs with rights what others wrote"
-    for line in re.findall(r"uses: *(.*)", text):
+    for line in re.findall(r"\buses: *(.*)", text):
         if not PINNED.fullmatch(line) and not line.startswith("./"):
             yield f"not pinned by commit, with the version in a comment: {line}"
     for name, job in found["jobs"].items():
@@ -71,13 +74,20 @@ def of_step(step: dict[str, Any], writes: bool, pushes: bool) -> Iterator[str]:
     if action == "actions/checkout" and given.get("persist-credentials") is not pushes:
         yield f"persist-credentials is not {str(pushes).lower()}"
     if action == "astral-sh/setup-uv":
-        cached = given.get("enable-cache") is True
+        cached = given.get("enable-cache")
         if not re.fullmatch(r"\d+\.\d+\.\d+", str(given.get("version"))):
             yield "setup-uv without an exact version"
-        if cached and given.get("cache-dependency-glob") not in ("uv.lock", "pyproject.toml"):
+        if cached is True and given.get("cache-dependency-glob") not in (
+            "uv.lock",
+            "pyproject.toml",
+        ):
             yield "a cache that is not keyed by a lock file"
-    if action == "actions/cache" and (writes or "hashFiles(" not in str(given.get("key"))):
-        yield "a cache in a job that writes, or not keyed by files"
+        if cached is not False and writes:  # unsaid, the action decides
+            yield "a cache in a job that writes: another job may have filled it"
+    if action.startswith("actions/cache") and writes:
+        yield "a cache in a job that writes: another job may have filled it"
+    if action.startswith("actions/cache") and "hashFiles(" not in str(given.get("key")):
+        yield "a cache that is not keyed by files"
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: f"{path.parts[-4][:7]}-{path.name}")
@@ -96,8 +106,8 @@ MUTATIONS = [
     (CHECK, "    timeout-minutes: 30\n", "", "check: timeout-minutes"),
     (CHECK, "timeout-minutes: 350", "timeout-minutes: 0.5", "pipeline: timeout-minutes"),
     (CHECK, "timeout-minutes: 350", "timeout-minutes: 4000", "pipeline: timeout-minutes"),
-    (CHECK, "    permissions:\n      contents: read # to check out\n    steps:",
-     "    permissions: read-all\n    steps:", "not named one by one"),
+    (CHECK, "    permissions:\n      contents: read # to check out\n    env:",
+     "    permissions: read-all\n    env:", "not named one by one"),
     (CHECK, "persist-credentials: false", "persist-credentials: true", "is not false"),
     (CHECK, "persist-credentials: true", "persist-credentials: false", "report: persist-cred"),
     (CHECK, "          persist-credentials: false\n", "", "is not false"),
@@ -107,7 +117,8 @@ MUTATIONS = [
     (CHECK, "run: make check", "run: make check\n        continue-on-error: true", "hides"),
     (CHECK, "cache-dependency-glob: uv.lock", "cache-dependency-glob: '**'", "not keyed by a lock"),
     (CHECK, 'version: "0.13.9"', "version: latest", "without an exact version"),
-    (CHECK, "hashFiles('dvc.lock', 'params.yaml', 'schema.yaml')", "github.sha", "not keyed by"),
+    (CHECK, "      - run: make reproduce", f"      - uses: actions/cache@{'0' * 40} # v5.0.5\n"
+     "        with: {path: x, key: \"${{ github.sha }}\"}", "pipeline: a cache that is not keyed"),
     (CHECK, "    runs-on: ubuntu-latest", "    services: {db: {}}\n    runs-on: ubuntu-latest",
      "services"),
     (CHECK, "    runs-on: ubuntu-latest", "    runs-on: ${{ inputs.machine }}", "runs-on"),
@@ -118,6 +129,7 @@ MUTATIONS = [
     (RELEASE, "  group: release\n", "  cancel: false\n", "no concurrency group"),
     (RELEASE, "      - run: make image", f"      - uses: actions/cache@{'0' * 40} # v5.0.5\n"
      "        with: {path: x, key: \"${{ hashFiles('x') }}\"}", "that writes"),
+    (RELEASE, "enable-cache: false", "enable-cache: true", "image: a cache in a job that writes"),
 ]  # fmt: skip
 
 
@@ -132,23 +144,119 @@ def jobs(path: Path) -> dict[str, Any]:
     return yaml.safe_load(path.read_text("utf-8"))["jobs"]
 
 
+def uses(job: dict[str, Any], action: str) -> list[dict[str, Any]]:
+    """The steps of a job that an action does."""
+    return [step for step in job["steps"] if step.get("uses", "").startswith(f"{action}@")]
+
+
+WRITING = [
+    pytest.param(job, id=f"{path.stem}-{name}")
+    for path in OURS
+    for name, job in jobs(path).items()
+    if "write" in job["permissions"].values()
+]
+
+
+@pytest.mark.parametrize("job", WRITING)
+@pytest.mark.parametrize("given", [{"enable-cache": True}, {"enable-cache": "auto"}, {}])
+def test_a_cache_of_uv_in_any_job_that_writes_is_named(job, given):
+    slip = copy.deepcopy(job)
+    assert uses(slip, "astral-sh/setup-uv")
+    for step in uses(slip, "astral-sh/setup-uv"):
+        step["with"] = {"version": "0.13.9", "cache-dependency-glob": "uv.lock", **given}
+    assert "a cache in a job that writes: another job may have filled it" in of_job(slip, ".*")
+
+
+@pytest.mark.parametrize("job", WRITING)
+@pytest.mark.parametrize("action", ["actions/cache", "actions/cache/restore"])
+def test_a_cache_of_files_in_any_job_that_writes_is_named(job, action):
+    cache = {"uses": f"{action}@{'0' * 40}", "with": {"key": "${{ hashFiles('x') }}"}}
+    slip = {**job, "steps": [*job["steps"], cache]}
+    assert "a cache in a job that writes: another job may have filled it" in of_job(slip, ".*")
+
+
 def refs(job: dict[str, Any]) -> list[str]:
-    return [
-        str((step.get("with") or {}).get("ref"))
-        for step in job["steps"]
-        if step.get("uses", "").startswith("actions/checkout@")
-    ]
+    return [str((step.get("with") or {}).get("ref")) for step in uses(job, "actions/checkout")]
 
 
-def test_what_runs_a_pull_requests_code_may_not_write_and_what_may_write_runs_the_base():
-    for name, job in jobs(CHECK).items():
-        writes = "write" in job["permissions"].values()
-        base = all("pull_request.base.sha" in ref for ref in refs(job))
-        assert base or not writes, name
-        assert "secrets." not in str(job), name
-    assert [name for name, job in jobs(CHECK).items() if "write" in str(job["permissions"])] == [
-        "report"
-    ]
+def chosen(text: str) -> Iterator[str]:
+    """Where the author of a pull request chooses what check.yml trusts, or what judges it."""
+    found = yaml.safe_load(text)["jobs"]
+    for name, job in found.items():
+        own = name in ("check", "pipeline")
+        if not own and refs(job) != [DEFAULT]:
+            yield f"{name}: runs other code than the default branch's"
+        if not own and any(
+            step["with"].get("enable-cache") is not False
+            for step in uses(job, "astral-sh/setup-uv")
+        ):
+            yield f"{name}: a cache that the change's own jobs may have filled"
+        if own and "write" in str(job["permissions"]):
+            yield f"{name}: the change's own code may write"
+        if job.get("env", {}).get("BASE", DEFAULT) != DEFAULT:
+            yield f"{name}: BASE is not the default branch"
+        if "secrets." in str(job):
+            yield f"{name}: a secret where a change is checked"
+        if name in REQUIRED and "needs" in job and job.get("if") != "always()":
+            yield f"{name}: a required check that may be skipped, which counts as passed"
+        if name in REQUIRED and "needs" not in job and "if" in job:
+            yield f"{name}: a required check with a condition"
+
+
+def test_the_author_of_a_change_chooses_nothing_that_judges_it():
+    text = CHECK.read_text("utf-8")
+    assert list(chosen(text)) == []
+    assert sorted(jobs(CHECK)) == sorted([*REQUIRED, "status"])
+    assert "base_ref" not in text
+    assert "pull_request.base" not in text
+
+
+BASE_SHA = "${{ github.event.pull_request.base.sha || github.event.repository.default_branch }}"
+BASE_REF = "${{ github.base_ref || github.event.repository.default_branch }}"
+GATE = CHECK.read_text("utf-8").split("\n  gate:\n")[1]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (f"  gate:\n{GATE}", f"  gate:\n{GATE.replace(DEFAULT, BASE_SHA, 1)}", "gate: runs other"),
+        (f"  gate:\n{GATE}", f"  gate:\n{GATE.replace(DEFAULT, BASE_SHA)}", "status: runs other"),
+        (f"BASE: {DEFAULT}", f"BASE: {BASE_REF}", "pipeline: BASE is not"),
+        (GATE, GATE.replace("if: always() #", "if: ${{ !cancelled() }} #", 1), "gate: a required"),
+        (GATE, GATE.replace("    if: always() #", "    #"), "report: a required"),
+        (GATE, GATE.replace("enable-cache: false", "enable-cache: true", 1), "gate: a cache"),
+        ("350\n    permissions:\n", "350\n    permissions:\n      actions: write\n",
+         "pipeline: the change's own"),
+        ("run: make comment", "run: make comment ${{ secrets.DEPLOY_KEY }}", "report: a secret"),
+        ("    name: pipeline\n", "    name: pipeline\n    if: github.actor != 'x'\n",
+         "pipeline: a required check with"),
+    ],
+)  # fmt: skip
+def test_what_lets_an_author_choose_is_named(old, new, said):
+    text = CHECK.read_text("utf-8")
+    assert text.count(old) == 1
+    assert said in "\n".join(chosen(text.replace(old, new)))
+
+
+def test_a_release_is_made_of_the_default_branch_only():
+    assert jobs(RELEASE)["image"]["if"] == (
+        "github.ref == format('refs/heads/{0}', github.event.repository.default_branch)"
+    )
+
+
+def test_a_schedule_needs_no_repository_in_its_event():
+    for path in OURS:
+        if "schedule" in yaml.safe_load(path.read_text("utf-8"))[True]:
+            for name, job in jobs(path).items():
+                assert "|| github.ref_name" in refs(job)[0], (path.name, name)
+
+
+def test_what_compares_the_name_of_an_image_knows_the_registry():
+    named = {"make manifests", "make promote", "make release", "make push", "make case"}
+    for path in OURS:
+        for name, job in jobs(path).items():
+            if named & {step.get("run") for step in job["steps"]}:
+                assert job["env"]["REGISTRY"] == "${{ vars.REGISTRY }}", (path.name, name)
 
 
 def test_every_command_of_a_workflow_is_one_of_the_makefile():

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 import yaml
 from conftest import ROOT, run
-from workflows import NAME, READS, WRITES, Lab, Ran
+from workflows import AUTHOR, NAME, READS, WRITES, Lab, Ran
 
 pytestmark = pytest.mark.act
 REGISTRY = os.environ.get("TEST_REGISTRY") or "localhost:5000"
@@ -46,6 +46,7 @@ def check(lab: Lab, branch: str, fork: str = "", **extra: str) -> Ran:
 
 def ends(ran: Ran, **wanted: str) -> None:
     """Assert the ends of the jobs: those that are not named succeed."""
+    assert ran.jobs, ran.said
     assert ran.jobs == dict.fromkeys(ran.jobs, "success") | wanted, ran.said
 
 
@@ -53,19 +54,22 @@ def learn(lab: Lab, rate: str) -> None:
     lab.edit("params.yaml", "learning_rate: 0.1", f"learning_rate: {rate}")
 
 
+# The project's own tests run in test_project.py; here it counts that the job runs them.
+FEW = {"PYTEST_ADDOPTS": "tests/test_params.py"}
+
+
 def test_a_change_of_words_passes_every_job_and_trains_nothing(lab):
     lab.branch("words")
     lab.edit("README.md", "## Start", "## How to start")
     lab.push("Say it better")
-    # The project's own tests run in test_project.py; here it counts that the job runs them.
-    few = {"PYTEST_ADDOPTS": "tests/test_params.py"}
-    ran = lab.run("check.yml", "pull_request", lab.opened("words"), "words", **few)
+    ran = lab.run("check.yml", "pull_request", lab.opened("words"), "words", **FEW)
     ends(ran)
     assert set(ran.jobs) == {"check", "pipeline", "gate", "report"}
     assert "nothing ran; the gate passes" in ran.said
     assert "Running stage" not in ran.said
     assert lab.comments()[0].startswith("<!-- report -->\n## ✅ Passed")
     assert lab.github.state["dispatches"] == []
+    assert lab.github.state["statuses"] == []
 
 
 def test_a_push_to_main_is_checked_and_comments_nowhere(lab):
@@ -90,8 +94,11 @@ def test_a_parameter_edited_in_the_browser_is_trained_committed_and_checked(lab)
     ]
     assert "`train.estimator.learning_rate` | `0.1` | `0.3`" in lab.comments()[0]
 
-    second = lab.run("check.yml", "workflow_dispatch", branch="faster", without=("check",))
+    second = lab.run("check.yml", "workflow_dispatch", branch="faster", **FEW)
     ends(second)
+    assert set(second.jobs) == {"check", "pipeline", "gate", "report", "status"}
+    assert lab.statuses(made) == dict.fromkeys(("check", "pipeline", "gate", "report"), "success")
+    assert lab.statuses(mine) == {}
     assert "dvc.lock is current: the same hashes came out again" in second.said
     assert lab.head("faster") == made
     assert len(lab.comments()) == 1
@@ -106,6 +113,11 @@ def test_a_model_that_is_worse_is_refused_and_the_report_says_why(lab):
     ends(ran, gate="failure")
     assert "❌ Refused" in lab.comments()[0]
     assert "worse than the naive predictor" in lab.comments()[0]
+
+    again = lab.run("check.yml", "workflow_dispatch", branch="slip", without=("check",))
+    ends(again, gate="failure")
+    passed = dict.fromkeys(("pipeline", "report"), "success")
+    assert lab.statuses(lab.head("slip")) == {**passed, "gate": "failure"}
 
 
 def test_a_lock_file_edited_by_hand_is_refused_and_the_way_out_works(lab):
@@ -179,6 +191,8 @@ def test_a_newer_push_supersedes_what_an_older_check_made(lab):
     assert "a newer push supersedes" in ran.said
     assert lab.head("twice") == newer
     assert lab.github.state["dispatches"] == []
+    assert lab.comments() == []
+    assert f"no comment: #1 is at {newer[:7]} by now" in ran.summary
 
 
 def test_a_training_that_fails_half_way_leaves_nothing_and_says_so(lab):
@@ -312,6 +326,15 @@ def test_a_project_pushed_for_the_first_time_ends_green_on_githubs_settings(lab)
     assert "Allow GitHub Actions to create and approve pull requests" in ran.summary
 
 
+def test_a_branch_is_not_released(lab):
+    lab.branch("mine")
+    lab.edit("README.md", "## Start", "## How to start")
+    lab.push("Say it better")
+    ran = lab.run("release.yml", "workflow_dispatch", branch="mine")
+    assert ran.jobs == {}, ran.said
+    assert run("git", "branch", "--list", "bot/*", cwd=lab.origin) == ""
+
+
 @needs_docker
 def test_a_model_that_the_gate_refuses_is_not_released(lab):
     lab.edit("params.yaml", "model_mb: 50", "model_mb: 0.0001")
@@ -327,7 +350,7 @@ def test_a_model_that_the_gate_refuses_is_not_released(lab):
 def staged(lab: Lab) -> None:
     """Staging runs main's commit, by a merge."""
     image = f"{REGISTRY}/penguins@sha256:{'1' * 64}"
-    lab.make("release", IMAGE=image, OFFLINE="1")
+    lab.make("release", IMAGE=image, OFFLINE="1", REGISTRY=REGISTRY)
     lab.push("Release to staging")
 
 
@@ -335,7 +358,7 @@ def test_what_staging_runs_is_proposed_for_production_with_its_case(lab):
     lab.make("card")
     lab.push("Describe the model")
     staged(lab)
-    ran = lab.run("promote.yml", "workflow_dispatch")
+    ran = lab.run("promote.yml", "workflow_dispatch", variables={"REGISTRY": REGISTRY})
     ends(ran)
     text = lab.shown("bot/promote-production", "deploy/production/release.env")
     assert text == lab.shown("main", "deploy/staging/release.env")
@@ -345,9 +368,54 @@ def test_what_staging_runs_is_proposed_for_production_with_its_case(lab):
     assert pull["title"] == "Promote to production"
     assert "| log&#95;loss |" in pull["body"] or "| log_loss |" in pull["body"]
     assert "✅ Passed" in pull["body"]
-    again = lab.run("promote.yml", "workflow_dispatch")
+    again = lab.run("promote.yml", "workflow_dispatch", variables={"REGISTRY": REGISTRY})
     ends(again)
     assert len(lab.github.state["pulls"]) == 1
+
+
+GH = """#!/bin/sh
+echo "$@" >>"$(dirname "$0")/asked"
+"""
+
+
+def typed(lab: Lab, heading: str, without: str = "", **extra: str) -> str:
+    """The commands below a heading of the runbook, as a person types them; what gh was asked."""
+    text = (lab.clone / "docs/runbook.md").read_text("utf-8").split(f"## {heading}\n")[1]
+    lines = text.split("```\n")[1].splitlines()
+    assert not without or sum(line.startswith(without) for line in lines) == 1
+    script = "\n".join(line for line in lines if not without or not line.startswith(without))
+    tools = lab.folder / "tools"
+    tools.mkdir(exist_ok=True)
+    (tools / "gh").write_text(GH)
+    (tools / "gh").chmod(0o755)
+    (tools / "asked").write_text("")
+    path = f"{tools}:{os.environ['PATH']}"
+    given = {"PATH": path, "PYTHONPATH": str(lab.clone / "src"), "REGISTRY": "ghcr.io/acme"}
+    run("bash", "-ec", script, cwd=lab.clone, **given, **AUTHOR, **extra)
+    return (tools / "asked").read_text()
+
+
+def merged(lab: Lab, branch: str) -> None:
+    """As a person merges a pull request on the forge."""
+    lab.git("switch", "--quiet", "main")
+    lab.git("merge", "--quiet", "--no-ff", "--no-edit", branch)
+    lab.git("push", "--quiet", "origin", "main")
+
+
+def test_the_commands_of_the_runbook_release_promote_and_roll_back(lab):
+    lab.make("verdict", fails=True)  # An environment, as after `make setup`.
+    files = ("deploy/staging/release.env", "deploy/production/release.env")
+    for digit in "12":
+        given = {"IMAGE": f"ghcr.io/acme/penguins@sha256:{digit * 64}", "OFFLINE": "1"}
+        assert typed(lab, "Release to staging", "make image", **given) == "pr create --fill\n"
+        merged(lab, "release-staging")
+        assert typed(lab, "Promote to production") == "pr create --fill\n"
+        merged(lab, "promote-production")
+    asked = typed(lab, "It is wrong, and it must go now")
+    assert asked == "pr create --fill\npr merge --admin --merge --delete-branch\n"
+    assert "1" * 64 in lab.shown("rollback", files[1])
+    changed = run("git", "diff", "--name-only", "main", "rollback", cwd=lab.origin)
+    assert changed.split() == [files[1]]
 
 
 def test_nothing_to_promote_is_an_error_that_proposes_nothing(lab):
@@ -398,7 +466,7 @@ def test_newer_data_is_proposed_with_its_report_and_not_within_the_cool_down(lab
 
 
 def test_without_a_source_there_is_nothing_to_retrain_on(lab):
-    ran = lab.run("retrain.yml", "schedule")
+    ran = lab.run("retrain.yml", "schedule", {"schedule": "17 4 * * 1"})  # all that it has
     assert ran.jobs == {"retrain": "success"}, ran.said
     assert "no source of the data is known" in ran.said
 

@@ -18,6 +18,7 @@ COMMANDS: Commands = {
     "propose": ("ops.propose", "make what changed here one pull request, or update it"),
     "save": ("ops.save", "commit what CI made to a pull request's branch"),
     "comment": ("ops.comment", "write one comment on a pull request, or update it"),
+    "statuses": ("ops.statuses", "the ends of a run's jobs as statuses of a commit"),
     "image": ("ops.image", "build the image of what is checked out"),
     "push": ("ops.push", "push it, and print the digest that a release is made of"),
     "smoke": ("ops.smoke", "start it as Kubernetes would, and try it"),

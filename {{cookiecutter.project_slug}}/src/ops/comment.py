@@ -17,8 +17,13 @@ ACTIONS = "gitea-actions"  # who Gitea says a workflow is
 def comment(
     body: Annotated[str, typer.Option(help="File with the text; its first line is a marker.")],
     number: Annotated[str, typer.Option(help="The pull request; else the event's.")] = "",
+    head: Annotated[str, typer.Option(help="The commit that the text is about.")] = "",
 ) -> None:
-    """Write the text to the page of the run, and to the one comment with its marker."""
+    """Write the text to the page of the run, and to the one comment with its marker.
+
+    A text about another commit than the newest of the pull request stays on the page.
+    """
+    about = forge.sha(head) if head else ""
     text = forge.body(body)
     marker = text.partition("\n")[0].strip()
     if not MARKER.fullmatch(marker):
@@ -27,6 +32,9 @@ def comment(
     there = forge.connect()
     try:
         pull = wanted(there, number)
+        if pull and about and (newest := newest_of(there, pull)) != about:
+            forge.summary(f"\n{superseded(pull, newest, about)}")
+            return
         done = placed(there, pull, marker, text) if pull else "no pull request is open: no comment"
     except Refused as error:
         if error.status not in (401, 403):
@@ -49,6 +57,19 @@ def wanted(there: Forge, number: str) -> int | None:
     branch = os.environ.get("GITHUB_HEAD_REF") or os.environ.get("GITHUB_REF_NAME")
     found = there.pull(branch or lineage.current())
     return int(found["number"]) if found else None
+
+
+def newest_of(there: Forge, number: int) -> str:
+    """The head of a pull request as it is now, whatever the event said."""
+    return str(there.get(f"/pulls/{number}")["head"]["sha"])
+
+
+def superseded(number: int, newest: str, about: str) -> str:
+    """Why an older run leaves the comment as it is."""
+    return (
+        f"no comment: #{number} is at {newest[:7]} by now, and this is about {about[:7]}; "
+        "the check of the newest commit comments"
+    )
 
 
 def placed(there: Forge, number: int, marker: str, text: str) -> str:

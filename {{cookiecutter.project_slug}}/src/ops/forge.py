@@ -21,7 +21,9 @@ TIMEOUT = 15  # seconds of one request
 PAGE = 50  # entries; the most that Gitea gives
 LONGEST = 60_000  # characters; GitHub takes 65,536
 CUT = "\n\n(cut: the rest is too long for a forge)\n"
+DISPATCH = "workflow_dispatch"
 NAME = re.compile(r"[\w.-]+/[\w.-]+")
+SHA = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 LIMITED = re.compile(
     r"rate limit|abuse detection|retry your request again|wait a few minutes", re.I
 )
@@ -143,12 +145,16 @@ class Forge:
         self.post(f"/actions/workflows/{workflow}/dispatches", {"ref": branch})
 
     def started(self, workflow: str, sha: str) -> bool:
-        """Whether a workflow has run on a commit; False where the forge does not say."""
+        """Whether a workflow was dispatched on a commit; False where the forge does not say.
+
+        A pull request's own run does not count: it may wait for a person's approval forever.
+        """
+        path = f"/actions/workflows/{workflow}/runs"
         try:
-            found = self.get(f"/actions/workflows/{workflow}/runs", head_sha=sha)
+            found = self.get(path, head_sha=sha, event=DISPATCH)
         except Refused:
             return False
-        return bool(found.get("total_count"))
+        return any(run.get("event") == DISPATCH for run in found.get("workflow_runs") or ())
 
     def automerge(self, pull: Any) -> None:
         """Merge a pull request once its checks pass; GitHub's GraphQL only."""
@@ -268,6 +274,13 @@ def event() -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def sha(given: str) -> str:
+    """HEAD, if it is the whole sha of a commit."""
+    if not SHA.fullmatch(given):
+        raise Mistake(f"HEAD={given!r} is not the sha of a commit")
+    return given
 
 
 def quoted(name: str) -> str:

@@ -24,7 +24,6 @@ PATCH = "changes.patch"
 TITLE = "Update what the pipeline made"
 CHECK = "check.yml"
 PLAIN, NOTHING = "100644", "000000"
-SHA = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 MADE = re.compile(
     r"dvc\.lock|data/[^/]+\.dvc|docs/(model-card|data-sheet)\.md|artifacts/([^./][^/]*/)*[^./][^/]*"
 )
@@ -79,9 +78,7 @@ def wanted_head(given: str) -> str:
     """The commit that the patch was made for: HEAD, else the event's pull request's; "" if none."""
     pull = forge.event().get("pull_request")
     sha = given or ((pull or {}).get("head") or {}).get("sha", "")
-    if sha and not SHA.fullmatch(sha):
-        raise Mistake(f"HEAD={sha!r} is not the sha of a commit")
-    return str(sha)
+    return forge.sha(str(sha)) if sha else ""
 
 
 def saved(there: Forge, branch: str, wanted: str, now: str, patch: Path) -> str:

@@ -5,9 +5,12 @@ from typing import Annotated, Any
 
 import typer
 
-from ml.errors import Mistake
+from ml.errors import Mistake, listed
 from ml.show import aligned
 from ops import result
+
+# What the gate judges in every project; slices only where schema.yaml names some.
+KINDS = ("minimum", "champion", "budget")
 
 
 def checks() -> list[dict[str, Any]]:
@@ -35,6 +38,12 @@ def verdict(
     if broken := [check for check in found if not check["passed"]]:
         print(f"\nrefused: {len(broken)} of {len(found)} checks")
         raise typer.Exit(1)
+    kinds = [check.get("kind") for check in found]
+    if lacking := [kind for kind in KINDS if kind not in kinds]:
+        raise Mistake(
+            f"{result.VERDICT} says passed, but has no check of {listed(lacking)}: "
+            "`make reproduce` writes all of them; params.yaml: gate.minimum must name a metric"
+        )
     if fork and result.PATCH.exists():
         raise Mistake(
             "passed, but dvc.lock of this commit is out of date, and a fork's check may not commit "

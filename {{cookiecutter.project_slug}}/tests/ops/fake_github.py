@@ -37,8 +37,10 @@ def memory(repository: str) -> dict[str, Any]:
         "tokens": {"workflow": "workflow", "person": "person", "admin": "admin", "read": "read"},
         "pulls": [],
         "comments": [],
+        "statuses": [],
         "labels": [{"name": name, "color": "ededed"} for name in LABELS],
         "dispatches": [],
+        "runs": [],
         "rulesets": [],
         "environments": [],
         "variables": [],
@@ -230,6 +232,20 @@ class Request:
     def delete_comment(self, key: str) -> None:
         self.state["comments"].remove(self.comment(key))
 
+    def statuses(self, sha: str) -> Any:
+        return [one for one in reversed(self.state["statuses"]) if one["sha"] == sha]
+
+    def create_status(self, sha: str) -> Any:
+        if not re.fullmatch("[0-9a-f]{40}", sha):
+            raise Answer(422, "No commit found for SHA: " + sha)
+        if self.body["state"] not in ("error", "failure", "pending", "success"):
+            raise Answer(422, "Validation Failed")
+        one = {"target_url": None, "description": None, **self.body, "sha": sha}
+        if len(one["description"] or "") > 140 or one["target_url"] == "":
+            raise Answer(422, "Validation Failed")
+        self.state["statuses"].append(one)
+        return one
+
     def labels(self) -> Any:
         return self.state["labels"]
 
@@ -262,10 +278,15 @@ class Request:
 
     def runs(self, name: str) -> Any:
         self.workflow(name)
-        found = [
+        dispatched = [
             {"head_sha": one["sha"], "head_branch": one["ref"], "event": "workflow_dispatch"}
             for one in self.state["dispatches"]
-            if one["workflow"] == name and one["sha"] == self.query.get("head_sha", one["sha"])
+            if one["workflow"] == name
+        ]
+        found = [
+            one
+            for one in [*dispatched, *self.state["runs"]]
+            if all(one[key] == self.query.get(key, one[key]) for key in ("head_sha", "event"))
         ]
         return {"total_count": len(found), "workflow_runs": found}
 
@@ -350,6 +371,8 @@ ROUTES = [
     ("POST", r"/issues/(\d+)/comments", Request.create_comment, 201),
     ("PATCH", r"/issues/comments/(\d+)", Request.edit_comment, 200),
     ("DELETE", r"/issues/comments/(\d+)", Request.delete_comment, 204),
+    ("GET", r"/commits/([^/]+)/statuses", Request.statuses, 200),
+    ("POST", r"/statuses/([^/]+)", Request.create_status, 201),
     ("GET", r"/labels", Request.labels, 200),
     ("POST", r"/labels", Request.create_label, 201),
     ("GET", r"/codeowners/errors", Request.codeowners, 200),

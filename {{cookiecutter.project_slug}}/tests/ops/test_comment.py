@@ -138,6 +138,34 @@ def test_without_a_pull_request_there_is_no_comment(body, github, capsys):
     assert capsys.readouterr().out == TEXT + "no pull request is open: no comment\n"
 
 
+def test_a_text_about_the_newest_commit_is_a_comment(github, body, clone):
+    comment(str(body), head=git(clone, "rev-parse", "HEAD"))
+    assert bodies(github) == [TEXT]
+
+
+def test_an_older_run_leaves_the_newer_comment_and_says_so(
+    github, body, clone, tmp_path, monkeypatch
+):
+    page = tmp_path / "summary.md"
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(page))
+    older = git(clone, "rev-parse", "HEAD")
+    git(clone, "commit", "--quiet", "--allow-empty", "--message", "Better still")
+    git(clone, "push", "--quiet", "origin", "better")
+    newer = git(clone, "rev-parse", "HEAD")
+    comment(str(body), head=newer)
+    body.write_text(TEXT + "Of yesterday\n")
+    comment(str(body), head=older)
+    assert bodies(github) == [TEXT]
+    told = f"no comment: #1 is at {newer[:7]} by now, and this is about {older[:7]}"
+    assert page.read_text().startswith(f"{TEXT}{TEXT}Of yesterday\n\n{told}")
+
+
+def test_a_head_that_is_no_commit_is_refused(body, github):
+    with pytest.raises(Mistake, match="HEAD='main' is not the sha"):
+        comment(str(body), head="main")
+    assert not github.state["requests"]
+
+
 @pytest.mark.parametrize("text", ["# Report\n", "", "<!-- a\nb -->", "<!-- report --> x\n"])
 def test_a_text_without_a_marker_is_refused(body, github, text):
     body.write_text(text)

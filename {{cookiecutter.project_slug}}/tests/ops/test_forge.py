@@ -91,6 +91,16 @@ def test_what_is_refused_is_asked_once(there, github, status):
     assert asked(github) == 1
 
 
+def test_a_run_that_waits_for_a_persons_approval_has_not_started(there, github):
+    sha = "a" * 40
+    waiting = {"head_sha": sha, "event": "pull_request", "conclusion": "action_required"}
+    github.state["runs"].append(waiting)
+    assert not there.started("check.yml", sha)
+    github.state["dispatches"].append({"workflow": "check.yml", "sha": sha, "ref": "better"})
+    assert there.started("check.yml", sha)
+    assert not there.started("check.yml", "b" * 40)
+
+
 def test_pages_follow_each_other(there, github):
     github.state["labels"] = [{"name": f"l{n}", "color": "ededed"} for n in range(120)]
     assert [one["name"] for one in there.pages("/labels")] == [f"l{n}" for n in range(120)]

@@ -8,6 +8,7 @@ from ops import result
 from ops.verdict import verdict
 
 KEPT = {"kind": "minimum", "name": "log_loss", "passed": True, "value": 0.1, "limit": 0.5}
+WHOLE = [KEPT | {"kind": kind} for kind in ("minimum", "champion", "budget")]
 BROKEN = KEPT | {"passed": False, "value": 0.9, "reason": "worse than the limit"}
 
 
@@ -22,7 +23,7 @@ def written(passed, *checks):
 
 
 def test_a_verdict_that_passes_is_shown(capsys):
-    written(True, KEPT)
+    written(True, *WHOLE, KEPT | {"kind": "slices"})
     verdict()
     assert capsys.readouterr().out.endswith("\n\npassed\n")
 
@@ -53,13 +54,27 @@ def test_what_is_no_whole_verdict_is_refused(text):
         verdict()
 
 
+@pytest.mark.parametrize("kind", ["minimum", "champion", "budget"])
+def test_a_verdict_that_passes_without_a_kind_of_check_is_refused(kind):
+    written(True, *[check for check in WHOLE if check["kind"] != kind])
+    with pytest.raises(Mistake, match=f"no check of {kind}: "):
+        verdict()
+
+
+@pytest.mark.parametrize("check", [{"passed": True}, {"passed": True, "kind": ["minimum"]}])
+def test_a_forged_check_is_no_kind_of_check(check):
+    written(True, check)
+    with pytest.raises(Mistake, match="no check of minimum, champion, budget"):
+        verdict()
+
+
 def test_no_verdict_is_refused():
     with pytest.raises(Mistake, match="holds no verdict"):
         verdict()
 
 
 def test_a_fork_with_a_lock_file_that_nobody_commits_is_refused():
-    written(True, KEPT)
+    written(True, *WHOLE)
     result.write(result.PATCH, b"a patch")
     verdict()
     with pytest.raises(Mistake, match="out of date"):
