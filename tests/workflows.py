@@ -24,6 +24,7 @@ SHIMS = ROOT / "tests/act/shims"
 NAME = "acme/penguins"
 USES = re.compile(r"uses: ([\w.-]+/[\w.-]+)(?:/[\w./-]+)?@(\w+)")
 WRITES, READS = "token-that-writes", "token-that-reads"
+TIMES = itertools.count(1_700_000_000)
 NUMBERS = itertools.count(int.from_bytes(os.urandom(3)))
 AUTHOR = {
     f"GIT_{who}_{what}": value
@@ -83,8 +84,9 @@ class Lab:
         text = path.read_text("utf-8")
         assert text.count(old) == 1, (name, old)
         path.write_text(text.replace(old, new), "utf-8")
-        # Another time than the clone's: Git and DVC share an index that trusts times and sizes.
-        os.utime(path, (1_700_000_000, 1_700_000_000))
+        # Another time than before: Git and DVC share an index that trusts times and sizes.
+        seconds = next(TIMES)
+        os.utime(path, (seconds, seconds))
 
     def branch(self, name: str) -> None:
         self.git("switch", "--quiet", "--create", name, "origin/main")
@@ -172,6 +174,7 @@ class Lab:
         }  # fmt: skip
         command = [
             "act", event, "--workflows", str(path), "--eventpath", str(at / "event.json"),
+            "--defaultbranch", "main",
             "--json", "--no-skip-checkout", "--no-cache-server", "--pull=false",
             "--platform", "ubuntu-latest=-self-hosted", "--action-cache-path", str(at / "act"),
             "--secret", f"GITHUB_TOKEN={token}",
