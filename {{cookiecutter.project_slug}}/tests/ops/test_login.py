@@ -7,7 +7,7 @@ pytestmark = pytest.mark.usefixtures("project")
 
 
 @pytest.fixture(autouse=True)
-def nobody(monkeypatch):
+def nobody(project, monkeypatch):
     for name in ("REGISTRY_USER", "REGISTRY_PASSWORD", "GITHUB_ACTOR", "GITHUB_TOKEN"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("REGISTRY", "ghcr.io/acme")
