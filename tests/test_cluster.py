@@ -456,7 +456,8 @@ def test_the_autoscaler_scales_and_the_controller_lets_it(deployed):
     def replicas() -> int:
         return deployed.deployment("staging")["spec"]["replicas"]
 
-    assert replicas() == 1
+    # On a busy machine the load of the tests before was enough; it waits five minutes to scale down.
+    until("one pod is enough", lambda: replicas() == 1, 420)
     with load(deployed.doors["staging"], deployed.example(), clients=8, pause=0) as asking:
         scaled = until("the autoscaler makes two of one", lambda: replicas() == 2)
         seen = set()

@@ -66,12 +66,12 @@ def client() -> Iterator[DockerClient]:
     """The engine; what the tests made there is removed at the end."""
     made = docker.from_env(timeout=600)
     before = {one.id for one in made.containers.list(all=True)}
+    known = {tag for one in made.images.list() for tag in one.tags}
     yield made
     left = {one.id for one in made.containers.list(all=True, filters={"label": "ml.model"})}
     for one in made.images.list(filters={"label": "ml.model"}):
-        for tag in one.tags:
-            if tag.startswith(f"{REGISTRY}/penguins"):
-                made.images.remove(tag)
+        for tag in {*one.tags} - known:
+            made.images.remove(tag)
     assert not left - before, "a container was left behind"
 
 
