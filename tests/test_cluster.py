@@ -456,7 +456,7 @@ def test_the_autoscaler_scales_and_the_controller_lets_it(deployed):
     def replicas() -> int:
         return deployed.deployment("staging")["spec"]["replicas"]
 
-    # On a busy machine the load of the tests before was enough; it waits five minutes to scale down.
+    # On a busy machine the tests before were load enough; it waits five minutes to scale down.
     until("one pod is enough", lambda: replicas() == 1, 420)
     with load(deployed.doors["staging"], deployed.example(), clients=8, pause=0) as asking:
         scaled = until("the autoscaler makes two of one", lambda: replicas() == 2)
