@@ -351,6 +351,7 @@ def owners(path: str) -> list[str]:
         ("Makefile", True),
         ("Dockerfile", True),
         ("src/ops/save.py", True),
+        (".dvc/config", True),
         ("src/ml/features.py", False),
         ("params.yaml", False),
         ("dvc.lock", False),
