@@ -6,6 +6,8 @@ from made_project import each_task, table
 from ml.errors import Mistake
 from ops import card
 
+pytestmark = pytest.mark.slow
+
 CARD, SHEET = card.DOCUMENTS
 
 

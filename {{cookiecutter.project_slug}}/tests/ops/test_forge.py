@@ -14,6 +14,8 @@ from ml.errors import Mistake
 from ops import forge
 from ops.forge import Refused
 
+pytestmark = pytest.mark.slow
+
 LIMITED = (
     "You have exceeded a secondary rate limit. Please wait a few minutes before you try again."
 )

@@ -10,6 +10,8 @@ from ops import environments, history
 from ops.push import NOTE
 from ops.release import DATA, MODEL, REVISION, release
 
+pytestmark = pytest.mark.slow
+
 STAGING = Path("deploy/staging/release.env")
 OTHER = IMAGE.replace("a" * 64, "b" * 64)
 

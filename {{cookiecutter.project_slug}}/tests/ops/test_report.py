@@ -11,6 +11,8 @@ from markdown_it import MarkdownIt
 
 from ops import changes, gate, history, report
 
+pytestmark = pytest.mark.slow
+
 
 def written(base="main"):
     return report.written(report.facts(base))

@@ -8,6 +8,8 @@ from ops import reproduce, result
 from ops import retrain as module
 from ops.retrain import retrain
 
+pytestmark = pytest.mark.slow
+
 EIGHT_DAYS = 8 * 86_400
 
 

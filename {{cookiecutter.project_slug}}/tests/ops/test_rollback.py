@@ -7,6 +7,8 @@ from ml.errors import Mistake
 from ops import environments, history
 from ops.rollback import rollback
 
+pytestmark = pytest.mark.slow
+
 STAGING, PRODUCTION = (Path(f"deploy/{name}/release.env") for name in environments.ENVIRONMENTS)
 
 

@@ -9,6 +9,8 @@ from ops import smoke as module
 from ops.history import digest
 from ops.smoke import smoke
 
+pytestmark = pytest.mark.slow
+
 SIGNATURE = {"examples": [{"x": 1.0}], "labels": ["a", "b"]}
 FILES = {"signature.json": json.dumps(SIGNATURE).encode(), "model.onnx": b"1"}
 FACTS = {"commit": "c" * 40, "model": digest(FILES), "data": "d"}
