@@ -210,26 +210,36 @@ def test_a_training_that_fails_half_way_leaves_nothing_and_says_so(lab):
     assert sorted(path.name for path in (ran.artifacts / "result").iterdir()) == ["report.md"]
 
 
+def lost(lab: Lab, md5: str, branch: str) -> Ran:
+    """The check of a branch after main lost an object."""
+    lab.git("switch", "--quiet", "main")
+    (lab.clone / "store/files/md5" / md5[:2] / md5[2:]).unlink()
+    lab.push("Lose an object")
+    lab.branch(branch)
+    lab.edit("README.md", "## Start", "## How to start")
+    lab.push("Say it better")
+    return check(lab, branch)
+
+
 def test_an_object_that_the_store_lacks_is_made_again_or_named(lab):
-    lab.branch("lost")
     lock = yaml.safe_load((lab.clone / "dvc.lock").read_text("utf-8"))["stages"]
     fitted = lock["train"]["outs"][0]["md5"]
-    raw = lock["validate"]["deps"][0]["md5"]
-    for md5 in (fitted,):
-        (lab.clone / "store/files/md5" / md5[:2] / md5[2:]).unlink()
-    lab.push("Lose the fitted model")
-    ran = check(lab, "lost")
-    ends(ran)
+    ends(lost(lab, fitted, "again"))
     stored = f"store/files/md5/{fitted[:2]}/{fitted[2:]}"
-    assert stored in run("git", "ls-tree", "-r", "--name-only", "lost", cwd=lab.origin)
+    assert stored in run("git", "ls-tree", "-r", "--name-only", "again", cwd=lab.origin)
 
-    lab.git("fetch", "--quiet")
-    lab.git("reset", "--quiet", "--hard", "origin/lost")
-    (lab.clone / "store/files/md5" / raw[:2] / raw[2:]).unlink()
-    lab.push("Lose the raw data")
-    ran = check(lab, "lost")
+    ran = lost(lab, lock["validate"]["deps"][0]["md5"], "named")
     ends(ran, pipeline="failure", gate="failure")
     assert "not in the store, and no stage makes it: data/raw.parquet" in ran.said
+
+
+def test_a_branch_that_takes_an_object_from_the_store_is_refused(lab):
+    lab.branch("taken")
+    next(path for path in (lab.clone / "store").rglob("*") if path.is_file()).unlink()
+    lab.push("Tidy up")
+    ran = check(lab, "taken")
+    ends(ran, pipeline="failure", gate="failure")
+    assert "objects are only added to the store" in ran.said
 
 
 def test_a_conflict_in_the_lock_file_is_one_command(lab):
