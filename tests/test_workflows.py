@@ -242,7 +242,8 @@ def test_a_branch_that_takes_an_object_from_the_store_is_refused(lab):
     assert "objects are only added to the store" in ran.said
 
 
-def test_a_conflict_in_the_lock_file_is_one_command(lab):
+def diverged(lab: Lab) -> None:
+    """Main and the branch `faster`, which is checked out, each trained something else."""
     lab.branch("faster")
     learn(lab, "0.3")
     lab.make("pipeline")
@@ -252,6 +253,10 @@ def test_a_conflict_in_the_lock_file_is_one_command(lab):
     lab.make("pipeline")
     lab.push("Test on more")
     lab.git("switch", "--quiet", "faster")
+
+
+def test_a_conflict_in_the_lock_file_is_one_command(lab):
+    diverged(lab)
     assert "CONFLICT (content): Merge conflict in dvc.lock" in lab.git("merge", "main", fails=True)
     assert "dvc.lock was out of date and is made anew" in lab.make("reproduce")
     assert lab.git("diff", "--name-only", "--diff-filter=U") == ""
@@ -262,15 +267,7 @@ def test_a_conflict_in_the_lock_file_is_one_command(lab):
 
 
 def test_a_conflict_settled_in_the_browser_by_either_side_is_made_again(lab):
-    lab.branch("faster")
-    learn(lab, "0.3")
-    lab.make("pipeline")
-    lab.push("Learn faster")
-    lab.git("switch", "--quiet", "main")
-    lab.edit("params.yaml", "test_share: 0.2", "test_share: 0.25")
-    lab.make("pipeline")
-    lab.push("Test on more")
-    lab.git("switch", "--quiet", "faster")
+    diverged(lab)
     lab.git("merge", "--quiet", "--strategy-option", "theirs", "--no-edit", "main")
     lab.git("push", "--quiet", "origin", "faster")
     ran = check(lab, "faster")
