@@ -78,7 +78,9 @@ def working_tree() -> str:
         index = Path(folder, "index")
         real = Path(git("rev-parse", "--git-path", "index"))
         if real.exists():  # What was added by force is meant.
-            shutil.copyfile(real, index)
+            # With its time: Git reads again what is not older than the index, so that a file which
+            # changed within a second, to another of the same size, is seen.
+            shutil.copy2(real, index)
         env = {"GIT_INDEX_FILE": str(index)}
         git("add", "--all", "--", git("rev-parse", "--show-toplevel"), env=env)
         return git("write-tree", env=env)

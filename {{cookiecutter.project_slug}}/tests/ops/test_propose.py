@@ -55,6 +55,19 @@ def test_what_changed_is_one_commit_on_the_branch_and_one_pull_request(run, gith
     assert git(clone, "for-each-ref", "refs/ops") == ""
 
 
+def test_a_change_within_a_second_to_the_same_size_is_proposed(run, origin, clone):
+    git(clone, "config", "core.trustctime", "false")
+    git(clone, "config", "core.checkstat", "minimal")
+    lock, index = Path("dvc.lock"), Path(".git/index")
+    os.utime(lock, (1_700_000_000, 1_700_000_000))
+    git(clone, "update-index", "--refresh")
+    change(lock.read_text("utf-8").replace("2.0", "2.1"))
+    for path in (lock, index):
+        os.utime(path, (1_700_000_000, 1_700_000_000))
+    run()
+    assert git(origin, "diff", "--name-only", "main", BRANCH) == "dvc.lock"
+
+
 def test_the_same_again_changes_nothing(run, github, origin, capsys):
     change()
     run(labels="retrain")
