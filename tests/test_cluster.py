@@ -23,6 +23,7 @@ OWNER = "https://github.com/acme"
 ENVIRONMENTS = ("staging", "production")
 IDENTITY = ("-c", "user.name=Test", "-c", "user.email=test@example.org")
 PATIENCE = 180  # seconds for what a controller sees at its next interval
+PAUSE = 0.02  # seconds between the requests of a client in light load
 
 
 @dataclass(frozen=True)
@@ -148,12 +149,15 @@ class Load:
 
 
 @contextmanager
-def load(door: Door, body: str, clients: int = 4, pause: float = 0.02) -> Iterator[Load]:
-    """Requests while the block runs; half of the clients keep their connections."""
+def load(door: Door, body: str, clients: int = 4, pause: float = PAUSE) -> Iterator[Load]:
+    """Requests while the block runs; half of the clients keep their connections.
+
+    The others always pause: a port is free again only a minute after its connection has ended.
+    """
     made = Load(door, body)
     threads = [
-        threading.Thread(target=made.client, args=(pause,), kwargs={"keep": n % 2 == 0})
-        for n in range(clients)
+        threading.Thread(target=made.client, args=(each,), kwargs={"keep": keep})
+        for each, keep in [(pause, True), (max(pause, PAUSE), False)] * (clients // 2)
     ]
     for thread in threads:
         thread.start()
