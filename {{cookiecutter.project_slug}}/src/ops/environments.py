@@ -173,9 +173,12 @@ def _mismatches(release: Release) -> Iterable[str]:
 
 
 def ran(environment: str, found: str) -> bool:
-    """Whether the file of an environment was this text anywhere in main's history."""
+    """Whether the file of an environment was this text on main, by the line of its merges.
+
+    What a branch had in between, main never ran.
+    """
     place = path(environment).as_posix()
-    form = ("--format=", "--raw", "--no-abbrev", "--no-renames", "-m", "--full-history")
+    form = ("--format=", "--raw", "--no-abbrev", "--no-renames", "-m", "--first-parent")
     log = history.git("-c", "log.showRoot=true", "log", *form, history.mainline(), "--", place)
     known = {line.split()[3] for line in (log or "").splitlines() if line.startswith(":")}
     return (history.git("hash-object", "--stdin", given=found) or "").strip() in known

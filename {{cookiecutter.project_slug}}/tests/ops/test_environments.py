@@ -289,3 +289,19 @@ def test_what_a_merge_itself_wrote_counts(released):
     released.commit("Merge")
     PRODUCTION.write_text(STAGING.read_text())
     assert problems() == []
+
+
+@pytest.mark.parametrize("way", [["--no-ff"], ["--squash"]])
+def test_what_a_branch_had_in_between_does_not_count(released, way):
+    old = STAGING.read_text()
+    released.git("switch", "--quiet", "--create", "branch")
+    STAGING.write_text(old.replace(IMAGE, IMAGE.replace("a" * 64, "b" * 64)))
+    text = STAGING.read_text()
+    released.commit("Release to staging")
+    STAGING.write_text(old)
+    released.commit("Restore")
+    released.git("switch", "--quiet", "main")
+    released.git("merge", "--quiet", *way, "branch")
+    PRODUCTION.write_text(text)
+    said = "is not, line for line, what staging has had on main"
+    assert problems() == [f"deploy/production/release.env: {said}"]
