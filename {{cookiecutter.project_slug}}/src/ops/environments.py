@@ -111,23 +111,15 @@ def problems() -> list[str]:
     return [
         f"{path(environment)}: {problem}"
         for environment in ENVIRONMENTS
-        for found in [stored(environment)]
-        for problem in broken(environment, found, moved=inherited(environment, found))
+        for problem in broken(environment, stored(environment))
     ]
 
 
-def inherited(environment: str, found: str | None) -> bool:
-    """Whether a branch has the file as it was where it left main, which was judged there."""
-    if found in (None, EMPTY):
-        return False
-    start = history.fork("main")
-    return start not in (None, history.commit("HEAD")) and stored(environment, start) == found
-
-
-def broken(environment: str, found: str | None, moved: bool = False) -> list[str]:
+def broken(environment: str, found: str | None) -> list[str]:
     """What is wrong with a text as the file of an environment.
 
-    `moved`: its image may be of another name, as after a move to another registry.
+    The name of its image is judged when it comes: what main has had there may be of a registry
+    that the project has left.
     """
     if found is None:
         return ["is not there: git restore it"]
@@ -138,9 +130,9 @@ def broken(environment: str, found: str | None, moved: bool = False) -> list[str
     if release is None:
         return []
     unproven = environment == PRODUCTION and not ran(STAGING, found)
-    other = "" if moved else foreign(release.image)
+    other = foreign(release.image)
     return [
-        *([other] if other else []),
+        *([other] if other and not ran(environment, found) else []),
         *_mismatches(release),
         *(["is not, line for line, what staging has had on main"] if unproven else []),
     ]
@@ -194,9 +186,9 @@ def check_unedited(environment: str) -> None:
         )
 
 
-def check_sound(environment: str, moved: bool = False) -> None:
-    """Refuse a file that contradicts the history; `moved` as for `broken`."""
-    if found := broken(environment, stored(environment), moved):
+def check_sound(environment: str) -> None:
+    """Refuse a file that contradicts the history."""
+    if found := broken(environment, stored(environment)):
         check_unedited(environment)
         raise Mistake(
             f"{path(environment)}: {found[0]}.\nSomebody edited it by hand: "

@@ -22,8 +22,7 @@ def release(
 ) -> None:
     """Write deploy/staging/release.env for HEAD and an image that was built from it."""
     new = proposed(image or pushed(offline))
-    # What is replaced may be of a registry that the project has left.
-    environments.check_sound(STAGING, moved=True)
+    environments.check_sound(STAGING)
     if done := already(new):
         print(done)
         return

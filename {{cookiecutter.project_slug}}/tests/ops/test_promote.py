@@ -99,7 +99,9 @@ def test_an_image_of_another_name_is_refused_also_if_main_has_it(staged, monkeyp
     other = IMAGE.replace("localhost:5000", "evil.example.com")
     STAGING.write_text(STAGING.read_text().replace(IMAGE, other))
     staged.commit("By hand")
-    refused("IMAGE is of evil.example.com/bees, and this project's are of localhost:5000/bees")
+    refused(
+        "cannot be promoted: IMAGE is of evil.example.com/bees, and this project's are of local"
+    )
     monkeypatch.setenv("REGISTRY", "evil.example.com")
     promote()
 
