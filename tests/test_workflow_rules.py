@@ -244,6 +244,13 @@ def test_a_release_is_made_of_the_default_branch_only():
     )
 
 
+def test_what_is_promoted_is_what_the_case_is_about():
+    found = jobs(PROJECT / ".github/workflows/promote.yml")
+    assert found["case"]["outputs"] == {"commit": "${{ steps.case.outputs.commit }}"}
+    assert [step.get("run") for step in found["case"]["steps"] if "id" in step] == ["make case"]
+    assert refs(found["propose"]) == ["${{ needs.case.outputs.commit }}"]
+
+
 def test_a_schedule_needs_no_repository_in_its_event():
     for path in OURS:
         if "schedule" in yaml.safe_load(path.read_text("utf-8"))[True]:

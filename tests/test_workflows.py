@@ -369,6 +369,7 @@ def test_what_staging_runs_is_proposed_for_production_with_its_case(lab):
     ends(ran)
     text = lab.shown("bot/promote-production", "deploy/production/release.env")
     assert text == lab.shown("main", "deploy/staging/release.env")
+    assert lab.head("bot/promote-production^") == lab.head("main")
     changed = run("git", "diff", "--name-only", "main", "bot/promote-production", cwd=lab.origin)
     assert changed.split() == ["deploy/production/release.env"]
     pull = lab.github.state["pulls"][0]

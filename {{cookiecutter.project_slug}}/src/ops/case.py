@@ -45,7 +45,10 @@ def facts(main: str) -> dict[str, Any]:
 
 
 def case() -> None:
-    """Write result/report.md; the report of `make reproduce` follows if it is of the same model."""
+    """Write result/report.md; the report of `make reproduce` follows if it is of the same model.
+
+    A workflow is told the commit of main that it is about.
+    """
     main = history.mainline()
     found = facts(main)
     text = render("case.md.j2", **found)
@@ -54,4 +57,5 @@ def case() -> None:
         text += "\n" + result.REPORT.read_text("utf-8").replace("<!-- report -->\n", "", 1)
     result.FOLDER.mkdir(exist_ok=True)
     result.write(result.REPORT, text.encode())
+    result.tell(commit=main)
     print(f"{result.REPORT}: {len(text)} characters")

@@ -28,6 +28,13 @@ def write(path: Path, content: bytes) -> None:
         part.write_bytes(content)
 
 
+def tell(**facts: str) -> None:
+    """Give facts to the later steps and jobs of a workflow, if this is one's."""
+    if output := os.environ.get("GITHUB_OUTPUT"):
+        with Path(output).open("a", encoding="utf-8") as file:
+            file.writelines(f"{name}={fact}\n" for name, fact in facts.items())
+
+
 def keep_verdict(verdict: Path) -> None:
     """The gate's verdict, as it was written."""
     with replacing(VERDICT) as part:

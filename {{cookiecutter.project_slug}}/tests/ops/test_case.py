@@ -54,6 +54,13 @@ def test_the_report_of_the_same_model_follows_and_of_another_one_does_not(staged
         assert ("## The report" in result.REPORT.read_text("utf-8")) is there
 
 
+@pytest.mark.usefixtures("staged")
+def test_a_workflow_is_told_the_commit_that_the_case_is_about(monkeypatch, tmp_path):
+    monkeypatch.setenv("GITHUB_OUTPUT", str(tmp_path / "output"))
+    case()
+    assert (tmp_path / "output").read_text() == f"commit={history.mainline()}\n"
+
+
 def test_a_first_promotion_has_nothing_to_compare_with(staged, project):
     environments.write("production", None)
     project.commit("Nothing in production")
