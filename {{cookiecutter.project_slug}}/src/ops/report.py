@@ -122,7 +122,6 @@ def data_facts(here: Evidence, base: str | None) -> dict[str, Any]:
     return {
         "rows": (before.get("rows"), now["rows"]),
         "hash": (there.data if there else None, here.lock.data),
-        "test": (None, len(here.table)),
         "schema": changes.contract(base) if base else [],
         "moved": changes.moved(before, now),
     }
