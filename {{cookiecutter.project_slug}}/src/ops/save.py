@@ -136,8 +136,7 @@ def refused(changes: list[Changed]) -> Iterator[str]:
     """The paths that must not be saved, each with the reason."""
     ignored = unwanted([one.path for one in changes])
     for one in changes:
-        name = one.path.encode("unicode_escape").decode()  # A log must not take it for a command.
-        stored = OBJECT.fullmatch(one.path)
+        name, stored = forge.logged(one.path), OBJECT.fullmatch(one.path)
         if not (stored or MADE.fullmatch(one.path)):
             yield f"{name} (only what the pipeline makes)"
         elif one.after not in (PLAIN, NOTHING) or one.before not in (PLAIN, NOTHING):
