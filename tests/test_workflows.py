@@ -210,6 +210,20 @@ def test_a_training_that_fails_half_way_leaves_nothing_and_says_so(lab):
     assert sorted(path.name for path in (ran.artifacts / "result").iterdir()) == ["report.md"]
 
 
+def test_a_job_that_ends_without_a_report_is_told_instead_of_the_older_one(lab):
+    lab.branch("words")
+    lab.edit("README.md", "## Start", "## How to start")
+    lab.push("Say it better")
+    ends(check(lab, "words"))
+    lab.edit("Makefile", "@ops reproduce", "@false")
+    lab.push("Break the command")
+    ran = check(lab, "words")
+    ends(ran, pipeline="failure", gate="failure")
+    (told,) = lab.comments()
+    assert re.search(r"ended without a report: http\S+/acme/penguins/actions/runs/\d+\n", told)
+    assert told in ran.summary
+
+
 def lost(lab: Lab, md5: str, branch: str) -> Ran:
     """The check of a branch after main lost an object."""
     lab.git("switch", "--quiet", "main")
