@@ -105,10 +105,13 @@ def written() -> str | None:
 
 
 def readable(lock: str | None) -> bool:
-    """Whether it is a lock file, and not one with the marks of a conflict in it."""
+    """Whether DVC takes it for a lock file: one with the marks of a conflict in it is none."""
+    from dvc.dvcfile import Lockfile
+    from dvc.exceptions import DvcException
+
     try:
-        return isinstance(stages(lock), dict)
-    except (yaml.YAMLError, AttributeError):
+        return lock is None or bool(Lockfile.validate(yaml.load(lock, yaml.CSafeLoader)))
+    except (yaml.YAMLError, ValueError, RecursionError, DvcException):
         return False
 
 
@@ -212,9 +215,10 @@ def outcome(base: str) -> Outcome:
     start = history.fork(base)
     refuse_objects(start)
     there = history.text(start, history.LOCK) if start else written()
+    there = there if readable(there) else None
     whole = readable(written())
     if not whole:
-        put(there if readable(there) else None)
+        put(there)
     fetch()
     changed = status()
     if missing := unmakeable(changed):
@@ -255,10 +259,18 @@ def told() -> Iterator[None]:
     """If the block fails, the report says why, and nothing else is in result/."""
     try:
         yield
-    except Mistake as mistake:
+    except Exception as error:
         result.start()
-        result.write(result.REPORT, report.failure(str(mistake)).encode())
+        result.write(result.REPORT, report.failure(reason(error)).encode())
         raise
+
+
+def reason(error: Exception) -> str:
+    """A mistake in its own words; of anything else its kind and its first line."""
+    if isinstance(error, Mistake):
+        return str(error)
+    first = str(error).partition("\n")[0][:300]
+    return f"{type(error).__name__}: {first}. Nobody foresaw this: see the log of the run"
 
 
 def reproduce(

@@ -258,6 +258,43 @@ def test_a_conflict_in_what_is_made_is_settled_by_making_it(project, ran):
         reproduce.settle(["dvc.lock", "schema.yaml"])
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "schema: '2.0'\nstages: {train: {cmd: a, outs: [artifacts/fitted.joblib]}}\n",
+        "schema: '2.0'\nstages: {train: [a]}\n",
+        "schema: '2.0'\nstages: {train: {cmd: a, outs: [{path: a, md5: 1}]}}\n",
+        "schema: '2.0'\nstages: {train: {cmd: 2026-99-99}}\n",
+        "[" * 100_000,
+    ],
+)
+def test_what_dvc_would_not_take_is_no_lock_file(text):
+    assert not reproduce.readable(text)
+
+
+def test_a_lock_of_another_shape_claims_nothing_and_is_made_again(project, ran, capsys):
+    lock = LOCK.read_text()
+    LOCK.write_text("schema: '2.0'\nstages: {train: {cmd: a, outs: [artifacts/fitted.joblib]}}\n")
+    project.commit()
+    reproduce.reproduce()
+    assert LOCK.read_text() == lock
+    assert "dvc.lock" in result.PATCH.read_text("utf-8")
+    assert "the gate passes" in capsys.readouterr().out
+
+
+def test_what_nobody_foresaw_is_reported_too(project, ran, monkeypatch):
+    def fails(*_):
+        raise ZeroDivisionError("by `zero`\nmore")
+
+    monkeypatch.setattr(reproduce, "status", fails)
+    with pytest.raises(ZeroDivisionError):
+        reproduce.reproduce()
+    assert "## ❌ Refused" in report()
+    assert "ZeroDivisionError: by &#96;zero&#96;. Nobody foresaw this: see the log" in report()
+    assert "more" not in report()
+
+
 def test_marks_of_a_conflict_are_no_lock_file():
     assert not reproduce.readable("<<<<<<< HEAD\nstages:\n=======\n>>>>>>> main\n")
     assert not reproduce.readable("just words")
