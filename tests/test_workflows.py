@@ -241,6 +241,9 @@ def test_an_object_that_the_store_lacks_is_made_again_or_named(lab):
     ends(lost(lab, fitted, "again"))
     stored = f"store/files/md5/{fitted[:2]}/{fitted[2:]}"
     assert stored in run("git", "ls-tree", "-r", "--name-only", "again", cwd=lab.origin)
+    main = lab.run("check.yml", "push", without=("check",))
+    ends(main, pipeline="failure", gate="failure")
+    assert "main is current, but the store lacks artifacts/fitted.joblib" in main.said
 
     ran = lost(lab, lock["validate"]["deps"][0]["md5"], "named")
     ends(ran, pipeline="failure", gate="failure")

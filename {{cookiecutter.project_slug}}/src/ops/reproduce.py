@@ -42,6 +42,7 @@ CHANGED = (
     "`git add --all && git commit`; or `git apply changes.patch`, from the run's artifact `result`."
 )
 BRANCH = "Nothing is trained there: `make pipeline` on a branch, or let its pull request do it"
+AGAIN = "Nothing is trained there: the check of any pull request makes it again"
 
 
 def dvc(*command: str) -> bool:
@@ -92,6 +93,16 @@ def edited(changed: dict[str, Any]) -> list[str]:
         for path, how in paths(entries, "outs").items()
         if how == "modified"
     ]
+
+
+def lost(changed: dict[str, Any]) -> list[str]:
+    """Outputs that are nowhere, where dvc.lock says nothing else than what is here."""
+    outs = {
+        path: how for entries in changed.values() for path, how in paths(entries, "outs").items()
+    }
+    deps = {path for entries in changed.values() for path in paths(entries, "deps")}
+    other = any("changed command" in entries for entries in changed.values())
+    return [] if other or deps - set(outs) or "modified" in outs.values() else list(outs)
 
 
 def stages(lock: str | None) -> locks.Stages:
@@ -180,6 +191,15 @@ def refuse_edits(changed: dict[str, Any]) -> None:
         raise Mistake(f"not what dvc.lock says, and no input changed: {listed(names)}. {WAY_OUT}")
 
 
+def refuse_training(base: str, changed: dict[str, Any]) -> None:
+    """Refuse to run anything on the branch that others go to."""
+    if names := lost(changed):
+        raise Mistake(
+            f"dvc.lock of {base} is current, but the store lacks {listed(names)}. {AGAIN}"
+        )
+    raise Mistake(f"dvc.lock of {base} is out of date: {described(changed)}. {BRANCH}")
+
+
 def refuse_objects(start: str | None) -> None:
     """Refuse objects of a store in Git that were changed, or that are not what their name says."""
     changes = save.changed(start, "HEAD") if start else []
@@ -229,7 +249,7 @@ def outcome(base: str) -> Outcome:
         if not changed:
             return "current"
         if start == history.commit("HEAD"):
-            raise Mistake(f"dvc.lock of {base} is out of date: {described(changed)}. {BRANCH}")
+            refuse_training(base, changed)
     if claims:
         refuse_edits(changed)
     found = made(there, claims)

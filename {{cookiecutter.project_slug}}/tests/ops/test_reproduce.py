@@ -120,6 +120,16 @@ def test_a_stale_lock_on_main_itself_is_refused(project, ran):
     assert "repro" not in ran
 
 
+def test_what_the_store_of_main_lost_is_no_stale_lock(project, ran):
+    project.git("switch", "--quiet", "main")
+    Path("data/train.parquet").unlink()
+    Path("artifacts/fitted.joblib").unlink()
+    lost = r"data/train\.parquet, artifacts/fitted\.joblib"
+    with pytest.raises(Mistake, match=f"main is current, but the store lacks {lost}. .*any pull"):
+        reproduce.reproduce()
+    assert "repro" not in ran
+
+
 def test_data_that_is_nowhere_is_named(project, ran):
     Path("data/raw.parquet.dvc").write_text(pointer("0" * 32))
     RAW.unlink()
