@@ -35,7 +35,10 @@ WAY_OUT = (
     "`git checkout origin/main -- dvc.lock artifacts`, commit, push: the check makes it anew"
 )
 PUSH = "`dvc push` where it is; for the folder store/, commit that too"
-NO_LOGIN = "No login to the store here: the outputs are kept nowhere, nor is dvc.lock."
+NOT_STORED = (
+    "the store lacks outputs of this commit and takes none from here; the reason is above. Nothing "
+    "is left to commit. Where there is a login to it: `make reproduce`, commit what changed, push"
+)
 CHANGED = (
     "The figures are those of a new dvc.lock: this commit's is out of date. The check commits it "
     "to a branch of this repository. In a fork do it yourself: `make reproduce`, then "
@@ -259,29 +262,37 @@ def outcome(base: str) -> Outcome:
 
 
 def judged(base: str, found: Outcome, *more: str) -> bool:
-    """Write the result: changes (in more paths too), verdict, report. Whether the gate passes."""
+    """Write the result: changes (in more paths too), verdict, report. Whether the gate passes.
+
+    A Mistake after that where the store has not all that the lock file names, and takes it not.
+    """
     if found == "made":
         card(check=False)
     gate.GATE.unlink(missing_ok=True)
     text = report.written(report.facts(base))
     result.keep_verdict(gate.GATE)
-    if found != "current" and not dvc("push", "--quiet"):
-        text += f"\n{NO_LOGIN}\n"
+    # Where all is there already, a store that may only be read is enough: nothing is sent.
+    stored = found == "current" or dvc("push", "--quiet")
+    if not stored:
+        text = report.failure(NOT_STORED) + text.removeprefix(report.MARKER)
     elif result.keep_changes(*more):
         text += f"\n{CHANGED}\n"
     result.write(result.REPORT, text.encode())
+    if not stored:
+        raise Mistake(NOT_STORED)
     verdict = gate.load()
     return verdict is not None and verdict.passed
 
 
 @contextmanager
 def told() -> Iterator[None]:
-    """If the block fails, the report says why, and nothing else is in result/."""
+    """If the block fails before its report, the report says why, and nothing else is in result/."""
     try:
         yield
     except Exception as error:
-        result.start()
-        result.write(result.REPORT, report.failure(reason(error)).encode())
+        if not result.REPORT.exists():
+            result.start()
+            result.write(result.REPORT, report.failure(reason(error)).encode())
         raise
 
 

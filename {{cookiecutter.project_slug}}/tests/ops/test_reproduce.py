@@ -6,7 +6,10 @@ import re
 import shutil
 import subprocess
 import sys
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from made_project import TEMPLATE
@@ -236,14 +239,65 @@ def test_a_failed_stage_leaves_the_lock_as_it_was(project, ran, monkeypatch):
     assert not result.PATCH.exists()
 
 
+def refusing(monkeypatch):
+    """The store takes nothing from here."""
+    inner = reproduce.dvc
+    monkeypatch.setattr(reproduce, "dvc", lambda *words: inner(*words) and words[0] != "push")
+
+
 def test_without_a_login_to_the_store_nothing_is_left_to_commit(project, ran, monkeypatch):
     project.set("prepare.seed", 5)
     project.commit()
-    inner = reproduce.dvc
-    monkeypatch.setattr(reproduce, "dvc", lambda *words: inner(*words) and words[0] != "push")
-    reproduce.reproduce()
-    assert "No login to the store here" in report()
+    refusing(monkeypatch)
+    with pytest.raises(Mistake, match="the store lacks outputs of this commit and takes none"):
+        reproduce.reproduce()
+    assert report().startswith("<!-- report -->\n## ❌ Refused\n\nthe store lacks outputs")
+    assert "### Gate" in report()
+    assert json.loads(result.VERDICT.read_text())["passed"] is True
     assert not result.PATCH.exists()
+
+
+def test_a_verified_lock_whose_objects_nobody_can_push_is_refused(project, ran, monkeypatch):
+    project.set("prepare.seed", 5)
+    project.run()
+    project.commit()
+    refusing(monkeypatch)
+    with pytest.raises(Mistake, match="the store lacks outputs of this commit and takes none"):
+        reproduce.reproduce()
+    assert "## ❌ Refused" in report()
+
+
+class ReadOnly(SimpleHTTPRequestHandler):
+    """A store that everybody may read and nobody may write."""
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.mark.slow
+def test_a_store_that_may_only_be_read_is_enough_where_it_has_the_objects(tmp_path, monkeypatch):
+    """With DVC itself: a fork's check has no more, and a push that sends nothing succeeds."""
+    monkeypatch.chdir(tmp_path)
+
+    def dvc(*words):
+        return subprocess.run([sys.executable, "-m", "dvc", *words], check=False).returncode == 0
+
+    subprocess.run(["git", "init", "--quiet"], check=True)
+    Path("dvc.yaml").write_text(PIPELINE)
+    Path("rows").write_text("rows")
+    store = tmp_path / "public"
+    assert dvc("init", "--quiet")
+    assert dvc("remote", "add", "--quiet", "--default", "store", str(store))
+    assert dvc("repro", "--quiet")
+    assert dvc("push", "--quiet")
+    handler = partial(ReadOnly, directory=str(store))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        assert dvc("remote", "modify", "store", "url", f"http://127.0.0.1:{server.server_port}")
+        assert dvc("push", "--quiet")
+        next(path for path in store.rglob("*") if path.is_file()).unlink()
+        assert not dvc("push", "--quiet")
+        server.shutdown()
 
 
 def conflicting(project):
