@@ -171,7 +171,7 @@ def test_a_fork_is_judged_and_told_how_to_commit_the_lock_file(lab):
     ends(ran, gate="failure")
     assert "no comment, as this token may only read" in ran.said
     assert "In a fork do it yourself: `make reproduce`" in ran.summary
-    assert "dvc.lock of this commit is out of date, and a fork's check may not commit" in ran.said
+    assert "is out of date in this commit, and a fork's check may not commit it" in ran.said
     assert run("git", "for-each-ref", cwd=lab.origin) == before
     # What it says to do.
     run("git", "apply", str(ran.artifacts / "result/changes.patch"), cwd=lab.clone)

@@ -15,7 +15,7 @@ import yaml
 from ml.errors import Mistake, listed
 from ml.files import replacing
 from ops import gate, history, locks, report, result, save
-from ops.card import card
+from ops.card import DOCUMENTS, card
 from ops.history import MADE
 
 LOCK = Path(history.LOCK)
@@ -40,9 +40,10 @@ NOT_STORED = (
     "is left to commit. Where there is a login to it: `make reproduce`, commit what changed, push"
 )
 CHANGED = (
-    "The figures are those of a new dvc.lock: this commit's is out of date. The check commits it "
-    "to a branch of this repository. In a fork do it yourself: `make reproduce`, then "
-    "`git add --all && git commit`; or `git apply changes.patch`, from the run's artifact `result`."
+    "What the pipeline makes (dvc.lock, artifacts, the model card) is out of date in this commit; "
+    "the figures here are those of what was made. The check commits it to a branch of this "
+    "repository. In a fork do it yourself: `make reproduce`, then `git add --all && git commit`; or "
+    "`git apply changes.patch`, from the run's artifact `result`."
 )
 BRANCH = "Nothing is trained there: `make pipeline` on a branch, or let its pull request do it"
 AGAIN = "Nothing is trained there: the check of any pull request makes it again"
@@ -266,7 +267,7 @@ def judged(base: str, found: Outcome, *more: str) -> bool:
 
     A Mistake after that where the store has not all that the lock file names, and takes it not.
     """
-    if found == "made":
+    if found == "made" or any(path.exists() for path in DOCUMENTS):
         card(check=False)
     gate.GATE.unlink(missing_ok=True)
     text = report.written(report.facts(base))

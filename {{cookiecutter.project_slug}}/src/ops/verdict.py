@@ -35,7 +35,7 @@ def cell(value: Any) -> Any:
 
 def verdict(
     fork: Annotated[
-        bool, typer.Option("--fork", help="Refuse a changed dvc.lock: nobody commits it here.")
+        bool, typer.Option("--fork", help="Refuse what is to be committed: nobody does it here.")
     ] = False,
 ) -> None:
     """Print the verdict in result/; exit with 1 if it refuses."""
@@ -52,7 +52,8 @@ def verdict(
         )
     if fork and result.PATCH.exists():
         raise Mistake(
-            "passed, but dvc.lock of this commit is out of date, and a fork's check may not commit "
-            "it: `make reproduce`, then `git add --all && git commit && git push`"
+            "passed, but what the pipeline makes (dvc.lock, artifacts, the model card) is out of date "
+            "in this commit, and a fork's check may not commit it: `make reproduce`, then "
+            "`git add --all && git commit && git push`"
         )
     print("\npassed")

@@ -16,6 +16,7 @@ from made_project import TEMPLATE
 
 from ml.errors import Mistake
 from ops import reproduce, result
+from ops.card import card
 
 LOCK, RAW = Path("dvc.lock"), Path("data/raw.parquet")
 
@@ -48,6 +49,11 @@ def report():
     return result.REPORT.read_text(encoding="utf-8")
 
 
+def changed_paths():
+    """What the patch changes."""
+    return set(re.findall(r"(?m)^diff --git a/(\S+)", result.PATCH.read_text("utf-8")))
+
+
 def test_nothing_that_matters_changed_and_nothing_runs(project, ran, capsys):
     Path("notes.md").write_text("words")
     project.commit()
@@ -63,12 +69,52 @@ def test_a_stale_lock_is_made_anew_and_left_as_a_patch_of_what_is_made(project, 
     project.commit()
     Path("mine.txt").write_text("not committed, not made")
     reproduce.reproduce()
-    patch = result.PATCH.read_text("utf-8")
-    changed = set(re.findall(r"(?m)^diff --git a/(\S+)", patch))
+    changed = changed_paths()
     assert {"dvc.lock", "artifacts/metrics.json", "docs/model-card.md"} <= changed
     assert "mine.txt" not in changed
     assert "In a fork do it yourself" in report()
     assert ran == ["pull", "repro", "push"]
+
+
+CARD = Path("docs/model-card.md")
+
+
+def described(project):
+    """The card is part of main."""
+    card(check=False)
+    text = CARD.read_text("utf-8")
+    project.commit("Describe")
+    project.git("branch", "--force", "main")
+    return text
+
+
+def test_figures_of_the_card_that_were_edited_by_hand_are_written_again(project, ran):
+    text = described(project)
+    CARD.write_text(text.replace("| Trained on | 192", "| Trained on | 500"), "utf-8")
+    project.commit("Flatter")
+    reproduce.reproduce()
+    assert ran == ["pull"]
+    assert CARD.read_text("utf-8") == text
+    assert changed_paths() == {"docs/model-card.md"}
+    assert "the model card) is out of date in this commit" in report()
+
+
+def test_a_lock_that_was_trained_elsewhere_brings_its_card(project, ran):
+    text = described(project)
+    project.set("prepare.seed", 5)
+    project.run()
+    project.commit()
+    reproduce.reproduce()
+    assert CARD.read_text("utf-8") != text
+    assert changed_paths() == {"docs/model-card.md"}
+
+
+def test_a_card_that_is_current_leaves_nothing(project, ran):
+    described(project)
+    Path("notes.md").write_text("words")
+    project.commit()
+    reproduce.reproduce()
+    assert not result.PATCH.exists()
 
 
 def test_what_a_branch_trained_is_run_again_and_verified(project, ran, capsys):
