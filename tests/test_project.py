@@ -48,6 +48,11 @@ def test_set_up_leaves_a_current_lock_file_and_a_clean_commit(ready):
     assert measured(ready)["accuracy"] > 0.9
 
 
+def test_every_python_gets_the_same_versions(ready):
+    names = re.findall(r'(?m)^name = "(.+)"$', (ready / "uv.lock").read_text("utf-8"))
+    assert len(names) == len(set(names)) > 100
+
+
 def test_set_up_again_changes_nothing(copy):
     make("setup", copy)
     assert run("git", "status", "--porcelain", cwd=copy) == ""
