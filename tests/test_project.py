@@ -48,9 +48,26 @@ def test_set_up_leaves_a_current_lock_file_and_a_clean_commit(ready):
     assert measured(ready)["accuracy"] > 0.9
 
 
+def test_every_python_gets_the_same_versions(ready):
+    names = re.findall(r'(?m)^name = "(.+)"$', (ready / "uv.lock").read_text("utf-8"))
+    assert len(names) == len(set(names)) > 100
+
+
 def test_set_up_again_changes_nothing(copy):
     make("setup", copy)
     assert run("git", "status", "--porcelain", cwd=copy) == ""
+
+
+def test_the_tests_have_the_same_names_each_time(ready, copy):
+    # Several processes share them, and each collects them for itself.
+    pytest_ = str(ready / ".venv/bin/pytest")
+    first, second = (
+        run(pytest_, "--collect-only", cwd=copy, PYTHONPATH="src", PYTHONHASHSEED=seed)
+        for seed in "12"
+    )
+    names = [line for line in first.splitlines() if "::" in line]
+    assert names == [line for line in second.splitlines() if "::" in line]
+    assert len(names) > 500
 
 
 def test_the_project_passes_its_own_checks(ready, copy):

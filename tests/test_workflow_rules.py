@@ -251,6 +251,14 @@ def test_what_is_promoted_is_what_the_case_is_about():
     assert refs(found["propose"]) == ["${{ needs.case.outputs.commit }}"]
 
 
+def test_a_newer_check_supersedes_an_older_one_but_on_the_default_branch():
+    found = yaml.safe_load(CHECK.read_text("utf-8"))["concurrency"]
+    assert found["group"].endswith("${{ github.event.pull_request.number || github.ref }}")
+    assert found["cancel-in-progress"] == (
+        "${{ github.ref != format('refs/heads/{0}', github.event.repository.default_branch) }}"
+    )
+
+
 def test_a_schedule_needs_no_repository_in_its_event():
     for path in OURS:
         if "schedule" in yaml.safe_load(path.read_text("utf-8"))[True]:

@@ -120,6 +120,36 @@ def test_a_model_that_is_worse_is_refused_and_the_report_says_why(lab):
     assert lab.statuses(lab.head("slip")) == {**passed, "gate": "failure"}
 
 
+REFUSED = {
+    "minimum": ("{log_loss: naive}", "{log_loss: 0.0001}"),
+    "slices": ("{min_rows: 30, limit: naive}", "{min_rows: 5, limit: 0.000001}"),
+    "champion": ("learning_rate: 0.1", "learning_rate: 0.005"),
+    "budget": ("model_mb: 50", "model_mb: 0.0001"),
+}
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+def test_each_kind_of_the_gate_refuses_alone(lab, kind):
+    staged(lab)
+    lab.branch(kind)
+    lab.edit("params.yaml", *REFUSED[kind])
+    lab.push("Try the gate")
+    ran = check(lab, kind)
+    ends(ran, gate="failure")
+    verdict = json.loads((ran.artifacts / "result/gate.json").read_text("utf-8"))
+    assert {one["kind"] for one in verdict["checks"] if not one["passed"]} == {kind}
+    assert "❌ Refused" in lab.comments()[0]
+
+
+def test_code_that_the_linter_refuses_turns_only_its_job_red(lab):
+    lab.branch("untidy")
+    (lab.clone / "tests/test_untidy.py").write_text("import os\n", "utf-8")
+    lab.push("Leave an import")
+    ran = lab.run("check.yml", "pull_request", lab.opened("untidy"), "untidy", **FEW)
+    ends(ran, check="failure")
+    assert "F401" in ran.said
+
+
 def test_a_lock_file_edited_by_hand_is_refused_and_the_way_out_works(lab):
     lab.branch("forged")
     learn(lab, "0.3")
@@ -171,7 +201,7 @@ def test_a_fork_is_judged_and_told_how_to_commit_the_lock_file(lab):
     ends(ran, gate="failure")
     assert "no comment, as this token may only read" in ran.said
     assert "In a fork do it yourself: `make reproduce`" in ran.summary
-    assert "dvc.lock of this commit is out of date, and a fork's check may not commit" in ran.said
+    assert "is out of date in this commit, and a fork's check may not commit it" in ran.said
     assert run("git", "for-each-ref", cwd=lab.origin) == before
     # What it says to do.
     run("git", "apply", str(ran.artifacts / "result/changes.patch"), cwd=lab.clone)
@@ -210,6 +240,20 @@ def test_a_training_that_fails_half_way_leaves_nothing_and_says_so(lab):
     assert sorted(path.name for path in (ran.artifacts / "result").iterdir()) == ["report.md"]
 
 
+def test_a_job_that_ends_without_a_report_is_told_instead_of_the_older_one(lab):
+    lab.branch("words")
+    lab.edit("README.md", "## Start", "## How to start")
+    lab.push("Say it better")
+    ends(check(lab, "words"))
+    lab.edit("Makefile", "@ops reproduce", "@false")
+    lab.push("Break the command")
+    ran = check(lab, "words")
+    ends(ran, pipeline="failure", gate="failure")
+    (told,) = lab.comments()
+    assert re.search(r"ended without a report: http\S+/acme/penguins/actions/runs/\d+\n", told)
+    assert told in ran.summary
+
+
 def lost(lab: Lab, md5: str, branch: str) -> Ran:
     """The check of a branch after main lost an object."""
     lab.git("switch", "--quiet", "main")
@@ -227,6 +271,9 @@ def test_an_object_that_the_store_lacks_is_made_again_or_named(lab):
     ends(lost(lab, fitted, "again"))
     stored = f"store/files/md5/{fitted[:2]}/{fitted[2:]}"
     assert stored in run("git", "ls-tree", "-r", "--name-only", "again", cwd=lab.origin)
+    main = lab.run("check.yml", "push", without=("check",))
+    ends(main, pipeline="failure", gate="failure")
+    assert "main is current, but the store lacks artifacts/fitted.joblib" in main.said
 
     ran = lost(lab, lock["validate"]["deps"][0]["md5"], "named")
     ends(ran, pipeline="failure", gate="failure")
@@ -471,6 +518,22 @@ def test_newer_data_is_proposed_with_its_report_and_not_within_the_cool_down(lab
     assert "the same hashes came out again" in checked.said
     ends(lab.run("retrain.yml", "workflow_dispatch", payload))
     assert len(lab.github.state["pulls"]) == 1
+
+
+def test_data_that_breaks_the_contract_is_not_proposed(lab, tmp_path):
+    source = remembered(lab, tmp_path)
+    table = pd.read_csv(source)
+    table.loc[0, "island"] = "Atlantis"
+    table.to_csv(source, index=False)
+    payload = {
+        "inputs": {"force": "true"},
+        "repository": {"full_name": NAME, "default_branch": "main"},
+    }
+    ran = lab.run("retrain.yml", "workflow_dispatch", payload)
+    assert ran.jobs == {"retrain": "failure"}, ran.said
+    assert "Atlantis" in ran.said
+    assert lab.github.state["pulls"] == []
+    assert run("git", "branch", "--list", "bot/*", cwd=lab.origin) == ""
 
 
 def test_without_a_source_there_is_nothing_to_retrain_on(lab):
