@@ -244,6 +244,11 @@ def test_a_release_is_made_of_the_default_branch_only():
     )
 
 
+def test_the_registrys_password_is_there_for_the_push_alone():
+    commands = [step.get("run") for step in jobs(RELEASE)["image"]["steps"]]
+    assert commands[commands.index("make login") + 1] == "make push"
+
+
 def test_a_schedule_needs_no_repository_in_its_event():
     for path in OURS:
         if "schedule" in yaml.safe_load(path.read_text("utf-8"))[True]:
