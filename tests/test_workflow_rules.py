@@ -244,6 +244,13 @@ def test_a_release_is_made_of_the_default_branch_only():
     )
 
 
+def test_a_release_is_proposed_to_the_newest_main():
+    assert refs(jobs(RELEASE)["propose"]) == [DEFAULT]
+    steps = {step.get("run"): step for step in jobs(RELEASE)["propose"]["steps"]}
+    assert steps["make release"]["env"]["COMMIT"] == "${{ github.sha }}"
+    assert steps["make propose"]["if"] == "steps.release.outputs.changed == 'true'"
+
+
 def test_the_registrys_password_is_there_for_the_push_alone():
     commands = [step.get("run") for step in jobs(RELEASE)["image"]["steps"]]
     assert commands[commands.index("make login") + 1] == "make push"

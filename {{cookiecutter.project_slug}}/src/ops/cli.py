@@ -22,7 +22,7 @@ COMMANDS: Commands = {
     "image": ("ops.image", "build the image of what is checked out"),
     "push": ("ops.push", "push it, and print the digest that a release is made of"),
     "smoke": ("ops.smoke", "start it as Kubernetes would, and try it"),
-    "release": ("ops.release", "an image built from HEAD becomes what staging runs, as a file"),
+    "release": ("ops.release", "an image of a commit of main becomes what staging runs, as a file"),
     "promote": ("ops.promote", "what staging runs becomes what production runs, as a file"),
     "rollback": ("ops.rollback", "an environment goes back to what it ran before, as a file"),
     "register": ("ops.register", "make the tracker's aliases equal to what main releases"),

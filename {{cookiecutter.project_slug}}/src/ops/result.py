@@ -45,6 +45,13 @@ def keep_changes(*more: str) -> bool:
     return bool(patch)
 
 
+def tell(changed: bool) -> None:
+    """Tell what follows in a workflow whether there is something to propose."""
+    if output := os.environ.get("GITHUB_OUTPUT"):
+        with Path(output).open("a", encoding="utf-8") as file:
+            file.write(f"changed={str(changed).lower()}\n")
+
+
 def _difference(paths: list[str]) -> bytes:
     """In an index of its own: what a person has staged stays as it is."""
     with TemporaryDirectory() as folder:
