@@ -9,7 +9,7 @@ COMMANDS: Commands = {
     "retrain": ("ops.retrain", "the data from its source again, and the model that follows"),
     "apply": ("ops.apply", "put what another job made into this tree"),
     "login": ("ops.login", "let Docker push to the registry of the image"),
-    "sbom": ("ops.sbom", "the packages in the image, as CycloneDX"),
+    "sbom": ("ops.sbom", "Python and the packages in the image, as CycloneDX"),
     "case": ("ops.case", "what a promotion changes in production, as Markdown"),
     "report": ("ops.report", "what this commit changes, as the Markdown of a pull request"),
     "card": ("ops.card", "write docs/model-card.md and docs/data-sheet.md, or check them"),
