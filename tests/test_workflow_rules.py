@@ -256,6 +256,14 @@ def test_the_registrys_password_is_there_for_the_push_alone():
     assert commands[commands.index("make login") + 1] == "make push"
 
 
+def test_a_newer_check_supersedes_an_older_one_but_on_the_default_branch():
+    found = yaml.safe_load(CHECK.read_text("utf-8"))["concurrency"]
+    assert found["group"].endswith("${{ github.event.pull_request.number || github.ref }}")
+    assert found["cancel-in-progress"] == (
+        "${{ github.ref != format('refs/heads/{0}', github.event.repository.default_branch) }}"
+    )
+
+
 def test_a_schedule_needs_no_repository_in_its_event():
     for path in OURS:
         if "schedule" in yaml.safe_load(path.read_text("utf-8"))[True]:

@@ -202,7 +202,7 @@ def test_a_fork_is_judged_and_told_how_to_commit_the_lock_file(lab):
     ends(ran, gate="failure")
     assert "no comment, as this token may only read" in ran.said
     assert "In a fork do it yourself: `make reproduce`" in ran.summary
-    assert "dvc.lock of this commit is out of date, and a fork's check may not commit" in ran.said
+    assert "is out of date in this commit, and a fork's check may not commit it" in ran.said
     assert run("git", "for-each-ref", cwd=lab.origin) == before
     # What it says to do.
     run("git", "apply", str(ran.artifacts / "result/changes.patch"), cwd=lab.clone)
@@ -241,6 +241,20 @@ def test_a_training_that_fails_half_way_leaves_nothing_and_says_so(lab):
     assert sorted(path.name for path in (ran.artifacts / "result").iterdir()) == ["report.md"]
 
 
+def test_a_job_that_ends_without_a_report_is_told_instead_of_the_older_one(lab):
+    lab.branch("words")
+    lab.edit("README.md", "## Start", "## How to start")
+    lab.push("Say it better")
+    ends(check(lab, "words"))
+    lab.edit("Makefile", "@ops reproduce", "@false")
+    lab.push("Break the command")
+    ran = check(lab, "words")
+    ends(ran, pipeline="failure", gate="failure")
+    (told,) = lab.comments()
+    assert re.search(r"ended without a report: http\S+/acme/penguins/actions/runs/\d+\n", told)
+    assert told in ran.summary
+
+
 def lost(lab: Lab, md5: str, branch: str) -> Ran:
     """The check of a branch after main lost an object."""
     lab.git("switch", "--quiet", "main")
@@ -258,6 +272,9 @@ def test_an_object_that_the_store_lacks_is_made_again_or_named(lab):
     ends(lost(lab, fitted, "again"))
     stored = f"store/files/md5/{fitted[:2]}/{fitted[2:]}"
     assert stored in run("git", "ls-tree", "-r", "--name-only", "again", cwd=lab.origin)
+    main = lab.run("check.yml", "push", without=("check",))
+    ends(main, pipeline="failure", gate="failure")
+    assert "main is current, but the store lacks artifacts/fitted.joblib" in main.said
 
     ran = lost(lab, lock["validate"]["deps"][0]["md5"], "named")
     ends(ran, pipeline="failure", gate="failure")

@@ -18,9 +18,8 @@ from ops.rival import Rival, rival
 LIMIT = 60_000  # characters; GitHub takes 65,536 in a comment
 ROWS = (30, 15, 8, 4, 2)  # rows of a table: the first with which the report is short enough
 BARS = 8  # of a chart
-TOO_LONG = (
-    "<!-- report -->\nThe report is too long. Read the diff of params.yaml and schema.yaml.\n"
-)
+MARKER = "<!-- report -->"
+TOO_LONG = f"{MARKER}\nThe report is too long. Read the diff of params.yaml and schema.yaml.\n"
 
 
 class Since(NamedTuple):
@@ -139,7 +138,6 @@ def data_facts(here: Evidence, base: str | None) -> dict[str, Any]:
     return {
         "rows": (before.get("rows"), now["rows"]),
         "hash": (there.data if there else None, here.lock.data),
-        "test": (None, len(here.table)),
         "schema": changes.contract(base) if base else [],
         "moved": changes.moved(before, now),
     }
@@ -205,7 +203,7 @@ def written(found: dict[str, Any]) -> str:
 
 def failure(reason: str) -> str:
     """The page where there is nothing to judge."""
-    return f"<!-- report -->\n## ❌ Refused\n\n{plain(reason, 4000)}\n"
+    return f"{MARKER}\n## ❌ Refused\n\n{plain(reason, 4000)}\n"
 
 
 def report(

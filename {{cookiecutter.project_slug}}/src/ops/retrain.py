@@ -23,7 +23,9 @@ class Retrain(params.Section):
 
 def resting(days: int) -> str:
     """Why it is too soon, by the history of main; "" if it is not."""
-    found = history.git("log", "-1", "--format=%ct", history.mainline(), "--", *VERSIONS)
+    # By the date of the merge that brought it: the branch's own commit may be much older.
+    newest = ("log", "-1", "--first-parent", "--format=%ct")
+    found = history.git(*newest, history.mainline(), "--", *VERSIONS)
     passed = (time.time() - int(found)) / 86_400 if found and found.strip() else days
     if passed >= days:
         return ""
