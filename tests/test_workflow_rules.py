@@ -251,6 +251,18 @@ def test_what_is_promoted_is_what_the_case_is_about():
     assert refs(found["propose"]) == ["${{ needs.case.outputs.commit }}"]
 
 
+def test_a_release_is_proposed_to_the_newest_main():
+    assert refs(jobs(RELEASE)["propose"]) == [DEFAULT]
+    steps = {step.get("run"): step for step in jobs(RELEASE)["propose"]["steps"]}
+    assert steps["make release"]["env"]["COMMIT"] == "${{ github.sha }}"
+    assert steps["make propose"]["if"] == "steps.release.outputs.changed == 'true'"
+
+
+def test_the_registrys_password_is_there_for_the_push_alone():
+    commands = [step.get("run") for step in jobs(RELEASE)["image"]["steps"]]
+    assert commands[commands.index("make login") + 1] == "make push"
+
+
 def test_a_newer_check_supersedes_an_older_one_but_on_the_default_branch():
     found = yaml.safe_load(CHECK.read_text("utf-8"))["concurrency"]
     assert found["group"].endswith("${{ github.event.pull_request.number || github.ref }}")

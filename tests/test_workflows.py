@@ -33,8 +33,9 @@ def lab(ready, environments, tmp_path):
     with made.github:
         yield made
     if shutil.which("docker"):  # What a release leaves in the engine.
-        tag = f"{REGISTRY}/penguins:{made.head('main')}"
-        subprocess.run(["docker", "image", "rm", tag], capture_output=True, check=False)
+        commits = run("git", "rev-list", "--all", cwd=made.origin).split()
+        tags = [f"{REGISTRY}/penguins:{sha}" for sha in commits]
+        subprocess.run(["docker", "image", "rm", *tags], capture_output=True, check=False)
 
 
 def check(lab: Lab, branch: str, fork: str = "", **extra: str) -> Ran:
@@ -326,9 +327,10 @@ def test_a_conflict_settled_in_the_browser_by_either_side_is_made_again(lab):
 needs_docker = pytest.mark.docker
 
 
-def releasing(lab: Lab) -> Ran:
+def releasing(lab: Lab, after: str = "") -> Ran:
     """release.yml on a push to main, with the registry and the builder of this machine."""
-    payload = {"repository": {"full_name": NAME, "default_branch": "main", "visibility": "public"}}
+    facts = {"full_name": NAME, "default_branch": "main", "visibility": "public"}
+    payload = {"repository": facts, "after": after or lab.head("main")}
     given = {name: os.environ[name] for name in ("BASE", "BUILDER") if os.environ.get(name)}
     return lab.run("release.yml", "push", payload, variables={"REGISTRY": REGISTRY}, **given)
 
@@ -378,6 +380,35 @@ def test_a_project_pushed_for_the_first_time_ends_green_on_githubs_settings(lab)
     assert released(lab)["COMMIT"] == lab.head("main")
     assert "/compare/main...bot/release-staging" in ran.summary
     assert "Allow GitHub Actions to create and approve pull requests" in ran.summary
+
+
+def serve_otherwise(lab: Lab, how: str) -> str:
+    """A commit of main that needs an image and trains nothing."""
+    with (lab.clone / "src/serve/pages.py").open("a", encoding="utf-8") as file:
+        file.write(f"# {how}\n")
+    return lab.push(f"Serve {how}")
+
+
+@needs_docker
+def test_a_release_goes_on_top_of_what_was_merged_meanwhile_and_never_back(lab):
+    lab.branch("release-staging")
+    staged(lab)
+    lab.git("switch", "--quiet", "main")
+    second = serve_otherwise(lab, "better")
+    merged(lab, "release-staging")
+    ends(releasing(lab, second))
+    assert released(lab)["COMMIT"] == second
+    proposal = lab.head("bot/release-staging")
+    parent = run("git", "rev-parse", f"{proposal}^", cwd=lab.origin).strip()
+    assert parent == lab.head("main")
+
+    third = serve_otherwise(lab, "best")
+    again = releasing(lab, second)
+    ends(again)
+    assert f"a newer release follows, of {third[:7]} Serve best" in again.said
+    assert lab.head("bot/release-staging") == proposal
+    assert lab.github.state["pulls"][0]["state"] == "open"
+    assert lab.comments() == []
 
 
 def test_a_branch_is_not_released(lab):

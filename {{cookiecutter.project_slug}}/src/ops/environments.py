@@ -92,8 +92,8 @@ def write(environment: str, release: Release | None) -> None:
         part.write_bytes(text(release).encode())
 
 
-def champion() -> str | None:
-    """The commit that production runs, else staging, by main; None before the first release.
+def running() -> tuple[str, str] | None:
+    """Production and its commit, else staging and its, by main; None before the first release.
 
     What a branch writes into the files changes nothing: it would choose its own judge.
     """
@@ -102,8 +102,14 @@ def champion() -> str | None:
     main = history.mainline()
     for environment in (PRODUCTION, STAGING):
         if found := read(environment, main):
-            return found.commit
+            return environment, found.commit
     return None
+
+
+def champion() -> str | None:
+    """The commit that runs; None before the first release."""
+    found = running()
+    return found[1] if found else None
 
 
 def problems() -> list[str]:

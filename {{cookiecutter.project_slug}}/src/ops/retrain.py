@@ -57,7 +57,7 @@ def retrain(
     result.start()
     if why := idle(force):
         result.write(result.REPORT, f"<!-- report -->\nNot retrained: {plain(why)}\n".encode())
-        result.tell(changed="false")
+        result.tell(changed=False)
         print(f"not retrained: {why}")
         return
     with reproduce.told():
@@ -68,5 +68,5 @@ def retrain(
     if reason:
         text = result.REPORT.read_text("utf-8")
         result.write(result.REPORT, f"{text}\nRetrained because: {plain(reason)}\n".encode())
-    result.tell(changed=str(result.PATCH.exists()).lower())
+    result.tell(changed=result.PATCH.exists())
     print(f"{reproduce.SAYS[found]}; the gate {'passes' if passed else 'refuses'}")
