@@ -495,6 +495,7 @@ def test_newer_data_is_proposed_with_its_report_and_not_within_the_cool_down(lab
     resting = lab.run("retrain.yml", "schedule")
     assert resting.jobs == {"retrain": "success"}, resting.said
     assert "the next time is after 7 days" in resting.said
+    assert "not retrained: " in resting.summary
 
     later = pd.read_csv(ROOT / "demo/penguins-2009.csv")
     pd.concat([pd.read_csv(source), later]).to_csv(source, index=False)
