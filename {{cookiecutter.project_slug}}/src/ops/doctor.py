@@ -10,12 +10,12 @@ from urllib.request import urlopen
 import typer
 
 from ml.errors import Mistake
-from ops import engine, forge, history
+from ops import engine, forge, history, login
 from ops.settings import Finding, Settings
 
 HOOKS = ("pre-commit", "pre-push")
 SECONDS = 10  # to wait for a registry
-HUB = "registry-1.docker.io"
+HUB = "registry-1.docker.io"  # where docker.io answers
 # What a variable or a secret is for, by how its name begins: it is needed where that is used.
 CLOUDS = {"AZURE_": "azure", "AWS_": "s3", "GCP_": "gs", "GOOGLE_": "gs"}
 
@@ -108,11 +108,9 @@ def stored(url: str) -> Finding:
 
 def registry() -> Finding:
     """Whether the registry of the images answers, with or without a login."""
-    host, *path = engine.repository().split("/")
-    if not path or not ("." in host or ":" in host or host == "localhost"):
-        host = HUB
+    host = engine.host()
     near = host.partition(":")[0] in ("localhost", "127.0.0.1")
-    url = f"{'http' if near else 'https'}://{host}/v2/"
+    url = f"{'http' if near else 'https'}://{HUB if host == engine.HUB else host}/v2/"
     try:
         with urlopen(url, timeout=SECONDS):  # noqa: S310
             reason = ""
@@ -132,5 +130,5 @@ def needed(name: str, url: str) -> bool:
         if name.startswith(start):
             return url.startswith(f"{scheme}://")
     if name.startswith("REGISTRY_"):
-        return not engine.repository().startswith("ghcr.io/")
+        return engine.host() != login.GITHUB
     return False

@@ -286,6 +286,28 @@ def test_a_registry_that_is_none_is_missing(fresh, said, images, monkeypatch):
     assert said()[0]["registry"][0] == "missing"
 
 
+def asked(monkeypatch):
+    """The address that the doctor asks for the registry; nothing answers."""
+    addresses = []
+
+    def refuses(url, timeout):
+        addresses.append(url)
+        raise OSError(f"nothing at {url} within {timeout} s")
+
+    monkeypatch.setattr(doctor, "urlopen", refuses)
+    assert doctor.registry().state == "missing"
+    return addresses[0]
+
+
+@pytest.mark.parametrize("registry", ["acme", "docker.io/acme"])
+def test_docker_hub_is_asked_where_it_answers(fresh, monkeypatch, registry):
+    monkeypatch.setenv("REGISTRY", registry)
+    assert asked(monkeypatch) == "https://registry-1.docker.io/v2/"
+    assert doctor.needed("REGISTRY_PASSWORD", "")
+    monkeypatch.setenv("REGISTRY", "ghcr.io/acme")
+    assert not doctor.needed("REGISTRY_PASSWORD", "")
+
+
 def test_a_store_that_is_gone_is_missing(fresh, said):
     shutil.rmtree("store")
     assert said()[0]["store"][0] == "missing"
