@@ -143,7 +143,7 @@ class Settings:
         """Whether the forge understands CODEOWNERS."""
         errors = self.there.get("/codeowners/errors")["errors"]
         if errors:
-            words = f"line {errors[0].get('line')}: {' '.join(str(errors[0]['message']).split())}"
+            words = f"line {errors[0].get('line')}: {one_line(errors[0]['message'])}"
             return Finding("missing", "owners", f"{words}: edit .github/CODEOWNERS")
         return Finding("ok", "owners", "every owner in .github/CODEOWNERS is known")
 
@@ -220,7 +220,12 @@ def tried(check: Callable[[], Finding]) -> Finding:
     try:
         return check()
     except Mistake as error:
-        return Finding("unknown", check.__name__, " ".join(str(error).split()))
+        return Finding("unknown", check.__name__, one_line(error))
+
+
+def one_line(words: object) -> str:
+    """What a program or a person said, without its line breaks."""
+    return " ".join(str(words).split())
 
 
 def names_of(workflows: list[Any]) -> str:

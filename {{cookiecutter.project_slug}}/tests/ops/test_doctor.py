@@ -286,6 +286,30 @@ def test_a_registry_that_is_none_is_missing(fresh, said, images, monkeypatch):
     assert said()[0]["registry"][0] == "missing"
 
 
+@pytest.mark.parametrize(
+    "registry",
+    [
+        "exa mple.com/acme",
+        "example.com:port/acme",
+        "[::1/acme",
+        "a..example.com/acme",
+        f"{'a' * 64}.example.com/acme",
+    ],
+)
+def test_an_address_that_is_none_is_a_finding(fresh, said, registry, monkeypatch):
+    monkeypatch.setenv("REGISTRY", registry)
+    state, words = said()[0]["registry"]
+    assert state == "missing"
+    assert "does not answer as a registry (" in words
+    assert words.endswith("REGISTRY names another")
+
+
+def test_a_host_that_does_not_speak_http_is_a_finding(fresh, said, images):
+    images.RequestHandlerClass.do_GET = lambda self: self.wfile.write(b"SSH-2.0-OpenSSH\r\n")
+    state, words = said()[0]["registry"]
+    assert (state, "SSH-2.0-OpenSSH" in words) == ("missing", True)
+
+
 def asked(monkeypatch):
     """The address that the doctor asks for the registry; nothing answers."""
     addresses = []
@@ -314,6 +338,16 @@ def test_a_store_that_is_gone_is_missing(fresh, said):
     config = Path(".dvc/config").read_text()
     Path(".dvc/config").write_text(config.replace("remote = store", "autostage = true"))
     assert "none is configured" in said()[0]["store"][1]
+
+
+@pytest.mark.parametrize("raw", [b"garbage", b"\xff\xfe", b"[core]\nnonsense = 1\n"])
+def test_a_configuration_of_dvc_that_cannot_be_read_is_a_finding(fresh, said, raw):
+    Path(".dvc/config").write_bytes(raw)
+    found, code = said()
+    assert (found["store"][0], code) == ("missing", 1)
+    assert found["store"][1].startswith(".dvc/config: config file error: ")
+    assert found["store"][1].endswith("git restore .dvc/config")
+    assert found["ruleset"][0] == "missing"
 
 
 def test_hooks_are_not_asked_for_in_ci(fresh, said, monkeypatch):
