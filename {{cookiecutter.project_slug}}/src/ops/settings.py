@@ -13,6 +13,7 @@ from ops.forge import Forge, Refused, quoted
 
 WORKFLOWS = Path(".github/workflows")
 RULESET = Path(".github/rulesets/main.json")
+MAIN = "main"  # in on.push.branches, and what commands call the main line
 HIDDEN = "bypass_actors"
 GREY = "ededed"
 MEND = "make doctor FIX=1"
@@ -45,7 +46,7 @@ class Settings:
     def findings(self) -> Iterator[Finding]:
         """Every check in turn; the others are not asked where the token is not usable."""
         checks: list[Callable[[], Finding]] = [
-            self.workflows, self.pulls, self.ruleset, self.owners,
+            self.branch, self.workflows, self.pulls, self.ruleset, self.owners,
             self.environments, self.labels, self.variables, self.secrets,
         ]  # fmt: skip
         first = tried(self.token)
@@ -81,6 +82,17 @@ class Settings:
         words = f"may write to {self.there.repository}"
         more = "" if may.get("admin") else ", not administer it: settings may stay unknown"
         return Finding("ok", "token", words + more)
+
+    def branch(self) -> Finding:
+        """Whether the default branch has the name that workflows and commands know."""
+        name = self.there.facts["default_branch"]
+        if name == MAIN:
+            return Finding("ok", "branch", f"{MAIN} is the default branch")
+        path, wanted = f"/branches/{quoted(name)}/rename", {"new_name": MAIN}
+        what = f"the default branch is {name}, not {MAIN} (here: git branch --move {name} {MAIN})"
+        return self.mended(
+            "branch", what, lambda: self.there.post(path, wanted), "settings"
+        )  # fmt: skip
 
     def workflows(self) -> Finding:
         """Whether the workflows are there and switched on."""

@@ -345,6 +345,18 @@ class Request:
             raise Answer(404, "Branch not found")
         return {"name": name, "commit": {"sha": sha}}
 
+    def rename(self, name: str) -> Any:
+        if self.github.sha(name) is None:
+            raise Answer(404, "Branch not found")
+        if self.github.sha(self.body["new_name"]) is not None:
+            raise Answer(422, "Validation Failed", errors=[{"message": "already exists"}])
+        if self.github.git:
+            move = ["git", "-C", self.github.git, "branch", "--move", name, self.body["new_name"]]
+            subprocess.run(move, check=True)
+        if self.state["default_branch"] == name:
+            self.state["default_branch"] = self.body["new_name"]
+        return self.branch(self.body["new_name"])
+
     def graphql(self) -> Any:
         if "enablePullRequestAutoMerge" not in self.body["query"]:
             raise Answer(400, "Problems parsing JSON")
@@ -362,6 +374,7 @@ class Request:
 ROUTES = [
     ("GET", r"", Request.repository, 200),
     ("GET", r"/branches/(.+)", Request.branch, 200),
+    ("admin POST", r"/branches/(.+)/rename", Request.rename, 201),
     ("GET", r"/pulls", Request.pulls, 200),
     ("POST", r"/pulls", Request.create_pull, 201),
     ("GET", r"/pulls/(\d+)", Request.pull, 200),

@@ -115,7 +115,7 @@ def test_a_fresh_project_lacks_what_nobody_set_up(fresh, said):
     assert code == 1
     assert states(found) == {
         "uv.lock": "missing", "dvc.lock": "ok", "hooks": "missing", "store": "ok",
-        "registry": "ok", "token": "ok", "workflows": "ok", "pulls": "missing",
+        "registry": "ok", "token": "ok", "branch": "ok", "workflows": "ok", "pulls": "missing",
         "ruleset": "missing", "owners": "ok", "environments": "missing", "labels": "missing",
         "variables": "ok", "secrets": "missing",
     }  # fmt: skip
@@ -237,6 +237,27 @@ def test_a_forge_without_rulesets_is_unknown(fresh, said, github):
     found, _ = said("--fix")
     assert (found["ruleset"][0], found["owners"][0]) == ("unknown", "unknown")
     assert found["labels"][0] == "ok"
+
+
+def test_a_default_branch_of_another_name_is_renamed(fresh, said, github, origin):
+    git(origin, "branch", "--move", "main", "master")
+    github.state["default_branch"] = "master"
+    state, words = said()[0]["branch"]
+    assert (state, github.state["default_branch"]) == ("missing", "master")
+    assert words.startswith("the default branch is master, not main (here: git branch --move ")
+    assert "make doctor FIX=1" in words
+    assert said("--fix")[0]["branch"][0] == "ok"
+    assert github.state["default_branch"] == "main"
+    assert git(origin, "rev-parse", "--verify", "main")
+
+
+def test_a_default_branch_that_cannot_be_renamed_is_left_to_a_person(fresh, said, github, origin):
+    git(origin, "branch", "trunk")
+    github.state["default_branch"] = "trunk"
+    state, words = said("--fix")[0]["branch"]
+    assert (state, github.state["default_branch"]) == ("missing", "trunk")
+    assert "already exists" in words
+    assert words.endswith("/settings")
 
 
 def test_a_workflow_that_fell_asleep_is_switched_on(fresh, said, github):
