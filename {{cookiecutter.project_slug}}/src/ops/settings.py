@@ -10,10 +10,10 @@ import yaml
 
 from ml.errors import Mistake, listed
 from ops.forge import Forge, Refused, quoted
+from ops.guard import MAIN, Guard
 
 WORKFLOWS = Path(".github/workflows")
 RULESET = Path(".github/rulesets/main.json")
-MAIN = "main"  # in on.push.branches, and what commands call the main line
 HIDDEN = "bypass_actors"
 GREY = "ededed"
 MEND = "make doctor FIX=1"
@@ -160,20 +160,28 @@ class Settings:
         return Finding("ok", "owners", "every owner in .github/CODEOWNERS is known")
 
     def environments(self) -> Finding:
-        """Whether the environments that jobs name exist."""
-        wanted = environments(self.files)
-        if not wanted:
+        """Whether the environments that jobs name keep their secrets for main."""
+        names = environments(self.files)
+        if not names:
             return Finding("ok", "environments", "no job names one")
-        pages = self.there.pages("/environments", key="environments")
-        absent = sorted(wanted - {one["name"] for one in pages})
-        if not absent:
-            return Finding("ok", "environments", listed(sorted(wanted)))
+        guards = [Guard(self.there, name) for name in names]
+        lacking = {one: why for one in guards if (why := one.lacks())}
+        if not lacking:
+            return Finding("ok", "environments", f"{listed(names)}: for jobs of {MAIN} only")
 
-        def make() -> None:
-            for name in absent:
-                self.there.put(f"/environments/{quoted(name)}", {})
+        def limit() -> None:
+            for one in lacking:
+                one.limit()
 
-        return self.mended("environments", listed(absent), make, "settings/environments")
+        what = listed(f"{one.name} {why}" for one, why in lacking.items())
+        return self.by_plan(self.mended("environments", what, limit, "settings/environments"))
+
+    def by_plan(self, found: Finding) -> Finding:
+        """What is missing is no failure where a plan may not have it."""
+        if found.state == "missing" and self.there.facts.get("private"):
+            note = "(a private repository has environments with a paid plan only)"
+            return Finding("unknown", found.name, f"{found.words} {note}")
+        return found
 
     def labels(self) -> Finding:
         """Whether the labels that workflows give exist."""
@@ -194,8 +202,27 @@ class Settings:
         return self.given("variables", "gh variable set NAME", "settings/variables/actions")
 
     def secrets(self) -> Finding:
-        """Whether the secrets that are needed are set; their values are nobody's business."""
-        return self.given("secrets", "gh secret set NAME", "settings/secrets/actions")
+        """Whether those that are needed are set, in the environment of the jobs that read them.
+
+        Their values are nobody's business.
+        """
+        homes = {name: self.home(name) for name in self.names("secrets")}
+        home = max(homes.values(), default="")
+        command = "gh secret set NAME" + (f" --env {home}" if home else "")
+        pages = self.there.pages("/actions/secrets", key="secrets")
+        if astray := sorted(one["name"] for one in pages if homes.get(one["name"])):
+            words = (
+                f"{listed(astray)}: a workflow of any branch may read it where it stands: "
+                f"{command}, then gh secret delete NAME"
+            )
+            return self.by_plan(Finding("missing", "secrets", words))
+        return self.given("secrets", command, "settings/environments")
+
+    def home(self, secret: str) -> str:
+        """The one environment of all jobs that read a secret; "" if there is none."""
+        reads = re.compile(rf"\bsecrets\.{secret}\b")
+        homes = {name for name, job in jobs(self.files) if reads.search(job)}
+        return homes.pop() if len(homes) == 1 else ""
 
     def given(self, kind: str, command: str, page: str) -> Finding:
         """Which of the names that workflows use are set."""
@@ -253,16 +280,22 @@ def read(path: Path) -> Any:
         raise Mistake(f"{path} cannot be read: {error}") from None
 
 
-def environments(files: list[Path]) -> set[str]:
-    """The environments that the jobs of workflows name."""
-    found = set()
+def jobs(files: list[Path]) -> Iterator[tuple[str, str]]:
+    """Of each job of the workflows: the environment that it names, "" if none, and its text."""
     for path in files:
-        for job in (yaml.safe_load(path.read_text("utf-8")).get("jobs") or {}).values():
-            named = job.get("environment")
-            name = named.get("name") if isinstance(named, dict) else named
-            if name and "${{" not in name:
-                found.add(str(name))
-    return found
+        try:
+            found = yaml.safe_load(path.read_text("utf-8"))["jobs"]
+        except (yaml.YAMLError, TypeError, KeyError):
+            raise Mistake(f"{path} cannot be read: make workflows says why") from None
+        for job in found.values():
+            named = job.get("environment") or ""
+            name = str(named["name"] if isinstance(named, dict) else named)
+            yield "" if "${{" in name else name, str(job)
+
+
+def environments(files: list[Path]) -> list[str]:
+    """The environments that the jobs of workflows name."""
+    return sorted({name for name, _ in jobs(files)} - {""})
 
 
 def holds(found: Any, wanted: Any) -> bool:

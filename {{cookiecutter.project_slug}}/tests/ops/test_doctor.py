@@ -22,7 +22,7 @@ pytestmark = pytest.mark.slow
 WORKFLOW = """\
 jobs:
   propose:
-    environment: staging
+    environment: release
     steps:
       - run: make propose
         env: {LABELS: "release,bot"}
@@ -32,8 +32,9 @@ jobs:
           AZURE_CLIENT_ID: ${{ vars.AZURE_CLIENT_ID }}
           REGISTRY_PASSWORD: ${{ secrets.REGISTRY_PASSWORD }}
           GITHUB_TOKEN: ${{ secrets.GITHUB_TOKEN }}
-  deploy:
-    environment: {name: production}
+  track:
+    environment: {name: release}
+    steps: [{run: make track}]
 """
 
 
@@ -100,6 +101,13 @@ def states(found):
     return {name: state for name, (state, _) in found.items()}
 
 
+def entered(environment):
+    """The branches whose jobs an environment lets in; [] if it lets in all."""
+    limits = environment["deployment_branch_policy"] or {}
+    assert not limits.get("protected_branches")
+    return [one["name"] for one in environment["policies"] if limits]
+
+
 def complete(clone, github):
     """Add what only a person can."""
     write(clone, {"uv.lock": "version = 1\n"})
@@ -107,7 +115,7 @@ def complete(clone, github):
     hooks = clone / ".git/hooks"
     for name in ("pre-commit", "pre-push"):
         (hooks / name).write_text("#!/bin/sh\n")
-    github.state["secrets"].append("REGISTRY_PASSWORD")
+    github.state["environments"][0]["secrets"].append("REGISTRY_PASSWORD")
 
 
 def test_a_fresh_project_lacks_what_nobody_set_up(fresh, said):
@@ -120,7 +128,8 @@ def test_a_fresh_project_lacks_what_nobody_set_up(fresh, said):
         "variables": "ok", "secrets": "missing",
     }  # fmt: skip
     assert "make setup" in found["uv.lock"][1]
-    assert "gh secret set NAME" in found["secrets"][1]
+    assert "gh secret set NAME --env release" in found["secrets"][1]
+    assert found["environments"][1].startswith("release is not there: make doctor FIX=1")
     for name in ("pulls", "ruleset", "environments", "labels"):
         assert "make doctor FIX=1" in found[name][1]
     assert found["labels"][1].startswith("bot, release: ")
@@ -130,7 +139,7 @@ def test_what_the_api_can_mend_is_mended_once(fresh, said, github):
     found, code = said("--fix")
     assert code == 1
     assert found["ruleset"] == ("ok", "mended: main is not protected")
-    assert sorted(github.state["environments"]) == ["production", "staging"]
+    assert [entered(one) for one in github.state["environments"]] == [["main"]]
     assert {"release", "bot"} <= {one["name"] for one in github.state["labels"]}
     assert github.state["permissions"] == {
         "default_workflow_permissions": "read", "can_approve_pull_request_reviews": True,
@@ -288,6 +297,110 @@ def test_an_owner_that_is_none_is_named(fresh, said, github):
         "missing",
         "line 3: Unknown owner: @acme: edit .github/CODEOWNERS",
     )
+
+
+def run_by_a_job(github):
+    """A first run made the environment, as GitHub does: without limits."""
+    one = {"name": "release", "policies": [], "secrets": [], "variables": []}
+    one |= {"protection_rules": [], "deployment_branch_policy": None}
+    github.state["environments"].append(one)
+    return one
+
+
+REVIEWER = {"type": "Team", "reviewer": {"id": 7, "slug": "approvers"}}
+BRANCHES = {"protected_branches": False, "custom_branch_policies": True}
+
+
+@pytest.mark.parametrize(
+    ("limits", "policies"),
+    [
+        (None, []),
+        ({"protected_branches": True, "custom_branch_policies": False}, []),
+        (BRANCHES, []),
+        (BRANCHES, [{"id": 4, "name": "main", "type": "tag"}]),
+        (BRANCHES, [{"id": 4, "name": "main"}, {"id": 5, "name": "feature/*"}]),
+    ],
+)
+def test_an_environment_that_lets_others_in_is_limited(fresh, said, github, limits, policies):
+    one = run_by_a_job(github)
+    one |= {"deployment_branch_policy": limits, "policies": list(policies)}
+    state, words = said()[0]["environments"]
+    assert state == "missing"
+    assert words.startswith("release is not limited to main: make doctor FIX=1, or http")
+    assert one["policies"] == policies
+    assert said("--fix")[0]["environments"][0] == "ok"
+    assert [(each["name"], each.get("type", "branch")) for each in one["policies"]] == [
+        ("main", "branch")
+    ]
+    assert entered(one) == ["main"]
+    assert said()[0]["environments"] == ("ok", "release: for jobs of main only")
+
+
+def test_who_must_approve_is_kept_where_an_environment_is_limited(fresh, said, github):
+    rules = [
+        {"id": 1, "type": "wait_timer", "wait_timer": 30},
+        {"id": 2, "type": "required_reviewers", "reviewers": [REVIEWER],
+         "prevent_self_review": True},
+    ]  # fmt: skip
+    one = run_by_a_job(github)
+    one["protection_rules"] = rules
+    said("--fix")
+    assert entered(one) == ["main"]
+    assert holds([*one["protection_rules"]][:2], [
+        {"type": "wait_timer", "wait_timer": 30},
+        {"reviewers": [{"type": "Team", "reviewer": {"id": 7}}], "prevent_self_review": True},
+    ])  # fmt: skip
+
+
+def test_a_private_repository_without_a_plan_has_no_limits_and_no_failure(fresh, said, github):
+    said("--fix")
+    complete(fresh, github)
+    github.state |= {"private": True, "environments": [], "secrets": ["REGISTRY_PASSWORD"]}
+    for flags in ((), ("--fix",)):
+        found, code = said(*flags)
+        assert (found["environments"][0], found["secrets"][0], code) == ("unknown", "unknown", 0)
+        assert "with a paid plan only" in found["environments"][1]
+    assert "protected branch gate" in found["environments"][1]
+    github.state["plan"] = "team"
+    assert said("--fix")[0]["environments"][0] == "ok"
+
+
+def test_a_forge_without_environments_is_unknown(fresh, said, github):
+    github.fail("/environments", 404, "Not Found")
+    assert said("--fix")[0]["environments"][0] == "unknown"
+
+
+def test_a_secret_that_every_branch_may_read_is_named(fresh, said, github):
+    said("--fix")
+    complete(fresh, github)
+    assert said()[0]["secrets"] == ("ok", "all are set")
+    github.state["secrets"].append("REGISTRY_PASSWORD")
+    found, code = said()
+    assert (found["secrets"][0], code) == ("missing", 1)
+    assert found["secrets"][1] == (
+        "REGISTRY_PASSWORD: a workflow of any branch may read it where it stands: "
+        "gh secret set NAME --env release, then gh secret delete NAME"
+    )
+
+
+def test_a_secret_that_a_job_without_an_environment_reads_may_stand(fresh, said, github):
+    other = WORKFLOW.replace("    environment: release\n", "")
+    write(fresh, {".github/workflows/other.yml": other})
+    github.state["secrets"].append("REGISTRY_PASSWORD")
+    assert said()[0]["secrets"][0] == "ok"
+
+
+def test_a_variable_of_the_environment_is_found(fresh, github):
+    run_by_a_job(github)["variables"].append("AZURE_CLIENT_ID")
+    settings = Settings(connect(), lambda name: doctor.needed(name, "azure://models"), False)
+    assert settings.variables().state == "ok"
+
+
+def test_a_workflow_that_is_no_yaml_is_unknown(fresh, said):
+    write(fresh, {".github/workflows/check.yml": "jobs: [\n"})
+    found, _ = said()
+    assert found["environments"][0] == "unknown"
+    assert "check.yml cannot be read" in found["environments"][1]
 
 
 def test_a_cloud_needs_its_variables(fresh, github):
