@@ -166,6 +166,7 @@ def test_without_fix_nothing_is_written(fresh, said, github):
     [
         (("enforcement",), "disabled"),
         (("rules", 2, "parameters", "require_code_owner_review"), False),
+        (("rules", 2, "parameters", "required_approving_review_count"), 0),
         (("rules", 3, "parameters", "required_status_checks"), [{"context": "check"}]),
         (("rules",), []),
         (("bypass_actors",), [{"actor_id": 1, "actor_type": "Team", "bypass_mode": "always"}]),
@@ -503,7 +504,9 @@ def test_main_requires_the_jobs_that_the_check_has():
     assert "status" not in {one["context"] for one in required}
     assert "pull_request" in workflow[True]
     assert {"deletion", "non_fast_forward", "pull_request"} <= set(rules)
-    assert rules["pull_request"]["parameters"]["require_code_owner_review"]
+    reviews = rules["pull_request"]["parameters"]
+    assert reviews["require_code_owner_review"]
+    assert reviews["required_approving_review_count"] == 1  # at 0 GitHub may ask no owner
 
 
 def test_every_job_that_may_write_is_explained():
