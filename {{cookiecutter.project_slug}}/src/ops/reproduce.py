@@ -42,8 +42,8 @@ NOT_STORED = (
 CHANGED = (
     "What the pipeline makes (dvc.lock, artifacts, the model card) is out of date in this commit; "
     "the figures here are those of what was made. The check commits it to a branch of this "
-    "repository. In a fork do it yourself: `make reproduce`, then `git add --all && git commit`; or "
-    "`git apply changes.patch`, from the run's artifact `result`."
+    "repository. In a fork do it yourself: `make reproduce`, then `git add --all && git commit`; "
+    "or `git apply changes.patch`, from the run's artifact `result`."
 )
 BRANCH = "Nothing is trained there: `make pipeline` on a branch, or let its pull request do it"
 AGAIN = "Nothing is trained there: the check of any pull request makes it again"

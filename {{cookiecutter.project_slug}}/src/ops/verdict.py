@@ -52,8 +52,8 @@ def verdict(
         )
     if fork and result.PATCH.exists():
         raise Mistake(
-            "passed, but what the pipeline makes (dvc.lock, artifacts, the model card) is out of date "
-            "in this commit, and a fork's check may not commit it: `make reproduce`, then "
+            "passed, but what the pipeline makes (dvc.lock, artifacts, the model card) is out of "
+            "date in this commit, and a fork's check may not commit it: `make reproduce`, then "
             "`git add --all && git commit && git push`"
         )
     print("\npassed")
