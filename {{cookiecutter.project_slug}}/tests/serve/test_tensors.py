@@ -137,7 +137,7 @@ def test_binary_data_goes_both_ways(binary, one):
     assert ask(text, *pieces, b"x")[0] == 400
     assert ask(text, *pieces[:-1])[0] == 400
     assert ask(text, *pieces[:-1], b"\x09\x00\x00\x00" + pieces[-1][4:])[0] == 400
-    for length in (10**9, -1, "x", 3):
+    for length in (10**9, -1, "x", 3, "0" * 5000 + "2"):
         assert ask(text, *pieces, length=length)[0] == 400
 
 
