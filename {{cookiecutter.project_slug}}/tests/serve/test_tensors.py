@@ -57,7 +57,12 @@ BAD = [
     ({"code": {"datatype": "FP32"}}, "code: datatype must be one of BYTES"),
     ({"wild": {"datatype": ["BOOL"]}}, "wild: datatype must be one of BOOL"),
     ({"count": {"data": [1.5]}}, "count: is not of INT64 in row 1 (1.5)"),
-    ({"count": {"data": ["1"]}}, "count: is not a whole number in row 1 (1)"),
+    ({"count": {"data": ["1"]}}, "count: is not of INT64 in row 1 (1)"),
+    ({"count": {"data": [None]}}, "count: is not of INT64 in row 1"),
+    ({"größe": {"datatype": "INT8", "data": [None]}}, "größe: is not of INT8 in row 1"),
+    ({"größe": {"datatype": "INT8", "data": [-129]}}, "größe: is not of INT8 in row 1 (-129)"),
+    ({"größe": {"datatype": "UINT8", "data": [-1]}}, "größe: is not of UINT8 in row 1 (-1)"),
+    ({"größe": {"datatype": "UINT16", "data": [65536]}}, "größe: is not of UINT16 in row 1"),
     ({"count": {"data": [11]}}, "count: is outside 0 to 10 in row 1 (11)"),
     ({"code": {"data": [""]}}, "code: has no value in row 1"),
     ({"colour": {"data": ["blue"]}}, "colour: is not one of green, red in row 1 (blue)"),
@@ -77,6 +82,14 @@ def test_a_bad_tensor_is_refused_by_name_and_row(changes, told, binary, one):
     status, _, answer = binary.ask(f"{ADDRESS}/infer", tensors([one], **changes))
     assert status == 400
     assert told in answer["error"]
+
+
+@pytest.mark.parametrize(
+    ("datatype", "value"), [("INT8", -128), ("UINT8", 255), ("INT32", 2**31 - 1), ("FP64", None)]
+)
+def test_what_a_datatype_can_hold_is_taken(datatype, value, binary, one):
+    asked = tensors([one], größe={"datatype": datatype, "data": [value]})
+    assert binary.ask(f"{ADDRESS}/infer", asked)[0] == 200
 
 
 @pytest.mark.parametrize(
