@@ -68,7 +68,8 @@ def form(kind: str, signature: Signature) -> dict[str, Any]:
         shape = {"datatype": "FP32", "shape": [-1, len(labels)]}
         return shape | {"parameters": {"labels": [str(label) for label in labels]}}
     text = any(type(label) is str for label in labels)
-    datatype = "FP32" if kind == "value" else "BYTES" if text else "INT64"
+    value = "FP32" if signature.format == "onnx" else "FP64"
+    datatype = value if kind == "value" else "BYTES" if text else "INT64"
     return {"datatype": datatype, "shape": [-1]}
 
 
@@ -160,7 +161,7 @@ def flat(data: Any, name: str) -> list[Any]:
 
 
 def exact(found: list[Any], datatype: str, name: str) -> None:
-    """Refuse what a tensor of whole numbers cannot hold: null, 1.5, or -1 where there is no sign."""
+    """Refuse what a tensor of whole numbers cannot hold: null, 1.5, or -1 without a sign."""
     known = WHOLE.get(datatype)
     if known is None:
         return

@@ -58,16 +58,20 @@ def rules(task):
     return schema.Schema.model_validate({"task": task, "target": "target", "columns": columns})
 
 
-def exported(folder, task, form="onnx", policy="refuse"):
+def tree(task):
+    """What is fitted unless said otherwise."""
+    kind = "Regressor" if task == "regression" else "Classifier"
+    return {"class": f"sklearn.tree.DecisionTree{kind}", "max_depth": 4, "random_state": 0}
+
+
+def exported(folder, task, form="onnx", policy="refuse", estimator=None):
     """A project folder whose artifacts/model/ `ml export` wrote."""
     row = np.arange(60)
-    kind = "Regressor" if task == "regression" else "Classifier"
-    targets = {"regression": row * 1.5, "binary": row % 7 > 3, "multiclass": row % 3 + 1}[task]
+    targets = {"regression": row * 15.0, "binary": row % 7 > 3, "multiclass": row % 3 + 1}[task]
     if task == "binary":
         targets = np.array(LABELS["binary"], dtype=object)[targets.astype(int)]
     frame = table().assign(target=targets)
-    estimator = {"class": f"sklearn.tree.DecisionTree{kind}", "max_depth": 4, "random_state": 0}
-    p = train.Train.model_validate({"estimator": estimator, "one_hot": 16})
+    p = train.Train.model_validate({"estimator": estimator or tree(task), "one_hot": 16})
     folder.mkdir()
     with chdir(folder):
         joblib.dump(train.fit(frame, rules(task), p), "fitted.joblib")

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+from test_tensors import tensors
 
 pytestmark = pytest.mark.slow
 
@@ -184,6 +185,19 @@ def test_what_the_policy_accepts_is_predicted_and_counted(make, serving, tmp_pat
         assert running.metric('serve_rows_total{endpoint="invocations"}') == 3
         assert running.ask("/invocations", {"inputs": [one | {"count": 1e39}]})[0] == 400
         assert running.ask("/invocations", {"inputs": [one | {"colour": 5}]})[0] == 400
+
+
+def test_what_the_model_cannot_compute_is_refused_by_row(make, serving, tmp_path, one):
+    linear = {"class": "sklearn.linear_model.LinearRegression"}
+    folder = make(tmp_path / "linear", "regression", policy="accept", estimator=linear)
+    told = "the model computes no finite number for row 2"
+    with serving(folder) as running:
+        body = {"inputs": [one, one | {"length in mm": 3.4e38}]}
+        status, _, answer = running.ask("/invocations", body)
+        assert (status, answer["message"]) == (400, told)
+        status, _, answer = running.ask("/v2/models/model/infer", tensors(body["inputs"]))
+        assert (status, answer) == (400, {"error": told})
+        assert running.predictions({"inputs": [one]})
 
 
 def test_the_release_is_told(folders, serving, monkeypatch):
