@@ -128,15 +128,26 @@ class Running:
         return self.process.wait(15)
 
 
+def unused():
+    """A port that nobody listens on."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+@pytest.fixture
+def port():
+    """A port that nobody listens on."""
+    return unused()
+
+
 @pytest.fixture(scope="session")
 def serving(code):
     """Starts a server for a folder, with settings; it is stopped at the end."""
 
     @contextmanager
     def start(folder, **settings):
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+        port = unused()
         own = {f"SERVE_{name.upper()}": str(value) for name, value in settings.items()}
         own |= {"SERVE_PORT": str(port), "PYTHONPATH": str(code), "PYTHONDONTWRITEBYTECODE": "1"}
         own = {"SERVE_DRAIN_SECONDS": "0"} | own

@@ -1,6 +1,7 @@
 import ast
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -16,6 +17,8 @@ from test_tensors import tensors
 pytestmark = pytest.mark.slow
 
 SOURCE = Path(__file__).parents[2] / "src/serve"
+ALONE = ["unshare", "--fork", "--pid", "--kill-child"]
+NAMESPACES = shutil.which("unshare") and not subprocess.call([*ALONE, "true"], stderr=-3)
 
 
 def refusal(code, folder, **environment):
@@ -173,6 +176,47 @@ def test_the_drain_loses_nothing(folders, serving, one):
         assert running.process.wait(10) == 0
         assert set(answers) == {200}
         assert len(answers) > before > 0
+
+
+def test_a_signal_ends_it_before_anything_heavy_is_loaded(code):
+    program = "import sys; from serve import cli; print(*sys.modules)"
+    said = subprocess.run(
+        [sys.executable, "-c", program], env=os.environ | {"PYTHONPATH": str(code)},
+        capture_output=True, text=True, timeout=20, check=True,
+    ).stdout.split()  # fmt: skip
+    assert not {"pydantic", "numpy", "uvicorn", "asyncio"} & set(said)
+
+
+@pytest.mark.skipif(not NAMESPACES, reason="unshare makes no process 1 here")
+@pytest.mark.parametrize("seconds", [0, 0.1, 0.3, 0.6, 1])
+def test_as_process_one_it_ends_by_a_signal_at_any_moment(seconds, folders, code, port):
+    own = {"PYTHONPATH": str(code), "SERVE_PORT": str(port), "SERVE_DRAIN_SECONDS": "0"}
+    command = [*ALONE, sys.executable, "-m", "serve", str(folders["binary"])]
+    with subprocess.Popen(command, env=os.environ | own, stdout=subprocess.DEVNULL) as outer:
+        try:
+            children = Path(f"/proc/{outer.pid}/task/{outer.pid}/children")
+            inner = int(awaited(children.read_text))
+            awaited(lambda: handles_sigterm(inner))
+            time.sleep(seconds)
+            os.kill(inner, signal.SIGTERM)
+            assert outer.wait(5) == 0
+        finally:
+            outer.kill()
+
+
+def awaited(found, seconds=10):
+    """What a function returns as soon as it returns something."""
+    end = time.monotonic() + seconds
+    while not (value := found()):
+        assert time.monotonic() < end
+        time.sleep(0.005)
+    return value
+
+
+def handles_sigterm(process):
+    """Whether Python has come to run a line of ours: until then, no program can do anything."""
+    caught = re.search(r"SigCgt:\s+(\w+)", Path(f"/proc/{process}/status").read_text())
+    return int(caught[1], 16) >> (signal.SIGTERM - 1) & 1
 
 
 def test_what_the_policy_accepts_is_predicted_and_counted(make, serving, tmp_path, one):
