@@ -146,12 +146,12 @@ def serving(code):
     """Starts a server for a folder, with settings; it is stopped at the end."""
 
     @contextmanager
-    def start(folder, **settings):
+    def start(folder, program=("-m", "serve"), **settings):
         port = unused()
         own = {f"SERVE_{name.upper()}": str(value) for name, value in settings.items()}
         own |= {"SERVE_PORT": str(port), "PYTHONPATH": str(code), "PYTHONDONTWRITEBYTECODE": "1"}
         own = {"SERVE_DRAIN_SECONDS": "0"} | own
-        command = [sys.executable, "-m", "serve", str(folder)]
+        command = [sys.executable, *program, str(folder)]
         process = subprocess.Popen(command, env=os.environ | own, stdout=subprocess.DEVNULL)
         running = Running(process, port, folder)
         try:

@@ -79,7 +79,14 @@ def test_a_damaged_model_is_refused(changed, code):
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("SERVE_PORT", "many"), ("SERVE_MAX_ROWS", "0"), ("SERVE_NAME", "a/b")]
+    ("name", "value"),
+    [
+        ("SERVE_PORT", "many"),
+        ("SERVE_MAX_ROWS", "0"),
+        ("SERVE_NAME", "a/b"),
+        ("SERVE_SECONDS", "inf"),
+        ("SERVE_DRAIN_SECONDS", "nan"),
+    ],
 )
 def test_a_wrong_setting_is_refused(name, value, folders, code):
     told = refusal(code, folders["binary"], **{name: value})
@@ -117,27 +124,6 @@ def held(running, body):
     head = f"POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n"
     connection.sendall(f"{head}Content-Type: application/json\r\n\r\n".encode() + body[:-1])
     return connection
-
-
-def test_saturated_it_says_when_to_come_back(folders, serving, one):
-    body = json.dumps({"inputs": [one]}).encode()
-    with serving(folders["binary"], concurrency=2) as running:
-        waiting = [held(running, body) for _ in range(2)]
-        for _ in range(100):
-            status, headers, answer = running.ask("/invocations", body)
-            if status == 503:
-                break
-            time.sleep(0.02)
-        assert (status, headers["retry-after"]) == (503, "1")
-        assert answer["error_code"] == "TEMPORARILY_UNAVAILABLE"
-        assert running.ask("/v2/health/ready")[0] == 200
-        assert running.metric("serve_in_flight ") == 2
-        for connection in waiting:
-            connection.sendall(body[-1:])
-            assert connection.recv(100).startswith(b"HTTP/1.1 200")
-            connection.close()
-        assert running.ask("/invocations", body)[0] == 200
-        assert running.metric('serve_errors_total{endpoint="invocations",reason="saturated"}') >= 1
 
 
 def test_a_body_that_does_not_arrive_is_given_up(folders, serving, one):
@@ -217,6 +203,32 @@ def handles_sigterm(process):
     """Whether Python has come to run a line of ours: until then, no program can do anything."""
     caught = re.search(r"SigCgt:\s+(\w+)", Path(f"/proc/{process}/status").read_text())
     return int(caught[1], 16) >> (signal.SIGTERM - 1) & 1
+
+
+SLOW = """
+import time
+from serve import cli, onnx
+run = onnx.Onnx.__call__
+def slow(self, table, likely):
+    time.sleep(1.9 if len(table["count"]) > 1 else 0)
+    return run(self, table, likely)
+onnx.Onnx.__call__ = slow
+cli.main()
+"""
+
+
+def test_the_drain_cuts_no_answer_short(folders, serving, one):
+    """The body takes 1.9 s of the 2 that the request has, then the model takes as much."""
+    body = json.dumps({"inputs": [one, one]}).encode() + b" " * 20_000
+    options = {"program": ("-c", SLOW), "seconds": 2, "drain_seconds": 0}
+    with serving(folders["binary"], **options) as running, held(running, body) as connection:
+        running.process.send_signal(signal.SIGTERM)
+        time.sleep(1.9)
+        connection.sendall(body[-1:])
+        answer = connection.recv(1000)
+        assert answer.startswith(b"HTTP/1.1 503")
+        assert b"the answer took longer" in answer
+        assert running.process.wait(10) == 0
 
 
 def test_what_the_policy_accepts_is_predicted_and_counted(make, serving, tmp_path, one):
