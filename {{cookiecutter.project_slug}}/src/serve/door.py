@@ -28,6 +28,8 @@ Result = TypeVar("Result")
 LOG = logging.getLogger("serve")
 # Larger bodies are read and predicted beside the event loop, which goes on answering.
 SMALL = 16_384
+# So many bodies of the largest size may be in hand at once; a small one is always taken.
+BODIES = 8
 BUSY = "more requests than this server takes at once: try again in a second"
 SLOW = "the body did not arrive in time"
 FAILED = "the server failed at this request: its log says why"
@@ -60,7 +62,7 @@ class Door:
         if batched:
             alone = ThreadPoolExecutor(1, thread_name_prefix="batch")
             self.batch = Batch(runtime, settings.batch_seconds, settings.batch_rows, alone)
-        self.in_flight = self.turn = 0
+        self.in_flight = self.turn = self.held = 0
         self.deadline = Deadline(settings.seconds)
         self.draining = False
         metrics.in_flight.set_function(lambda: self.in_flight)
@@ -100,16 +102,19 @@ class Door:
     async def let_in(self, endpoint: Endpoint, scope: Scope, receive: Receive) -> Reply:
         """The prediction, in time: what the body leaves of it is for the answer."""
         request = None
+        pieces: list[bytes] = []
         try:
             with self.deadline:
                 headers = dict(scope["headers"])
-                body = await self.body(headers, receive)
+                body = await self.body(headers, receive, pieces)
                 request = Request(body, headers, scope["query_string"])
                 return await self.placed(endpoint, request)
         except Late:
             if request is None:
                 raise Refusal("slow_body", SLOW, 408) from None
             raise Refusal("late", LATE, 503) from None
+        finally:
+            self.held -= sum(map(len, pieces))
 
     async def placed(self, endpoint: Endpoint, request: Request) -> Reply:
         """The prediction; a Refusal if too many others are in. A body on its way takes no place."""
@@ -147,23 +152,28 @@ class Door:
         asked = endpoint.read(request)
         return asked, asked.reply(self.runtime(asked.table, asked.likely))
 
-    async def body(self, headers: dict[bytes, bytes], receive: Receive) -> bytes:
-        """The whole body; a Refusal if it is too large."""
+    async def body(
+        self, headers: dict[bytes, bytes], receive: Receive, pieces: list[bytes]
+    ) -> bytes:
+        """The whole body, of `pieces`; a Refusal if it is too large, or too much is in hand."""
         most = self.settings.max_bytes
         told = headers.get(b"content-length", b"0")
         if told.isdigit() and int(told[:20]) > most:
             raise Refusal(
                 "too_large", f"the body has {int(told[:20])} bytes, more than {most}", 413
             )
-        pieces, size, more = [], 0, True
+        size, more = 0, True
         while more:
             message = await receive()
             if message["type"] == "http.disconnect":
                 raise Gone
             pieces.append(message.get("body", b""))
             size += len(pieces[-1])
+            self.held += len(pieces[-1])
             if size > most:
                 raise Refusal("too_large", f"the body has more than {most} bytes", 413)
+            if size > SMALL and self.held > BODIES * most:
+                raise Refusal("saturated", BUSY, 503)
             more = message.get("more_body", False)
         return b"".join(pieces) if len(pieces) > 1 else pieces[0]
 
@@ -177,6 +187,8 @@ class Door:
         except asyncio.CancelledError:
             self.abandon(future)
             raise
+        finally:
+            del future  # Its error leads to this frame: the request would stay until a collection.
 
     def abandon(self, future: Future[Any]) -> None:
         """Nobody waits for it any more; if it runs already, it keeps its place until it ends."""

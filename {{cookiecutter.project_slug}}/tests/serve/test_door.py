@@ -1,6 +1,7 @@
 """Who is let in, for how long, and what is given back; with a model of which the test has a key."""
 
 import asyncio
+import gc
 import threading
 from types import SimpleNamespace
 
@@ -131,6 +132,42 @@ def test_a_body_that_does_not_come_takes_time_but_no_place(model):
         assert door.deadline.ends == {}
 
     asyncio.run(story())
+
+
+def test_large_bodies_are_bounded_together_and_given_back(model):
+    model.open.set()
+
+    async def story():
+        door = made(model, seconds=0.3, max_bytes=50_000, concurrency=100)
+        idle = [asyncio.create_task(ask(door, b"a" * 49_999, whole=False)) for _ in range(8)]
+        await asyncio.sleep(0.05)
+        assert await ask(door, b"a" * 25_000, b"a" * 24_000) == (503, BUSY)
+        assert await ask(door, b"a" * 1000) == (200, "194")
+        assert (await ask(door, b"a" * 50_001))[0] == 413
+        assert set(await asyncio.gather(*idle)) == {(408, SLOW)}
+        assert door.held == 0
+        assert await ask(door, b"a" * 25_000, b"a" * 24_000) == (200, "194")
+
+    asyncio.run(story())
+
+
+def test_what_is_refused_is_let_go(model):
+    """An error of a thread leads to the frame that waits for it; it must not lead back."""
+    model.open.set()
+
+    async def story():
+        door = made(model)
+        gc.collect()
+        gc.disable()
+        try:
+            before = sum(isinstance(one, Refusal) for one in gc.get_objects())
+            assert (await ask(door, b"\xff"))[0] == 400
+            await asyncio.sleep(0.05)
+            return sum(isinstance(one, Refusal) for one in gc.get_objects()) - before
+        finally:
+            gc.enable()
+
+    assert asyncio.run(story()) == 0
 
 
 def test_more_than_fit_in_are_told_to_come_back(model):

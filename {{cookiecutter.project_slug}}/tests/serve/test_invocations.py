@@ -214,7 +214,7 @@ def test_another_media_type_is_refused(kind, binary, one):
 def test_too_many_rows_and_too_large_a_body_are_refused(binary, one):
     assert len(binary.predictions({"inputs": [one] * 50})) == 50
     status, _, answer = binary.ask("/invocations", {"inputs": [one] * 51})
-    assert (status, answer["message"]) == (413, "51 rows are more than 50")
+    assert (status, answer["message"]) == (413, "the request has more than 50 rows")
     status, _, answer = binary.ask("/invocations", b" " * 100_001)
     assert (status, answer["error_code"]) == (413, "REQUEST_LIMIT_EXCEEDED")
 

@@ -9,14 +9,18 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from test_tensors import tensors
 
+from serve.settings import Settings
+
 pytestmark = pytest.mark.slow
 
-SOURCE = Path(__file__).parents[2] / "src/serve"
+PROJECT = Path(__file__).parents[2]
+SOURCE = PROJECT / "src/serve"
 ALONE = ["unshare", "--fork", "--pid", "--kill-child"]
 NAMESPACES = shutil.which("unshare") and not subprocess.call([*ALONE, "true"], stderr=-3)
 
@@ -124,6 +128,62 @@ def held(running, body):
     head = f"POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n"
     connection.sendall(f"{head}Content-Type: application/json\r\n\r\n".encode() + body[:-1])
     return connection
+
+
+MOST = Settings.model_fields["max_bytes"].default
+BODIES = {
+    "rows": (b"x,code\n", b"1,a\n", b""),
+    "names": (b"", b"".join(b"%x," % k for k in range(50_000)), b"\n1\n"),
+    "nothing": (b'{"a": [', b"{},", b"{}]}"),
+    "lists": (b'{"inputs": [', b"[],", b"{}]}"),
+    "records": (b'{"inputs": [', b'{"": 0},', b"{}]}"),
+    "split": (b'{"dataframe_split": {"columns": ["a"], "data": [', b"[0],", b"[0]]}}"),
+    "nan": (b'{"inputs": [', b"NaN,", b"NaN]}"),
+}
+
+
+def largest(head, piece, tail):
+    """A body of as many pieces as the server takes."""
+    return head + piece * ((MOST - len(head + tail)) // len(piece)) + tail
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only Linux tells the peak")
+def test_no_body_needs_more_memory_than_the_pod_has(folders, serving, one):
+    with serving(folders["binary"]) as running, ExitStack() as uploads:
+        for _ in range(30):
+            uploads.enter_context(held(running, largest(*BODIES["rows"])))
+        status, headers, _ = running.ask("/invocations", largest(*BODIES["rows"]), kind="text/csv")
+        assert (status, headers["retry-after"]) == (503, "1")
+        assert running.predictions({"inputs": [one]})
+        uploads.close()
+        for name, parts in BODIES.items():
+            kind = "text/csv" if name in ("rows", "names") else "application/json"
+            for _ in range(2):
+                assert running.ask("/invocations", largest(*parts), kind=kind)[0] in (400, 413)
+        assert running.ask("/v2/models/model/infer", largest(*BODIES["lists"]))[0] == 400
+        told = Path(f"/proc/{running.process.pid}/status").read_text()
+        assert int(re.search(r"VmHWM:\s+(\d+) kB", told)[1]) / 1024 < 0.75 * memory()
+
+
+def memory():
+    """The limit of a pod, in Mi."""
+    text = (PROJECT / "deploy/base/deployment.yaml").read_text("utf-8")
+    return int(re.search(r"limits: \{memory: (\d+)Mi\}", text)[1])
+
+
+def test_idle_uploads_keep_nobody_out(folders, serving, one):
+    body = json.dumps({"inputs": [one]}).encode()
+    with serving(folders["binary"], concurrency=4) as running, ExitStack() as uploads:
+        for _ in range(60):
+            uploads.enter_context(held(running, body))
+        assert running.ask("/invocations", body)[0] == 200
+        for _ in range(70):
+            uploads.enter_context(held(running, body))
+        assert running.ask("/invocations", body)[0] == 503
+        assert running.ask("/v2/health/ready")[0] == 503
+        uploads.close()
+        awaited(lambda: running.ask("/v2/health/ready")[0] == 200)
+        assert running.ask("/invocations", body)[0] == 200
 
 
 def test_a_body_that_does_not_arrive_is_given_up(folders, serving, one):

@@ -115,7 +115,7 @@ def test_outputs_that_do_not_exist_are_refused(binary, one):
 
 def test_rows_are_limited(binary, one):
     status, _, answer = binary.ask(f"{ADDRESS}/infer", tensors([one] * 51))
-    assert (status, answer["error"]) == (413, "51 rows are more than 50")
+    assert (status, answer["error"]) == (413, "the request has more than 50 rows")
     assert binary.ask(f"{ADDRESS}/infer", tensors([]))[0] == 400
 
 
