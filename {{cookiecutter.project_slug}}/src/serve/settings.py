@@ -27,7 +27,9 @@ class Settings(BaseModel):
     host: str = Field("127.0.0.1", min_length=1)
     port: int = Field(8000, ge=1, le=65535)
     name: str = Field("model", pattern=r"^[A-Za-z0-9._-]+$", description="in V2's addresses")
-    max_bytes: int = Field(4_000_000, gt=0, description="of a body; it may need 50 times as much memory")
+    max_bytes: int = Field(
+        4_000_000, gt=0, description="of a body; it may need 50 times as much memory"
+    )
     max_rows: int = Field(100_000, gt=0, description="of a request")
     seconds: float = Field(30, gt=0, description="from the headers of a request to its answer")
     concurrency: int = Field(128, gt=0, description="requests at once; more are told to come back")

@@ -12,9 +12,11 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
+import jsonschema
 import pytest
 from test_tensors import tensors
 
+from serve import documentation, model
 from serve.settings import Settings
 
 pytestmark = pytest.mark.slow
@@ -330,11 +332,32 @@ def test_the_examples_of_the_documentation_work(binary):
     described = binary.ask("/openapi.json")[2]["paths"]
     assert binary.ask("/docs")[0] == 200
     taken = described["/invocations"]["post"]["requestBody"]["content"]
+    schema = taken["application/json"]["schema"]
     bodies = [one["value"] for one in taken["application/json"]["examples"].values()]
     assert len(bodies) == 5
     for body in bodies:
+        jsonschema.validate(body, schema)
         assert len(binary.predictions(body)) == 3
     assert len(binary.predictions(taken["text/csv"]["example"].encode(), kind="text/csv")) == 3
     infer = described["/v2/models/model/infer"]["post"]["requestBody"]["content"]
-    status, _, _ = binary.ask("/v2/models/model/infer", infer["application/json"]["example"])
-    assert status == 200
+    example = infer["application/json"]["example"]
+    jsonschema.validate(example, infer["application/json"]["schema"])
+    assert binary.ask("/v2/models/model/infer", example)[0] == 200
+    told = {"200", "400", "408", "413", "503"}
+    assert set(described["/v2/models/model/infer"]["post"]["responses"]) == told
+    assert set(described["/invocations"]["post"]["responses"]) == told | {"415"}
+
+
+@pytest.mark.parametrize("policy", ["refuse", "accept"])
+@pytest.mark.parametrize("change", [{"count": 99}, {"colour": "blue"}])
+def test_the_documentation_states_as_a_rule_what_is_refused(policy, change, folders, one):
+    signature = model.read(folders["binary"]).model_copy(
+        update={"unknown_category": policy, "out_of_range": policy}
+    )
+    operation = documentation.paths(signature, Settings())["/invocations"]["post"]
+    schema = operation["requestBody"]["content"]["application/json"]["schema"]
+    checked = jsonschema.Draft202012Validator(schema)
+    odd = one | change
+    for body in ({"inputs": [odd]}, {"instances": odd}, {"inputs": {k: [odd[k]] for k in odd}}):
+        assert checked.is_valid(body) == (policy == "accept")
+    assert not checked.is_valid({"inputs": [one | {"wild": 1}]})
