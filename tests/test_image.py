@@ -217,6 +217,23 @@ def test_the_image_of_the_pipeline_scores_with_the_model_inside(pipeline, ready,
     assert "scores.csv" in told
 
 
+def test_the_sbom_lists_what_is_in_the_image_and_nothing_else(said, server, ready, client):
+    told = make("sbom", ready)
+    document = json.loads((ready / "artifacts/sbom.json").read_text("utf-8"))
+    found = {one["name"]: one["version"] for one in document["components"]}
+    assert f"Python {found['python']} and {len(document['components']) - 1} packages" in told
+    assert len(found) == len(document["components"])
+    program = "import platform, numpy; print(platform.python_version(), numpy.__version__)"
+    asked = client.containers.run(server.id, ["-c", program], entrypoint="python", remove=True)
+    assert asked.decode().split() == [found["python"], found["numpy"]]
+    paths = "\n".join(above_the_base(server, client))
+    own = set(re.findall(r"site-packages/([^/\n]+)-[^/\n]+\.dist-info$", paths, re.M))
+    listed = {re.sub(r"[-.]", "_", name).lower() for name in found}
+    assert own <= listed
+    assert listed - own <= {"python", "pip", "setuptools", "wheel"}  # the base's
+    assert "scikit-learn" not in found
+
+
 @pytest.mark.parametrize("which", ["server", "pipeline"])
 def test_what_the_builder_had_leaves_no_trace(which, request, client):
     image = request.getfixturevalue(which)

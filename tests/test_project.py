@@ -58,6 +58,18 @@ def test_set_up_again_changes_nothing(copy):
     assert run("git", "status", "--porcelain", cwd=copy) == ""
 
 
+def test_the_tests_have_the_same_names_each_time(ready, copy):
+    # Several processes share them, and each collects them for itself.
+    pytest_ = str(ready / ".venv/bin/pytest")
+    first, second = (
+        run(pytest_, "--collect-only", cwd=copy, PYTHONPATH="src", PYTHONHASHSEED=seed)
+        for seed in "12"
+    )
+    names = [line for line in first.splitlines() if "::" in line]
+    assert names == [line for line in second.splitlines() if "::" in line]
+    assert len(names) > 500
+
+
 def test_the_project_passes_its_own_checks(ready, copy):
     # A public client of V2, which a project itself has no use for: its tests need it.
     python = str(ready / ".venv/bin/python")

@@ -244,6 +244,33 @@ def test_a_release_is_made_of_the_default_branch_only():
     )
 
 
+def test_what_is_promoted_is_what_the_case_is_about():
+    found = jobs(PROJECT / ".github/workflows/promote.yml")
+    assert found["case"]["outputs"] == {"commit": "${{ steps.case.outputs.commit }}"}
+    assert [step.get("run") for step in found["case"]["steps"] if "id" in step] == ["make case"]
+    assert refs(found["propose"]) == ["${{ needs.case.outputs.commit }}"]
+
+
+def test_a_release_is_proposed_to_the_newest_main():
+    assert refs(jobs(RELEASE)["propose"]) == [DEFAULT]
+    steps = {step.get("run"): step for step in jobs(RELEASE)["propose"]["steps"]}
+    assert steps["make release"]["env"]["COMMIT"] == "${{ github.sha }}"
+    assert steps["make propose"]["if"] == "steps.release.outputs.changed == 'true'"
+
+
+def test_the_registrys_password_is_there_for_the_push_alone():
+    commands = [step.get("run") for step in jobs(RELEASE)["image"]["steps"]]
+    assert commands[commands.index("make login") + 1] == "make push"
+
+
+def test_a_newer_check_supersedes_an_older_one_but_on_the_default_branch():
+    found = yaml.safe_load(CHECK.read_text("utf-8"))["concurrency"]
+    assert found["group"].endswith("${{ github.event.pull_request.number || github.ref }}")
+    assert found["cancel-in-progress"] == (
+        "${{ github.ref != format('refs/heads/{0}', github.event.repository.default_branch) }}"
+    )
+
+
 def test_a_schedule_needs_no_repository_in_its_event():
     for path in OURS:
         if "schedule" in yaml.safe_load(path.read_text("utf-8"))[True]:

@@ -33,8 +33,9 @@ def lab(ready, environments, tmp_path):
     with made.github:
         yield made
     if shutil.which("docker"):  # What a release leaves in the engine.
-        tag = f"{REGISTRY}/penguins:{made.head('main')}"
-        subprocess.run(["docker", "image", "rm", tag], capture_output=True, check=False)
+        commits = run("git", "rev-list", "--all", cwd=made.origin).split()
+        tags = [f"{REGISTRY}/penguins:{sha}" for sha in commits]
+        subprocess.run(["docker", "image", "rm", *tags], capture_output=True, check=False)
 
 
 def check(lab: Lab, branch: str, fork: str = "", **extra: str) -> Ran:
@@ -201,7 +202,7 @@ def test_a_fork_is_judged_and_told_how_to_commit_the_lock_file(lab):
     ends(ran, gate="failure")
     assert "no comment, as this token may only read" in ran.said
     assert "In a fork do it yourself: `make reproduce`" in ran.summary
-    assert "dvc.lock of this commit is out of date, and a fork's check may not commit" in ran.said
+    assert "is out of date in this commit, and a fork's check may not commit it" in ran.said
     assert run("git", "for-each-ref", cwd=lab.origin) == before
     # What it says to do.
     run("git", "apply", str(ran.artifacts / "result/changes.patch"), cwd=lab.clone)
@@ -240,6 +241,20 @@ def test_a_training_that_fails_half_way_leaves_nothing_and_says_so(lab):
     assert sorted(path.name for path in (ran.artifacts / "result").iterdir()) == ["report.md"]
 
 
+def test_a_job_that_ends_without_a_report_is_told_instead_of_the_older_one(lab):
+    lab.branch("words")
+    lab.edit("README.md", "## Start", "## How to start")
+    lab.push("Say it better")
+    ends(check(lab, "words"))
+    lab.edit("Makefile", "@ops reproduce", "@false")
+    lab.push("Break the command")
+    ran = check(lab, "words")
+    ends(ran, pipeline="failure", gate="failure")
+    (told,) = lab.comments()
+    assert re.search(r"ended without a report: http\S+/acme/penguins/actions/runs/\d+\n", told)
+    assert told in ran.summary
+
+
 def lost(lab: Lab, md5: str, branch: str) -> Ran:
     """The check of a branch after main lost an object."""
     lab.git("switch", "--quiet", "main")
@@ -257,6 +272,9 @@ def test_an_object_that_the_store_lacks_is_made_again_or_named(lab):
     ends(lost(lab, fitted, "again"))
     stored = f"store/files/md5/{fitted[:2]}/{fitted[2:]}"
     assert stored in run("git", "ls-tree", "-r", "--name-only", "again", cwd=lab.origin)
+    main = lab.run("check.yml", "push", without=("check",))
+    ends(main, pipeline="failure", gate="failure")
+    assert "main is current, but the store lacks artifacts/fitted.joblib" in main.said
 
     ran = lost(lab, lock["validate"]["deps"][0]["md5"], "named")
     ends(ran, pipeline="failure", gate="failure")
@@ -309,9 +327,10 @@ def test_a_conflict_settled_in_the_browser_by_either_side_is_made_again(lab):
 needs_docker = pytest.mark.docker
 
 
-def releasing(lab: Lab) -> Ran:
+def releasing(lab: Lab, after: str = "") -> Ran:
     """release.yml on a push to main, with the registry and the builder of this machine."""
-    payload = {"repository": {"full_name": NAME, "default_branch": "main", "visibility": "public"}}
+    facts = {"full_name": NAME, "default_branch": "main", "visibility": "public"}
+    payload = {"repository": facts, "after": after or lab.head("main")}
     given = {name: os.environ[name] for name in ("BASE", "BUILDER") if os.environ.get(name)}
     return lab.run("release.yml", "push", payload, variables={"REGISTRY": REGISTRY}, **given)
 
@@ -363,6 +382,35 @@ def test_a_project_pushed_for_the_first_time_ends_green_on_githubs_settings(lab)
     assert "Allow GitHub Actions to create and approve pull requests" in ran.summary
 
 
+def serve_otherwise(lab: Lab, how: str) -> str:
+    """A commit of main that needs an image and trains nothing."""
+    with (lab.clone / "src/serve/pages.py").open("a", encoding="utf-8") as file:
+        file.write(f"# {how}\n")
+    return lab.push(f"Serve {how}")
+
+
+@needs_docker
+def test_a_release_goes_on_top_of_what_was_merged_meanwhile_and_never_back(lab):
+    lab.branch("release-staging")
+    staged(lab)
+    lab.git("switch", "--quiet", "main")
+    second = serve_otherwise(lab, "better")
+    merged(lab, "release-staging")
+    ends(releasing(lab, second))
+    assert released(lab)["COMMIT"] == second
+    proposal = lab.head("bot/release-staging")
+    parent = run("git", "rev-parse", f"{proposal}^", cwd=lab.origin).strip()
+    assert parent == lab.head("main")
+
+    third = serve_otherwise(lab, "best")
+    again = releasing(lab, second)
+    ends(again)
+    assert f"a newer release follows, of {third[:7]} Serve best" in again.said
+    assert lab.head("bot/release-staging") == proposal
+    assert lab.github.state["pulls"][0]["state"] == "open"
+    assert lab.comments() == []
+
+
 def test_a_branch_is_not_released(lab):
     lab.branch("mine")
     lab.edit("README.md", "## Start", "## How to start")
@@ -399,6 +447,7 @@ def test_what_staging_runs_is_proposed_for_production_with_its_case(lab):
     ends(ran)
     text = lab.shown("bot/promote-production", "deploy/production/release.env")
     assert text == lab.shown("main", "deploy/staging/release.env")
+    assert lab.head("bot/promote-production^") == lab.head("main")
     changed = run("git", "diff", "--name-only", "main", "bot/promote-production", cwd=lab.origin)
     assert changed.split() == ["deploy/production/release.env"]
     pull = lab.github.state["pulls"][0]

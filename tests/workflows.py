@@ -159,7 +159,8 @@ class Lab:
         at.mkdir()
         payload = payload or {"repository": {"full_name": NAME, "default_branch": "main"}}
         (at / "event.json").write_text(json.dumps(payload))
-        here, sha = at / "here", payload.get("pull_request", {}).get("head", {}).get("sha")
+        here, pull = at / "here", payload.get("pull_request", {})
+        sha = payload.get("after") or pull.get("head", {}).get("sha")
         run("git", "clone", "--quiet", str(self.origin), str(here), cwd=at)
         run("git", "fetch", "--quiet", "origin", sha or branch, cwd=here)
         run("git", "checkout", "--quiet", "-B", branch, "FETCH_HEAD", cwd=here)

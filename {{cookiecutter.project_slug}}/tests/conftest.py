@@ -39,6 +39,13 @@ def _no_features() -> Iterator[None]:
     features.FEATURES[:] = own
 
 
+@pytest.fixture(autouse=True)
+def _no_workflow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a command tells a workflow is not for the one that runs these tests."""
+    for name in ("GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY"):
+        monkeypatch.delenv(name, raising=False)
+
+
 @pytest.fixture
 def frame() -> pd.DataFrame:
     """40 rows: `kind` is "b" where the length is large, which is missing in every 10th row."""

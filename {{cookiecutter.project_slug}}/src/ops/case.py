@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from ml.errors import Mistake
-from ops import environments, history, result
+from ops import changes, environments, history, result
 from ops.environments import PRODUCTION, STAGING, Release
 from ops.markdown import render
 
@@ -30,6 +30,7 @@ def facts(main: str) -> dict[str, Any]:
     if staging is None:
         raise Mistake(f"{STAGING} has no release: there is nothing to promote")
     before, now = measured(production), measured(staging)
+    both = (production.commit, staging.commit) if production else None
     span = f"{production.commit}..{staging.commit}" if production else staging.commit
     log = history.git("log", "--first-parent", "--format=%h %s", span, "--", ".", ":!deploy/")
     return {
@@ -38,6 +39,9 @@ def facts(main: str) -> dict[str, Any]:
         "metrics": [
             {"name": name, "now": now.get(name), "before": before.get(name)} for name in now
         ],
+        "params": changes.parameters(*both) if both else [],
+        "schema": changes.contract(*both) if both else [],
+        "kept": changes.kept,
         "same_test": tested(production) == tested(staging),
         "commits": (log or "").splitlines(),
         "most": MOST,
@@ -45,7 +49,10 @@ def facts(main: str) -> dict[str, Any]:
 
 
 def case() -> None:
-    """Write result/report.md; the report of `make reproduce` follows if it is of the same model."""
+    """Write result/report.md; the report of `make reproduce` follows if it is of the same model.
+
+    A workflow is told the commit of main that it is about.
+    """
     main = history.mainline()
     found = facts(main)
     text = render("case.md.j2", **found)
@@ -54,4 +61,5 @@ def case() -> None:
         text += "\n" + result.REPORT.read_text("utf-8").replace("<!-- report -->\n", "", 1)
     result.FOLDER.mkdir(exist_ok=True)
     result.write(result.REPORT, text.encode())
+    result.tell(commit=main)
     print(f"{result.REPORT}: {len(text)} characters")

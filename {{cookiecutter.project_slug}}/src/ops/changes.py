@@ -1,4 +1,4 @@
-"""What differs between the working tree and a commit: parameters, data, schema, code."""
+"""What differs between a commit and the working tree, or another one: parameters, data, code."""
 
 import json
 from collections import Counter
@@ -51,18 +51,21 @@ def loaded(text: str | None) -> Any:
         return {}
 
 
-def parameters(base: str) -> list[Change]:
-    """The parameters that differ, those that guard first."""
-    before = loaded(history.text(base, params.PARAMS.as_posix()))
-    found = differing(flat(before), flat(params.read(params.PARAMS)))
-    return sorted(found, key=lambda change: not guards(change))
+def document(path: Path, commit: str | None) -> Any:
+    """A YAML file of a commit, or as it lies here."""
+    return loaded(history.text(commit, path.as_posix())) if commit else params.read(path)
 
 
-def contract(base: str) -> list[Change]:
-    """The columns and rules of schema.yaml that differ, columns last."""
-    before = loaded(history.text(base, schema.SCHEMA.as_posix()))
-    now = params.read(schema.SCHEMA)
-    return sorted(differing(_rules(before), _rules(now)), key=lambda change: not guards(change))
+def parameters(base: str, now: str | None = None) -> list[Change]:
+    """The parameters that differ here, or in a commit, those that guard first."""
+    before, after = (flat(document(params.PARAMS, one)) for one in (base, now))
+    return sorted(differing(before, after), key=lambda change: not guards(change))
+
+
+def contract(base: str, now: str | None = None) -> list[Change]:
+    """The columns and rules of schema.yaml that differ here, or in a commit, columns last."""
+    before, after = (_rules(document(schema.SCHEMA, one)) for one in (base, now))
+    return sorted(differing(before, after), key=lambda change: not guards(change))
 
 
 def guards(change: Change) -> bool:

@@ -12,19 +12,26 @@ from ops.forge import Forge, Refused
 
 MARKER = re.compile(r"<!-- [\w -]+ -->")
 ACTIONS = "gitea-actions"  # who Gitea says a workflow is
+NONE = (
+    "<!-- report -->\n## ❌ No report\n\nThe job pipeline ended without a report: {url}\n\n"
+    "It did not come to judge the commit: the environment could not be made (is `uv.lock` that of "
+    "`pyproject.toml`?), the time was up, or somebody cancelled it.\n"
+)
 
 
 def comment(
     body: Annotated[str, typer.Option(help="File with the text; its first line is a marker.")],
     number: Annotated[str, typer.Option(help="The pull request; else the event's.")] = "",
     head: Annotated[str, typer.Option(help="The commit that the text is about.")] = "",
+    url: Annotated[str, typer.Option(help="The run's page: named where no file was left.")] = "",
 ) -> None:
     """Write the text to the page of the run, and to the one comment with its marker.
 
-    A text about another commit than the newest of the pull request stays on the page.
+    A text about another commit than the newest of the pull request stays on the page. Where a job
+    left no report, that is the text: an older one must not stand there as if it were this run's.
     """
     about = forge.sha(head) if head else ""
-    text = forge.body(body)
+    text = forge.body(body) if not url or os.path.lexists(body) else NONE.format(url=url)
     marker = text.partition("\n")[0].strip()
     if not MARKER.fullmatch(marker):
         raise Mistake(f"{body}: the first line must be a marker, as in <!-- report -->")

@@ -92,8 +92,8 @@ def write(environment: str, release: Release | None) -> None:
         part.write_bytes(text(release).encode())
 
 
-def champion() -> str | None:
-    """The commit that production runs, else staging, by main; None before the first release.
+def running() -> tuple[str, str] | None:
+    """Production and its commit, else staging and its, by main; None before the first release.
 
     What a branch writes into the files changes nothing: it would choose its own judge.
     """
@@ -102,8 +102,14 @@ def champion() -> str | None:
     main = history.mainline()
     for environment in (PRODUCTION, STAGING):
         if found := read(environment, main):
-            return found.commit
+            return environment, found.commit
     return None
+
+
+def champion() -> str | None:
+    """The commit that runs; None before the first release."""
+    found = running()
+    return found[1] if found else None
 
 
 def problems() -> list[str]:
@@ -111,23 +117,15 @@ def problems() -> list[str]:
     return [
         f"{path(environment)}: {problem}"
         for environment in ENVIRONMENTS
-        for found in [stored(environment)]
-        for problem in broken(environment, found, moved=inherited(environment, found))
+        for problem in broken(environment, stored(environment))
     ]
 
 
-def inherited(environment: str, found: str | None) -> bool:
-    """Whether a branch has the file as it was where it left main, which was judged there."""
-    if found in (None, EMPTY):
-        return False
-    start = history.fork("main")
-    return start not in (None, history.commit("HEAD")) and stored(environment, start) == found
-
-
-def broken(environment: str, found: str | None, moved: bool = False) -> list[str]:
+def broken(environment: str, found: str | None) -> list[str]:
     """What is wrong with a text as the file of an environment.
 
-    `moved`: its image may be of another name, as after a move to another registry.
+    The name of its image is judged when it comes: what main has had there may be of a registry
+    that the project has left.
     """
     if found is None:
         return ["is not there: git restore it"]
@@ -138,9 +136,9 @@ def broken(environment: str, found: str | None, moved: bool = False) -> list[str
     if release is None:
         return []
     unproven = environment == PRODUCTION and not ran(STAGING, found)
-    other = "" if moved else foreign(release.image)
+    other = foreign(release.image)
     return [
-        *([other] if other else []),
+        *([other] if other and not ran(environment, found) else []),
         *_mismatches(release),
         *(["is not, line for line, what staging has had on main"] if unproven else []),
     ]
@@ -173,9 +171,12 @@ def _mismatches(release: Release) -> Iterable[str]:
 
 
 def ran(environment: str, found: str) -> bool:
-    """Whether the file of an environment was this text anywhere in main's history."""
+    """Whether the file of an environment was this text on main, by the line of its merges.
+
+    What a branch had in between, main never ran.
+    """
     place = path(environment).as_posix()
-    form = ("--format=", "--raw", "--no-abbrev", "--no-renames", "-m", "--full-history")
+    form = ("--format=", "--raw", "--no-abbrev", "--no-renames", "-m", "--first-parent")
     log = history.git("-c", "log.showRoot=true", "log", *form, history.mainline(), "--", place)
     known = {line.split()[3] for line in (log or "").splitlines() if line.startswith(":")}
     return (history.git("hash-object", "--stdin", given=found) or "").strip() in known
@@ -191,9 +192,9 @@ def check_unedited(environment: str) -> None:
         )
 
 
-def check_sound(environment: str, moved: bool = False) -> None:
-    """Refuse a file that contradicts the history; `moved` as for `broken`."""
-    if found := broken(environment, stored(environment), moved):
+def check_sound(environment: str) -> None:
+    """Refuse a file that contradicts the history."""
+    if found := broken(environment, stored(environment)):
         check_unedited(environment)
         raise Mistake(
             f"{path(environment)}: {found[0]}.\nSomebody edited it by hand: "

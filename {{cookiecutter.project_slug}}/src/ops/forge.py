@@ -258,6 +258,12 @@ def body(path: str) -> str:
     return text if len(text) <= LONGEST else text[:LONGEST] + CUT
 
 
+def logged(value: object) -> str:
+    """What others wrote, for a log: on one line, in which a workflow's runner sees no command."""
+    text = "".join(char if char.isprintable() else repr(char)[1:-1] for char in str(value))
+    return re.sub(r":(?=:)|##(?=\[)", r"\g<0> ", text)
+
+
 def summary(text: str) -> None:
     """Add text to the page of the workflow's run; outside of one, print it."""
     if page := os.environ.get("GITHUB_STEP_SUMMARY"):

@@ -213,10 +213,14 @@ def mainline() -> str:
     raise Mistake("there is no branch main here: git fetch origin main, or git branch main")
 
 
+def within(commit: str, later: str) -> bool:
+    """Whether a commit is another one or came before it."""
+    return git("merge-base", "--is-ancestor", commit, later) is not None
+
+
 def merged(commit: str) -> bool:
     """Whether a commit is part of main."""
-    ancestor = ("merge-base", "--is-ancestor", commit)
-    return git(*ancestor, mainline()) is not None
+    return within(commit, mainline())
 
 
 def judged() -> str | None:

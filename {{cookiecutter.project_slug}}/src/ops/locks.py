@@ -43,11 +43,6 @@ def inputs(stage: Mapping[str, Any]) -> tuple[Any, ...]:
     return stage.get("cmd"), stage.get("params"), hashes(stage, "deps")
 
 
-def outputs(stages: Stages) -> dict[str, str | None]:
-    """The MD5 of everything that the stages wrote."""
-    return {path: md5 for stage in stages.values() for path, md5 in hashes(stage, "outs").items()}
-
-
 def short(md5: str | None) -> str:
     """A hash as people compare it."""
     return (md5 or "nothing")[:8]

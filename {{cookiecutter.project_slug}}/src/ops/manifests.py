@@ -2,7 +2,7 @@
 
 import shutil
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,9 @@ from ops import environments, kinds, pods
 DEPLOY = Path("deploy")
 FILE = "kustomization.yaml"
 PARTS = ("base", "release")  # no environment of its own, but what environments are made of
+# What an environment has from the start, and what it has of a release.
+ALWAYS = ("Namespace", "NetworkPolicy", "Service", "ServiceAccount")
+RELEASED = ("Deployment", "HorizontalPodAutoscaler", "PodDisruptionBudget")
 ENTRIES = ("Application", "Kustomization")  # that follow a folder
 MISSING = "neither kustomize nor kubectl is installed: https://kubernetes.io/docs/tasks/tools"
 
@@ -33,12 +36,11 @@ def manifests() -> None:
 
 
 def folders() -> list[Path]:
-    """What is applied: the folders of deploy/ that are not parts of others."""
-    there = sorted(path.parent for path in DEPLOY.glob(f"*/{FILE}"))
-    found = [folder for folder in there if folder.name not in PARTS]
-    if not found:
-        raise Mistake(f"{DEPLOY}/ has no folder with a {FILE}: run this in the project's folder")
-    return found
+    """What is applied: the environments, and all of deploy/ that is no part of others."""
+    if not DEPLOY.is_dir():
+        raise Mistake(f"there is no folder {DEPLOY}/ here: run this in the project's folder")
+    there = {path.name for path in DEPLOY.iterdir() if path.is_dir()}
+    return [DEPLOY / name for name in sorted(there.union(environments.ENVIRONMENTS) - {*PARTS})]
 
 
 def render(folder: Path) -> list[dict[str, Any]]:
@@ -72,16 +74,32 @@ def problems(documents: Sequence[dict[str, Any]]) -> list[str]:
 
 
 def strange(environment: str, documents: Sequence[dict[str, Any]]) -> Iterator[str]:
-    """Images of an environment that are not the one of its release.env."""
+    """What an environment lacks, or runs otherwise than its release.env says."""
     if environment not in environments.ENVIRONMENTS:
         return
-    line = (environments.stored(environment) or "").partition("\n")[0]
-    released = line.removeprefix("IMAGE=")
+    lines = (environments.stored(environment) or "").splitlines()
+    said = {name: value for name, _, value in (line.partition("=") for line in lines)}
+    there = {document.get("kind") for document in documents}
+    for kind in (*ALWAYS, *(RELEASED if said.get("IMAGE") else ())):
+        if kind not in there:
+            yield f"a {kind} is missing"
     for document in documents:
         for container in (one for pod in pods.pods(document) for one in pods.containers(pod)):
-            if not released or container.get("image") != released:
-                where = f"{kinds.name(document)}: container {container.get('name')}"
-                yield f"{where}: image {container.get('image')} is not the one of release.env"
+            for text in otherwise(container, said):
+                yield f"{kinds.name(document)}: container {container.get('name')}: {text}"
+
+
+def otherwise(container: Mapping[str, Any], said: Mapping[str, str]) -> Iterator[str]:
+    """Where a container is another than release.env says, or tells other values of it."""
+    if not said.get("IMAGE") or container.get("image") != said["IMAGE"]:
+        yield f"image {container.get('image')} is not the one of release.env"
+    for name in environments.NAMES:
+        own = [one.get("value") for one in container.get("env") or [] if one.get("name") == name]
+        if own != [said.get(name)]:
+            yield f"env {name} is not the one of release.env"
+    for name in ("command", "args"):
+        if name in container:
+            yield f"{name}: leave it out, the image's own is what was tried"
 
 
 def counted(document: dict[str, Any]) -> Iterator[str]:

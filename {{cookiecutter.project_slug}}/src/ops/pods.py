@@ -15,7 +15,14 @@ VOLUMES = {
     "name", "configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim",
     "projected", "secret",
 }  # fmt: skip
-SECCOMP = ("RuntimeDefault", "Localhost")
+PROFILES = ("RuntimeDefault", "Localhost")
+REQUESTS = ("httpGet", "tcpSocket")
+SELINUX = ("container_t", "container_init_t", "container_kvm_t", "container_engine_t")
+
+HOOKS = (
+    ("livenessProbe",), ("readinessProbe",), ("startupProbe",), ("lifecycle", "postStart"),
+    ("lifecycle", "preStop"),
+)  # fmt: skip
 
 
 def pods(document: Fields) -> Iterator[Fields]:
@@ -42,6 +49,7 @@ def problems(pod: Fields) -> Iterator[str]:
     for name in ("hostNetwork", "hostPID", "hostIPC"):
         if pod.get(name):
             yield f"{name} shares what belongs to the node"
+    yield from context_problems(pod.get("securityContext") or {})
     if inside(pod, "securityContext", "sysctls"):
         yield "securityContext.sysctls changes the kernel's settings"
     for volume in pod.get("volumes") or []:
@@ -50,6 +58,17 @@ def problems(pod: Fields) -> Iterator[str]:
     for container in containers(pod):
         for text in container_problems(pod, container):
             yield f"container {container.get('name')}: {text}"
+
+
+def context_problems(context: Fields) -> Iterator[str]:
+    """What neither a pod nor a container may say of its security."""
+    if inside(context, "windowsOptions", "hostProcess"):
+        yield "windowsOptions.hostProcess makes it a process of the node"
+    if inside(context, "appArmorProfile", "type") not in (None, *PROFILES):
+        yield "appArmorProfile takes AppArmor's limits away"
+    linux = context.get("seLinuxOptions") or {}
+    if linux.get("user") or linux.get("role") or linux.get("type") not in (None, "", *SELINUX):
+        yield "seLinuxOptions chooses another label than a container's"
 
 
 def containers(pod: Fields) -> Iterator[Fields]:
@@ -62,6 +81,7 @@ def container_problems(pod: Fields, container: Fields) -> Iterator[str]:
     """The same for one container; what it does not say, the pod says."""
     own = container.get("securityContext") or {}
     said = {**(pod.get("securityContext") or {}), **own}
+    yield from context_problems(own)
     if not DIGEST.fullmatch(str(container.get("image"))):
         yield f"image {container.get('image')} is not a digest (name@sha256:…)"
     if said.get("runAsNonRoot") is not True or said.get("runAsUser") == 0:
@@ -72,9 +92,11 @@ def container_problems(pod: Fields, container: Fields) -> Iterator[str]:
         yield "keeps capabilities: capabilities: {drop: [ALL]}"
     if set(inside(own, "capabilities", "add") or []) - {"NET_BIND_SERVICE"}:
         yield "adds capabilities other than NET_BIND_SERVICE"
-    if inside(said, "seccompProfile", "type") not in SECCOMP:
+    if inside(said, "seccompProfile", "type") not in PROFILES:
         yield "has no seccompProfile: {type: RuntimeDefault}"
     if own.get("procMount", "Default") != "Default":
         yield "changes procMount"
     if any(port.get("hostPort") for port in container.get("ports") or []):
         yield "takes a hostPort, a port of the node"
+    if any(inside(container, *hook, way, "host") for hook in HOOKS for way in REQUESTS):
+        yield "lets a probe or a hook ask another host: leave host out"

@@ -14,6 +14,8 @@ def promote() -> None:
         print(f"nothing to do: {PRODUCTION} has {environments.named(new)} already{state}")
         return
     environments.check_unedited(PRODUCTION)
+    if wrong := environments.broken(PRODUCTION, new):
+        raise Mistake(f"what {STAGING} runs cannot be promoted: {wrong[0]}")
     environments.write(PRODUCTION, release)
     print(environments.difference(PRODUCTION, old, new))
     print(environments.to_commit(PRODUCTION, f"Promote {release.commit[:7]} to {PRODUCTION}"))

@@ -1,6 +1,5 @@
 """`make push`: the image to its registry, and the digest by which it is known from then on."""
 
-import os
 import re
 from pathlib import Path
 from typing import Annotated
@@ -9,7 +8,7 @@ import typer
 
 from ml.errors import Mistake
 from ml.files import replacing
-from ops import engine
+from ops import engine, result
 
 # `make release` reads it.
 NOTE = Path("artifacts/image.env")
@@ -25,20 +24,13 @@ def push(
     if name.endswith(engine.DIRTY):
         raise Mistake("the tree has changes that no commit has: commit, then `make image`")
     engine.labels(name)
-    line = f"IMAGE={name.rpartition(':')[0]}@{digest(engine.shown('push', name), name)}"
+    pushed, found = name.rpartition(":")[0], digest(engine.shown("push", name), name)
+    line = f"IMAGE={pushed}@{found}"
     if target == "server":
         with replacing(NOTE) as part:
             part.write_text(line + "\n", encoding="utf-8")
-    tell(line)
+    result.tell(name=pushed, digest=found)
     print(line)
-
-
-def tell(line: str) -> None:
-    """Give name and digest to the later steps of a workflow, if this is one's."""
-    if output := os.environ.get("GITHUB_OUTPUT"):
-        name, _, found = line.removeprefix("IMAGE=").partition("@")
-        with Path(output).open("a", encoding="utf-8") as file:
-            file.write(f"name={name}\ndigest={found}\n")
 
 
 def digest(said: list[str], name: str) -> str:

@@ -1,35 +1,40 @@
-"""`make release`: an image that was built from HEAD becomes what staging runs, as a file."""
+"""`make release`: an image of a commit of main becomes what staging runs, as a file."""
 
 from typing import Annotated
 
 import typer
 
 from ml.errors import Mistake, listed
-from ops import engine, environments, history
+from ops import engine, environments, history, result
 from ops.environments import STAGING, Release
 from ops.push import NOTE
 
 # The labels of the Dockerfile that tell what an image was built from.
 REVISION, MODEL, DATA = "org.opencontainers.image.revision", "ml.model", "ml.data"
 OUTSIDE = (".", ":(exclude)deploy/")  # what an image is built from
+# What release.yml makes no image for.
+IGNORED = ("deploy/**", "docs/**", "**.md")
 
 
 def release(
     image: Annotated[str, typer.Option(help="Its digest; empty: what was pushed last.")] = "",
+    commit: Annotated[str, typer.Option(help="What it was built from; empty: HEAD.")] = "",
     offline: Annotated[
         bool, typer.Option("--offline", help="Do not ask the image what it was built from.")
     ] = False,
 ) -> None:
-    """Write deploy/staging/release.env for HEAD and an image that was built from it."""
-    new = proposed(image or pushed(offline))
-    # What is replaced may be of a registry that the project has left.
-    environments.check_sound(STAGING, moved=True)
-    if done := already(new):
+    """Write deploy/staging/release.env for a commit of main and an image that was built from it."""
+    new = proposed(image or pushed(offline), commit)
+    environments.check_sound(STAGING)
+    check_forward(new)
+    done = overtaken(new) or already(new)
+    result.tell(changed=not done)
+    if done:
         print(done)
         return
     environments.check_unedited(STAGING)
     if offline:
-        print("the image's labels were not looked at: nothing proves that it was built from HEAD")
+        print("the image's labels were not looked at: nothing proves what it was built from")
     else:
         check_labels(new)
     old = environments.stored(STAGING)
@@ -51,9 +56,11 @@ def pushed(offline: bool) -> str:
     return image
 
 
-def proposed(image: str) -> Release:
-    """HEAD as a release, if it can be one."""
-    commit = history.head()
+def proposed(image: str, name: str) -> Release:
+    """The commit of a name, or HEAD, as a release, if it can be one."""
+    commit = history.commit(name) if name else history.head()
+    if commit is None:
+        raise Mistake(f"COMMIT={name[:100]} is no commit of this repository: git fetch")
     lock = history.lock(commit)
     if lock is None or lock.model is None or lock.data is None:
         raise Mistake(
@@ -79,6 +86,24 @@ def check_clean() -> None:
         raise Mistake(f"not committed: {listed(changed)}.\nCommit or git stash, then build again")
 
 
+def check_forward(new: Release) -> None:
+    """Refuse what is older than what staging runs, by main."""
+    runs = environments.read(STAGING, history.mainline())
+    if runs and runs.commit != new.commit and history.within(new.commit, runs.commit):
+        raise Mistake(
+            f"{STAGING} already has a newer one, {environments.named(environments.text(runs))}.\n"
+            f"To go back from it: make rollback ENVIRONMENT={STAGING}, or git revert"
+        )
+
+
+def overtaken(new: Release) -> str | None:
+    """What to say where main has a newer commit that gets an image of its own; None if not."""
+    span = f"{new.commit}..{history.mainline()}"
+    paths = (".", *(f":(exclude){pattern}" for pattern in IGNORED))
+    log = history.git("log", "--first-parent", "-1", "--format=%h %s", span, "--", *paths)
+    return f"nothing to do: a newer release follows, of {log.strip()}" if log else None
+
+
 def already(new: Release) -> str | None:
     """What to say where there is nothing to do; None if there is."""
     old = environments.read(STAGING)
@@ -99,7 +124,8 @@ def check_labels(new: Release) -> None:
     for name, value in ((REVISION, new.commit), (MODEL, new.model), (DATA, new.data)):
         if found.get(name) != value:
             raise Mistake(
-                f"the image's label {name} is {found.get(name) or 'missing'}, HEAD's is {value}.\n"
+                f"the image's label {name} is {found.get(name) or 'missing'}, that of "
+                f"{new.commit[:7]} is {value}.\n"
                 "It was built from something else: make image && make push"
             )
 
@@ -110,7 +136,7 @@ def labels(image: str) -> dict[str, str]:
         engine.required()
     except Mistake as mistake:
         raise Mistake(
-            f"{mistake}.\nOFFLINE=1 trusts that the image was built from HEAD, without asking it"
+            f"{mistake}.\nOFFLINE=1 trusts that the image was built from it, without asking"
         ) from None
     if not engine.docker("image", "ls", "--quiet", "--no-trunc", image):
         engine.docker("pull", "--quiet", image)

@@ -1,26 +1,42 @@
 """`make report`: what this commit changes, as the Markdown of a pull request."""
 
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, NamedTuple, get_args
 
 import typer
 
 from ml import params
 from ml.files import replacing
 from ml.metrics import HIGHER_IS_BETTER
-from ops import changes, compare, gate, history
+from ops import changes, compare, environments, gate, history
 from ops.checks import Check, Kind, difference, metric_of
 from ops.evidence import METRICS, SLICES, TEST, Evidence, gathered
 from ops.limits import Gate
-from ops.markdown import plain, render
+from ops.markdown import code, plain, render
 from ops.rival import Rival, rival
 
 LIMIT = 60_000  # characters; GitHub takes 65,536 in a comment
 ROWS = (30, 15, 8, 4, 2)  # rows of a table: the first with which the report is short enough
 BARS = 8  # of a chart
-TOO_LONG = (
-    "<!-- report -->\nThe report is too long. Read the diff of params.yaml and schema.yaml.\n"
-)
+MARKER = "<!-- report -->"
+TOO_LONG = f"{MARKER}\nThe report is too long. Read the diff of params.yaml and schema.yaml.\n"
+
+
+class Since(NamedTuple):
+    """The commit from which changes are told, if there is one, and its name in the report."""
+
+    commit: str | None
+    name: str
+
+
+def since(base: str) -> Since:
+    """Where HEAD left the base; where HEAD is the base itself, what runs."""
+    fork = history.fork(base)
+    runs = environments.running() if fork == history.head() else None
+    if runs is None:
+        return Since(fork, code(base))
+    environment, commit = runs
+    return Since(commit, f"{code(commit[:7])} (what {environment} runs)")
 
 
 def compared(here: Evidence, other: Rival, p: Gate) -> list[dict[str, Any]]:
@@ -122,7 +138,6 @@ def data_facts(here: Evidence, base: str | None) -> dict[str, Any]:
     return {
         "rows": (before.get("rows"), now["rows"]),
         "hash": (there.data if there else None, here.lock.data),
-        "test": (None, len(here.table)),
         "schema": changes.contract(base) if base else [],
         "moved": changes.moved(before, now),
     }
@@ -136,29 +151,29 @@ def facts(base: str) -> dict[str, Any]:
     if any(check.name == gate.EVIDENCE for check in refused):
         return found | {"here": None}
     here, p = gathered(), params.load(Gate)
-    fork = history.fork(base)
+    start = since(base)
     rivals = {
-        base: rival_facts(fork, here, p),
+        base: rival_facts(history.fork(base), here, p),
         "champion": rival_facts(verdict.champion, here, p),
     }
-    slices = slice_facts(here, verdict, fork)
+    slices = slice_facts(here, verdict, start.commit)
     return found | {
         "here": here,
         "p": p,
         "gate": p.metric,
-        "fork": fork,
+        "since": start,
         "base": rivals[base],
         "champion": rivals["champion"],
         "higher": HIGHER_IS_BETTER,
         "slices": slices,
-        "lost": lost(fork, verdict) if fork else [],
+        "lost": lost(start.commit, verdict) if start.commit else [],
         "counts": counts(verdict.checks),
         "bars": bars(here, p, rivals),
         "slice_bars": slices[:BARS],
         "kept": changes.kept,
-        "params": changes.parameters(fork) if fork else [],
-        "data": data_facts(here, fork),
-        "code": changes.folders(fork) if fork else [],
+        "params": changes.parameters(start.commit) if start.commit else [],
+        "data": data_facts(here, start.commit),
+        "code": changes.folders(start.commit) if start.commit else [],
     }
 
 
@@ -188,7 +203,7 @@ def written(found: dict[str, Any]) -> str:
 
 def failure(reason: str) -> str:
     """The page where there is nothing to judge."""
-    return f"<!-- report -->\n## ❌ Refused\n\n{plain(reason, 4000)}\n"
+    return f"{MARKER}\n## ❌ Refused\n\n{plain(reason, 4000)}\n"
 
 
 def report(

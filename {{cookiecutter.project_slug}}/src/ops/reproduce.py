@@ -15,7 +15,7 @@ import yaml
 from ml.errors import Mistake, listed
 from ml.files import replacing
 from ops import gate, history, locks, report, result, save
-from ops.card import card
+from ops.card import DOCUMENTS, card
 from ops.history import MADE
 
 LOCK = Path(history.LOCK)
@@ -35,13 +35,18 @@ WAY_OUT = (
     "`git checkout origin/main -- dvc.lock artifacts`, commit, push: the check makes it anew"
 )
 PUSH = "`dvc push` where it is; for the folder store/, commit that too"
-NO_LOGIN = "No login to the store here: the outputs are kept nowhere, nor is dvc.lock."
+NOT_STORED = (
+    "the store lacks outputs of this commit and takes none from here; the reason is above. Nothing "
+    "is left to commit. Where there is a login to it: `make reproduce`, commit what changed, push"
+)
 CHANGED = (
-    "The figures are those of a new dvc.lock: this commit's is out of date. The check commits it "
-    "to a branch of this repository. In a fork do it yourself: `make reproduce`, then "
-    "`git add --all && git commit`; or `git apply changes.patch`, from the run's artifact `result`."
+    "What the pipeline makes (dvc.lock, artifacts, the model card) is out of date in this commit; "
+    "the figures here are those of what was made. The check commits it to a branch of this "
+    "repository. In a fork do it yourself: `make reproduce`, then `git add --all && git commit`; "
+    "or `git apply changes.patch`, from the run's artifact `result`."
 )
 BRANCH = "Nothing is trained there: `make pipeline` on a branch, or let its pull request do it"
+AGAIN = "Nothing is trained there: the check of any pull request makes it again"
 
 
 def dvc(*command: str) -> bool:
@@ -94,6 +99,16 @@ def edited(changed: dict[str, Any]) -> list[str]:
     ]
 
 
+def lost(changed: dict[str, Any]) -> list[str]:
+    """Outputs that are nowhere, where dvc.lock says nothing else than what is here."""
+    outs = {
+        path: how for entries in changed.values() for path, how in paths(entries, "outs").items()
+    }
+    deps = {path for entries in changed.values() for path in paths(entries, "deps")}
+    other = any("changed command" in entries for entries in changed.values())
+    return [] if other or deps - set(outs) or "modified" in outs.values() else list(outs)
+
+
 def stages(lock: str | None) -> locks.Stages:
     """The stages of a dvc.lock's text."""
     return history.parsed(lock or "").stages
@@ -105,10 +120,13 @@ def written() -> str | None:
 
 
 def readable(lock: str | None) -> bool:
-    """Whether it is a lock file, and not one with the marks of a conflict in it."""
+    """Whether DVC takes it for a lock file: one with the marks of a conflict in it is none."""
+    from dvc.dvcfile import Lockfile
+    from dvc.exceptions import DvcException
+
     try:
-        return isinstance(stages(lock), dict)
-    except (yaml.YAMLError, AttributeError):
+        return lock is None or bool(Lockfile.validate(yaml.load(lock, yaml.CSafeLoader)))
+    except (yaml.YAMLError, ValueError, RecursionError, DvcException):
         return False
 
 
@@ -177,6 +195,15 @@ def refuse_edits(changed: dict[str, Any]) -> None:
         raise Mistake(f"not what dvc.lock says, and no input changed: {listed(names)}. {WAY_OUT}")
 
 
+def refuse_training(base: str, changed: dict[str, Any]) -> None:
+    """Refuse to run anything on the branch that others go to."""
+    if names := lost(changed):
+        raise Mistake(
+            f"dvc.lock of {base} is current, but the store lacks {listed(names)}. {AGAIN}"
+        )
+    raise Mistake(f"dvc.lock of {base} is out of date: {described(changed)}. {BRANCH}")
+
+
 def refuse_objects(start: str | None) -> None:
     """Refuse objects of a store in Git that were changed, or that are not what their name says."""
     changes = save.changed(start, "HEAD") if start else []
@@ -212,9 +239,10 @@ def outcome(base: str) -> Outcome:
     start = history.fork(base)
     refuse_objects(start)
     there = history.text(start, history.LOCK) if start else written()
+    there = there if readable(there) else None
     whole = readable(written())
     if not whole:
-        put(there if readable(there) else None)
+        put(there)
     fetch()
     changed = status()
     if missing := unmakeable(changed):
@@ -225,7 +253,7 @@ def outcome(base: str) -> Outcome:
         if not changed:
             return "current"
         if start == history.commit("HEAD"):
-            raise Mistake(f"dvc.lock of {base} is out of date: {described(changed)}. {BRANCH}")
+            refuse_training(base, changed)
     if claims:
         refuse_edits(changed)
     found = made(there, claims)
@@ -235,30 +263,46 @@ def outcome(base: str) -> Outcome:
 
 
 def judged(base: str, found: Outcome, *more: str) -> bool:
-    """Write the result: changes (in more paths too), verdict, report. Whether the gate passes."""
-    if found == "made":
+    """Write the result: changes (in more paths too), verdict, report. Whether the gate passes.
+
+    A Mistake after that where the store has not all that the lock file names, and takes it not.
+    """
+    if found == "made" or any(path.exists() for path in DOCUMENTS):
         card(check=False)
     gate.GATE.unlink(missing_ok=True)
     text = report.written(report.facts(base))
     result.keep_verdict(gate.GATE)
-    if found != "current" and not dvc("push", "--quiet"):
-        text += f"\n{NO_LOGIN}\n"
+    # Where all is there already, a store that may only be read is enough: nothing is sent.
+    stored = found == "current" or dvc("push", "--quiet")
+    if not stored:
+        text = report.failure(NOT_STORED) + text.removeprefix(report.MARKER)
     elif result.keep_changes(*more):
         text += f"\n{CHANGED}\n"
     result.write(result.REPORT, text.encode())
+    if not stored:
+        raise Mistake(NOT_STORED)
     verdict = gate.load()
     return verdict is not None and verdict.passed
 
 
 @contextmanager
 def told() -> Iterator[None]:
-    """If the block fails, the report says why, and nothing else is in result/."""
+    """If the block fails before its report, the report says why, and nothing else is in result/."""
     try:
         yield
-    except Mistake as mistake:
-        result.start()
-        result.write(result.REPORT, report.failure(str(mistake)).encode())
+    except Exception as error:
+        if not result.REPORT.exists():
+            result.start()
+            result.write(result.REPORT, report.failure(reason(error)).encode())
         raise
+
+
+def reason(error: Exception) -> str:
+    """A mistake in its own words; of anything else its kind and its first line."""
+    if isinstance(error, Mistake):
+        return str(error)
+    first = str(error).partition("\n")[0][:300]
+    return f"{type(error).__name__}: {first}. Nobody foresaw this: see the log of the run"
 
 
 def reproduce(

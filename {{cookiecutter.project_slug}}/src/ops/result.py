@@ -28,6 +28,15 @@ def write(path: Path, content: bytes) -> None:
         part.write_bytes(content)
 
 
+def tell(**facts: str | bool) -> None:
+    """Give facts to the later steps and jobs of a workflow, if this is one's."""
+    if output := os.environ.get("GITHUB_OUTPUT"):
+        with Path(output).open("a", encoding="utf-8") as file:
+            for name, fact in facts.items():
+                text = str(fact).lower() if isinstance(fact, bool) else fact
+                file.write(f"{name}={text}\n")
+
+
 def keep_verdict(verdict: Path) -> None:
     """The gate's verdict, as it was written."""
     with replacing(VERDICT) as part:

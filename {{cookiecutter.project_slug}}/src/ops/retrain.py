@@ -1,6 +1,5 @@
 """`make retrain`: the data from its remembered source again, and the model that follows from it."""
 
-import os
 import time
 from pathlib import Path
 from typing import Annotated
@@ -24,7 +23,9 @@ class Retrain(params.Section):
 
 def resting(days: int) -> str:
     """Why it is too soon, by the history of main; "" if it is not."""
-    found = history.git("log", "-1", "--format=%ct", history.mainline(), "--", *VERSIONS)
+    # By the date of the merge that brought it: the branch's own commit may be much older.
+    newest = ("log", "-1", "--first-parent", "--format=%ct")
+    found = history.git(*newest, history.mainline(), "--", *VERSIONS)
     passed = (time.time() - int(found)) / 86_400 if found and found.strip() else days
     if passed >= days:
         return ""
@@ -47,13 +48,6 @@ def idle(force: bool) -> str:
     return "" if force else resting(params.load(Retrain).cooldown_days)
 
 
-def tell(changed: bool) -> None:
-    """Tell the later jobs of a workflow whether there is something to propose."""
-    if output := os.environ.get("GITHUB_OUTPUT"):
-        with Path(output).open("a", encoding="utf-8") as file:
-            file.write(f"changed={str(changed).lower()}\n")
-
-
 def retrain(
     force: Annotated[bool, typer.Option("--force", help="Whenever the last time was.")] = False,
     reason: Annotated[str, typer.Option(help="Why; it stands in the proposal.")] = "",
@@ -63,7 +57,7 @@ def retrain(
     result.start()
     if why := idle(force):
         result.write(result.REPORT, f"<!-- report -->\nNot retrained: {plain(why)}\n".encode())
-        tell(changed=False)
+        result.tell(changed=False)
         print(f"not retrained: {why}")
         return
     with reproduce.told():
@@ -74,5 +68,5 @@ def retrain(
     if reason:
         text = result.REPORT.read_text("utf-8")
         result.write(result.REPORT, f"{text}\nRetrained because: {plain(reason)}\n".encode())
-    tell(result.PATCH.exists())
+    result.tell(changed=result.PATCH.exists())
     print(f"{reproduce.SAYS[found]}; the gate {'passes' if passed else 'refuses'}")

@@ -1,10 +1,10 @@
 """`make rollback`: an environment goes back to what it ran before, as a file.
 
 What runs now came with some commit; the rollback is what `git revert` of that commit gives.
-So it never leads to a release that was rolled back already: a second one goes further back.
+It never leads to a release that was rolled back: going back to one takes away all that came after.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Annotated, NamedTuple
 
 import typer
@@ -27,15 +27,15 @@ def rollback(
     """Write the release.env of an environment as it was before what runs now came."""
     environments.check_unedited(environment)
     check_newest(environment)
-    now, states = environments.stored(environment) or environments.EMPTY, past(environment)
+    now = environments.stored(environment) or environments.EMPTY
     if now == environments.EMPTY:
         raise Mistake(f"nothing runs in {environment}: there is nothing to roll back")
-    came = first(states, now)
-    before = previous(environment, states, came)
+    *below, top = standing(past(environment))
+    before = previous(environment, top, below)
     environments.write(environment, before)
     print(told(environment, now, environments.text(before)))
-    print(f"or by Git alone: git restore {place(environment)}, then {reverting(states[came])}")
-    print(further(environment, states, first(states, environments.text(before))))
+    print(f"or by Git alone: git restore {place(environment)}, then {reverting(top)}")
+    print(further(environment, below))
 
 
 def told(environment: str, now: str, before: str) -> str:
@@ -75,18 +75,30 @@ def past(environment: str) -> list[State]:
     ]
 
 
-def first(states: Sequence[State], text: str) -> int:
-    """Where the text came first."""
-    return next(k for k, state in enumerate(states) if state.text == text)
+def standing(states: Iterable[State]) -> list[State]:
+    """What was not taken back, oldest first: a text that is there takes back what came after it."""
+    found: list[State] = []
+    for state in states:
+        texts = [one.text for one in found]
+        if state.text in texts:
+            del found[texts.index(state.text) + 1 :]
+        else:
+            found.append(state)
+    return found
 
 
-def previous(environment: str, states: Sequence[State], came: int) -> environments.Release:
+def last(states: Sequence[State]) -> str:
+    """The text of the newest; an empty one where there is none."""
+    return states[-1].text if states else environments.EMPTY
+
+
+def previous(environment: str, top: State, below: Sequence[State]) -> environments.Release:
     """What ran before; a Mistake if nothing did, or if it must not run again."""
-    text = states[came - 1].text if came else environments.EMPTY
+    text = last(below)
     if text == environments.EMPTY:
         raise Mistake(
-            f"before {states[came].commit[:7]} nothing ran in {environment}, so there is nothing "
-            f"to go back to.\nTo let nothing run again: {reverting(states[came])}"
+            f"before {top.commit[:7]} nothing ran in {environment}, so there is nothing "
+            f"to go back to.\nTo let nothing run again: {reverting(top)}"
         )
     if found := environments.broken(environment, text):
         raise Mistake(
@@ -103,10 +115,10 @@ def reverting(state: State) -> str:
     return f"git revert {'-m 1 ' if state.parents > 1 else ''}{state.commit[:10]}"
 
 
-def further(environment: str, states: Sequence[State], came: int) -> str:
+def further(environment: str, below: Sequence[State]) -> str:
     """What a second rollback would lead to."""
     again = f"make rollback ENVIRONMENT={environment} again, once this is committed"
-    text = states[came - 1].text if came else environments.EMPTY
+    text = last(below[:-1])
     if text == environments.EMPTY:
         return f"{again}, is refused: before it nothing ran"
     return f"{again}, goes further back: to {environments.named(text)}"

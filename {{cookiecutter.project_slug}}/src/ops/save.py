@@ -49,17 +49,16 @@ def save(
     """Commit a patch of what the pipeline made to a branch, and start the checks there."""
     commits.branch(branch)
     patch = found_patch(changes)
+    if patch is None:
+        print("the patch is empty: nothing to save")
+        return
     there, wanted = forge.connect(), wanted_head(head)
     if branch == there.facts["default_branch"]:
         raise Mistake(f"BRANCH={branch}: what CI makes goes to a pull request's branch only")
     now = commits.fetched(branch)
     if now is None:
         raise Mistake(f"origin has no branch {branch}: was it deleted, or is it a fork's?")
-    wanted = wanted or now
-    if patch is None:
-        print("the patch is empty: nothing to save")
-        return
-    print(saved(there, branch, wanted, now, patch))
+    print(saved(there, branch, wanted or now, now, patch))
 
 
 def found_patch(changes: Path) -> Path | None:
@@ -137,8 +136,7 @@ def refused(changes: list[Changed]) -> Iterator[str]:
     """The paths that must not be saved, each with the reason."""
     ignored = unwanted([one.path for one in changes])
     for one in changes:
-        name = one.path.encode("unicode_escape").decode()  # A log must not take it for a command.
-        stored = OBJECT.fullmatch(one.path)
+        name, stored = forge.logged(one.path), OBJECT.fullmatch(one.path)
         if not (stored or MADE.fullmatch(one.path)):
             yield f"{name} (only what the pipeline makes)"
         elif one.after not in (PLAIN, NOTHING) or one.before not in (PLAIN, NOTHING):

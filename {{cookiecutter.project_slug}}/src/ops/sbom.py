@@ -1,27 +1,60 @@
-"""`make sbom`: the packages in the image, by uv.lock, as CycloneDX."""
+"""`make sbom`: Python and the packages in the image, as CycloneDX, as the image itself tells."""
 
 import json
-import subprocess
+import re
 from pathlib import Path
+from uuid import NAMESPACE_URL, uuid5
 
-from ml.errors import Mistake
-from ml.files import replacing
-from ops.image import groups
+from ml.files import write_json
+from ops import engine
 
 SBOM = Path("artifacts/sbom.json")
+# Also what the base brings beside the environment, such as pip.
+PROGRAM = """
+import json, platform, site, sys
+from importlib.metadata import distributions
+places = [*sys.path, *site.getsitepackages([sys.base_prefix])]
+found = {(one.metadata["Name"], one.version) for one in distributions(path=places)}
+print(json.dumps([platform.python_version(), sorted(found)]))
+"""
 
 
 def sbom() -> None:
-    """Write artifacts/sbom.json."""
-    form = ["--format", "cyclonedx1.5", "--preview-features", "sbom-export"]
-    command = ["uv", "export", "--quiet", "--locked", *form, *groups()]
-    done = subprocess.run(command, capture_output=True, check=False)  # noqa: S603
-    if done.returncode != 0:
-        why = " ".join(done.stderr.decode("utf-8", errors="replace").split())[-300:]
-        raise Mistake(f"uv export failed: {why}")
-    parts = json.loads(done.stdout).get("components", [])
-    if not parts:
-        raise Mistake("uv.lock names no package of the image: `make setup` writes it; commit it")
-    with replacing(SBOM) as part:
-        part.write_bytes(done.stdout)
-    print(f"{SBOM}: {len(parts)} packages")
+    """Write artifacts/sbom.json for the image of what is checked out."""
+    engine.required()
+    name = engine.reference()
+    engine.labels(name)
+    identity = engine.docker("image", "inspect", "--format", "{{.Id}}", name)
+    python, packages = installed(name)
+    parts = [interpreter(python), *(package(*one) for one in packages)]
+    document = {
+        "bomFormat": "CycloneDX",
+        "specVersion": "1.5",
+        "serialNumber": uuid5(NAMESPACE_URL, identity).urn,  # The same image, the same document.
+        "version": 1,
+        "metadata": {"component": {"type": "container", "name": name, "version": identity}},
+        "components": parts,
+    }
+    write_json(document, SBOM)
+    print(f"{SBOM}: Python {python} and {len(packages)} packages")
+
+
+def installed(image: str) -> tuple[str, list[tuple[str, str]]]:
+    """The version of the image's Python, and the names and versions of its packages."""
+    run = ("run", "--rm", "--network=none", "--read-only", "--entrypoint=python")
+    python, packages = json.loads(engine.docker(*run, image, "-c", PROGRAM))
+    return python, [(name, version) for name, version in packages]
+
+
+def interpreter(version: str) -> dict[str, str]:
+    """Python itself, by the name under which its weaknesses are published."""
+    cpe = f"cpe:2.3:a:python:python:{version}:*:*:*:*:*:*:*"
+    purl = f"pkg:generic/python@{version}"
+    return {"type": "platform", "bom-ref": purl, "name": "python", "version": version,
+            "cpe": cpe, "purl": purl}  # fmt: skip
+
+
+def package(name: str, version: str) -> dict[str, str]:
+    """A package by its address on PyPI."""
+    purl = f"pkg:pypi/{re.sub(r'[-_.]+', '-', name).lower()}@{version.replace('+', '%2B')}"
+    return {"type": "library", "bom-ref": purl, "name": name, "version": version, "purl": purl}

@@ -32,10 +32,11 @@ def serve(
 
 
 def model(release: environments.Release) -> Path:
-    """The folder of a release's model, fetched once."""
+    """The folder of a release's model, fetched unless it is here as it was made."""
     into = RELEASED / release.model.removesuffix(".dir")
     folder = into / "model"
-    if not folder.exists() and history.fetch(release.commit, "artifacts/model", into) is None:
+    sound = folder.exists() and history.content(folder) == release.model
+    if not sound and history.fetch(release.commit, "artifacts/model", into) is None:
         raise Mistake(
             f"the model of {release.commit[:7]} is neither in the cache nor in the store: "
             "dvc push --all-commits, where somebody still has it"

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from ml.errors import Mistake
-from ops import engine
+from ops import engine, release
 from ops.history import digest
 
 HARDENED = (
@@ -23,7 +23,7 @@ MODEL = "/app/artifacts/model"
 READY_SECONDS = 30
 DRAIN_SECONDS = 1
 STOP_SECONDS = DRAIN_SECONDS + 5
-LABELS = {"commit": "org.opencontainers.image.revision", "model": "ml.model", "data": "ml.data"}
+LABELS = {"commit": release.REVISION, "model": release.MODEL, "data": release.DATA}
 CLIENT = Path(__file__).with_name("ask.py")
 WRITE = """
 import os

@@ -8,9 +8,11 @@ import typer
 from ml.errors import Mistake, listed
 from ml.show import aligned
 from ops import result
+from ops.forge import logged
 
 # What the gate judges in every project; slices only where schema.yaml names some.
 KINDS = ("minimum", "champion", "budget")
+COLUMNS = ("kind", "name", "passed", "value", "limit", "reason")
 
 
 def checks() -> list[dict[str, Any]]:
@@ -19,22 +21,26 @@ def checks() -> list[dict[str, Any]]:
         found = json.loads(result.VERDICT.read_bytes())
         parts: list[dict[str, Any]] = [dict(check) for check in found["checks"]]
         whole = parts and found["passed"] is all(check["passed"] is True for check in parts)
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         whole = False
     if not whole:
         raise Mistake(f"{result.VERDICT} holds no verdict: `make reproduce` writes it")
     return parts
 
 
+def cell(value: Any) -> Any:
+    """A number, or nothing, as it is; anything else as text that is only text in a log."""
+    return value if value is None or isinstance(value, int | float) else logged(value)
+
+
 def verdict(
     fork: Annotated[
-        bool, typer.Option("--fork", help="Refuse a changed dvc.lock: nobody commits it here.")
+        bool, typer.Option("--fork", help="Refuse what is to be committed: nobody does it here.")
     ] = False,
 ) -> None:
     """Print the verdict in result/; exit with 1 if it refuses."""
     found = checks()
-    columns = ("kind", "name", "passed", "value", "limit", "reason")
-    print(aligned([{name: check.get(name) for name in columns} for check in found]))
+    print(aligned([{name: cell(check.get(name)) for name in COLUMNS} for check in found]))
     if broken := [check for check in found if not check["passed"]]:
         print(f"\nrefused: {len(broken)} of {len(found)} checks")
         raise typer.Exit(1)
@@ -46,7 +52,8 @@ def verdict(
         )
     if fork and result.PATCH.exists():
         raise Mistake(
-            "passed, but dvc.lock of this commit is out of date, and a fork's check may not commit "
-            "it: `make reproduce`, then `git add --all && git commit && git push`"
+            "passed, but what the pipeline makes (dvc.lock, artifacts, the model card) is out of "
+            "date in this commit, and a fork's check may not commit it: `make reproduce`, then "
+            "`git add --all && git commit && git push`"
         )
     print("\npassed")

@@ -1,4 +1,8 @@
+import re
+from pathlib import Path
+
 import pytest
+import yaml
 from made_project import IMAGE
 
 from ml.errors import Mistake
@@ -54,13 +58,48 @@ def test_the_report_of_the_same_model_follows_and_of_another_one_does_not(staged
         assert ("## The report" in result.REPORT.read_text("utf-8")) is there
 
 
+@pytest.mark.usefixtures("staged")
+def test_a_workflow_is_told_the_commit_that_the_case_is_about(monkeypatch, tmp_path):
+    monkeypatch.setenv("GITHUB_OUTPUT", str(tmp_path / "output"))
+    case()
+    assert (tmp_path / "output").read_text() == f"commit={history.mainline()}\n"
+
+
 def test_a_first_promotion_has_nothing_to_compare_with(staged, project):
     environments.write("production", None)
     project.commit("Nothing in production")
     case()
-    assert "| Commit | `nothing` |" in result.REPORT.read_text("utf-8")
+    text = result.REPORT.read_text("utf-8")
+    assert "| Commit | `nothing` |" in text
+    assert "Production runs nothing yet: this is the first." in text
 
 
 def test_nothing_in_staging_is_a_mistake(project):
     with pytest.raises(Mistake, match="staging has no release"):
         case()
+
+
+def test_what_production_does_not_know_yet_is_listed_whatever_main_has_by_now(staged, project):
+    project.set("gate.champion.tolerance", 9.0)
+    project.set("train.seed", 7)
+    document = yaml.safe_load(Path("schema.yaml").read_text())
+    Path("schema.yaml").write_text(yaml.safe_dump(document | {"slices": []}))
+    loose = project.commit("Loosen")
+    project.release(loose, "staging")
+    project.set("gate.champion.tolerance", 10.0)
+    project.commit("Release, and loosen further")
+    case()
+    text = result.REPORT.read_text("utf-8")
+    assert re.search(r"\| `gate\.champion\.tolerance` \| `[\d.]+` \| `9\.0` \|", text)
+    assert "| `prepare.seed` | " in text
+    assert re.search(r"\| `train\.seed` \| .* \| `7` \|", text)
+    assert "**schema.yaml**" in text
+    assert "| `slices` | " in text
+
+
+def test_without_a_change_of_parameters_or_schema_the_case_says_so(project):
+    project.release(history.head(), "production")
+    project.release(project.commit("Say it better"), "staging")
+    project.commit("Release")
+    case()
+    assert "Nothing in params.yaml and schema.yaml." in result.REPORT.read_text("utf-8")

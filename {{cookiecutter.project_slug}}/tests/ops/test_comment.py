@@ -182,6 +182,30 @@ def test_a_text_that_is_a_link_is_refused(body, clone, github):
     assert not github.state["requests"]
 
 
+RUN = "https://forge.example/acme/bees/actions/runs/7"
+
+
+def test_a_job_that_left_no_report_replaces_an_older_one(github, body, tmp_path, monkeypatch):
+    page = tmp_path / "summary.md"
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(page))
+    comment(str(body), url=RUN)
+    comment(str(tmp_path / "result/report.md"), url=RUN)
+    (one,) = bodies(github)
+    assert one.startswith("<!-- report -->\n## ❌ No report\n")
+    assert f"The job pipeline ended without a report: {RUN}\n" in one
+    assert page.read_text("utf-8") == TEXT + one
+
+
+def test_a_file_that_is_not_there_is_a_mistake_where_no_run_is_named(body, github):
+    body.unlink()
+    with pytest.raises(Mistake, match="cannot be read"):
+        comment(str(body))
+    body.symlink_to("nowhere")
+    with pytest.raises(Mistake, match="is a link"):
+        comment(str(body), url=RUN)
+    assert not github.state["requests"]
+
+
 @pytest.mark.parametrize("number", ["x", "-1", "1/../2"])
 def test_a_number_that_is_none_is_refused(body, number):
     with pytest.raises(Mistake, match="NUMBER"):

@@ -216,26 +216,35 @@ def test_hashes_of_another_commit_are_a_problem(released, name):
         ("bees", "bees, and this project's are of localhost:5000/bees$"),
     ],
 )
-def test_an_image_of_another_name_is_a_problem_committed_or_not(released, name, said):
+def test_an_image_of_another_name_is_a_problem_until_main_has_it(released, name, said):
+    released.git("switch", "--quiet", "--create", "branch")
     other = IMAGE.replace("localhost:5000/bees", name)
     STAGING.write_text(STAGING.read_text().replace(IMAGE, other))
     for subject in ("By hand", "Something else"):
         (problem,) = problems()
         assert re.search(f"^deploy/staging/release.env: IMAGE is of {said}", problem)
         released.commit(subject)
-    released.git("switch", "--quiet", "--create", "branch")
+    released.git("branch", "--force", "main")
+    assert problems() == []
+    # It is new to production all the same.
     PRODUCTION.write_text(STAGING.read_text())
     released.commit("Promote by hand")
     assert [problem.split(":")[0] for problem in problems()] == [str(PRODUCTION)]
 
 
-def test_after_a_move_to_another_registry_what_main_runs_stays(released, monkeypatch):
+def test_after_a_move_to_another_registry_what_main_had_stays_good(released, monkeypatch):
+    old = STAGING.read_text()
     monkeypatch.setenv("REGISTRY", "ghcr.io/acme")
-    assert len(problems()) == 2
-    released.git("switch", "--quiet", "--create", "branch")
     released.commit("Move")
     assert problems() == []
-    STAGING.write_text(STAGING.read_text().replace("localhost:5000", "ghcr.io/acme"))
+    for environment in environments.ENVIRONMENTS:
+        environments.check_sound(environment)
+        new = environments.path(environment)
+        new.write_text(old.replace("localhost:5000", "ghcr.io/acme"))
+        released.commit(f"Release from there to {environment}")
+    assert problems() == []
+    for path in (STAGING, PRODUCTION):
+        path.write_text(old)
     assert problems() == []
 
 
@@ -289,3 +298,19 @@ def test_what_a_merge_itself_wrote_counts(released):
     released.commit("Merge")
     PRODUCTION.write_text(STAGING.read_text())
     assert problems() == []
+
+
+@pytest.mark.parametrize("way", [["--no-ff"], ["--squash"]])
+def test_what_a_branch_had_in_between_does_not_count(released, way):
+    old = STAGING.read_text()
+    released.git("switch", "--quiet", "--create", "branch")
+    STAGING.write_text(old.replace(IMAGE, IMAGE.replace("a" * 64, "b" * 64)))
+    text = STAGING.read_text()
+    released.commit("Release to staging")
+    STAGING.write_text(old)
+    released.commit("Restore")
+    released.git("switch", "--quiet", "main")
+    released.git("merge", "--quiet", *way, "branch")
+    PRODUCTION.write_text(text)
+    said = "is not, line for line, what staging has had on main"
+    assert problems() == [f"deploy/production/release.env: {said}"]

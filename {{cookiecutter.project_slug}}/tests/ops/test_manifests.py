@@ -16,6 +16,7 @@ ENTRIES = [name for name in ("argocd", "flux") if (PROJECT / "deploy" / name).is
 DIGEST = "ghcr.io/acme/seals@sha256:" + "a" * 64
 COMMIT = "c" * 40
 RELEASE = f"IMAGE={DIGEST}\nCOMMIT={COMMIT}\nMODEL={'d' * 32}.dir\nDATA={'e' * 32}\n"
+ENV = [{"name": n, "value": v} for n, _, v in (x.partition("=") for x in RELEASE.splitlines())]
 rendering = pytest.mark.skipif(
     not (shutil.which("kustomize") or shutil.which("kubectl")), reason=manifests.MISSING
 )
@@ -61,7 +62,7 @@ def pod(**changed):
     """A specification of a pod that passes, with changes to its container."""
     own = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
     said = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
-    container = {"name": "server", "image": DIGEST, "securityContext": own, **changed}
+    container = {"name": "server", "image": DIGEST, "env": ENV, "securityContext": own, **changed}
     return {"securityContext": said, "containers": [container]}
 
 
@@ -177,11 +178,74 @@ def test_before_the_first_release_no_image_is_the_released_one(folder):
         "metadata": {"name": "x"},
         "spec": {"template": {"spec": pod()}},
     }
-    (told,) = manifests.strange("staging", [deployment])
+    others = [{"kind": kind} for kind in (*manifests.ALWAYS, *manifests.RELEASED[1:])]
+    told, *_ = manifests.strange("staging", [deployment, *others])
     assert told == f"deployment/x: container server: image {DIGEST} is not the one of release.env"
     assert list(manifests.strange("argocd", [deployment])) == []
     (folder / "staging/release.env").write_text(RELEASE, "utf-8")
-    assert list(manifests.strange("staging", [deployment])) == []
+    assert list(manifests.strange("staging", [deployment, *others])) == []
+
+
+@pytest.fixture
+def known(released, monkeypatch):
+    """The same where every kind and field is taken for known, which takes seconds to find out."""
+    monkeypatch.setattr(kinds, "problems", lambda documents: [])
+    return released
+
+
+@rendering
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"env": [{"name": "COMMIT", "value": "0" * 40}]}, "env COMMIT is not the one of"),
+        ({"env": [{"name": "MODEL", "value": "lie"}]}, "env MODEL is not the one of release.env"),
+        ({"env": [{"name": "DATA", "$patch": "delete"}]}, "env DATA is not the one of release.env"),
+        ({"command": ["python", "-c", "1"]}, "command: leave it out"),
+        ({"args": ["--help"]}, "args: leave it out"),
+        ({"securityContext": {"seLinuxOptions": {"type": "spc_t"}}}, "seLinuxOptions chooses"),
+        (
+            {"securityContext": {"windowsOptions": {"hostProcess": True}}},
+            "windowsOptions.hostProcess makes",
+        ),
+        ({"securityContext": {"appArmorProfile": {"type": "Unconfined"}}}, "appArmorProfile takes"),
+        ({"livenessProbe": {"httpGet": {"host": "example.org"}}}, "lets a probe or a hook"),
+    ],
+)
+def test_a_patch_that_runs_something_else_than_was_released_is_refused(known, capsys, fields, told):
+    overlay = known / "staging/kustomization.yaml"
+    document = yaml.safe_load(overlay.read_text("utf-8"))
+    spec = {"template": {"spec": {"containers": [{"name": "server", **fields}]}}}
+    change = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "server"}}
+    document["patches"].append({"patch": yaml.safe_dump(change | {"spec": spec})})
+    overlay.write_text(yaml.safe_dump(document), "utf-8")
+    with pytest.raises(Mistake, match="must not be applied: 1 problems"):
+        manifests.manifests()
+    assert f"deploy/staging: deployment/server: container server: {told}" in capsys.readouterr().out
+
+
+@rendering
+@pytest.mark.parametrize("kind", [*manifests.ALWAYS, *manifests.RELEASED])
+def test_an_environment_that_lacks_an_object_is_refused(known, capsys, kind):
+    for path in (known / "base").glob("*.yaml"):
+        parts = path.read_text("utf-8").split("---\n")
+        kept = [part for part in parts if f"\nkind: {kind}\n" not in f"\n{part}"]
+        path.write_text("---\n".join(kept), "utf-8")
+    with pytest.raises(Mistake, match="must not be applied"):
+        manifests.manifests()
+    assert f"deploy/staging: a {kind} is missing" in capsys.readouterr().out
+
+
+@rendering
+def test_an_environment_is_judged_whatever_its_file_is_called_or_whatever_else_is_gone(released):
+    for name in ENTRIES:
+        shutil.rmtree(released / name)
+    old = released / "production/kustomization.yaml"
+    old.rename(old.with_suffix(".yml"))
+    assert [folder.name for folder in manifests.folders()] == ["production", "staging"]
+    assert manifests.render(Path("deploy/production"))
+    shutil.rmtree(released / "production")
+    with pytest.raises(Mistake, match="deploy/production does not render"):
+        manifests.manifests()
 
 
 @rendering
@@ -297,6 +361,7 @@ def test_a_container_that_says_otherwise_than_its_pod_is_refused(changed, told):
         ({"initContainers": [{"name": "first", "image": "busybox"}]}, "container first: image"),
         ({"securityContext": {}}, "may run as root"),
         ({"securityContext": {"sysctls": [{"name": "a"}]}}, "sysctls"),
+        ({"securityContext": {"windowsOptions": {"hostProcess": True}}}, "windowsOptions"),
     ],
 )
 def test_a_pod_that_is_not_restricted_is_refused(changed, told):

@@ -51,3 +51,17 @@ def test_judging_needs_no_scikit_learn_and_helping_nothing_heavy():
             env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
         )  # fmt: skip
         assert done.stdout.strip() == str(loaded), done.stderr
+
+
+@pytest.fixture(scope="module")
+def step():
+    """The step of a workflow that runs these tests; what is set here is older than a test."""
+    told = ("GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY")
+    with pytest.MonkeyPatch.context() as patch:
+        for name in told:
+            patch.setenv(name, "what the step tells its workflow")
+        yield told
+
+
+def test_a_test_tells_the_workflow_that_runs_it_nothing(step):
+    assert not set(step) & set(os.environ)

@@ -83,6 +83,20 @@ def test_a_branch_that_is_behind_main_is_refused(staged):
     refused("main has another release by now: git pull")
 
 
+def test_what_a_case_was_made_for_is_refused_once_staging_has_gone_on(staged):
+    case = history.head()
+    for subject in ("Something else", "Release another"):
+        staged.git("switch", "--quiet", "--detach", case)
+        promote()
+        staged.git("restore", ".")
+        staged.git("switch", "--quiet", "main")
+        if subject == "Release another":
+            STAGING.write_text(STAGING.read_text().replace(IMAGE, OTHER))
+        staged.commit(subject)
+    staged.git("switch", "--quiet", "--detach", case)
+    refused("main has another release by now")
+
+
 def test_a_file_that_was_edited_by_hand_is_refused(staged):
     staged.release("1" * 40)
     staged.commit("By hand")
@@ -99,7 +113,9 @@ def test_an_image_of_another_name_is_refused_also_if_main_has_it(staged, monkeyp
     other = IMAGE.replace("localhost:5000", "evil.example.com")
     STAGING.write_text(STAGING.read_text().replace(IMAGE, other))
     staged.commit("By hand")
-    refused("IMAGE is of evil.example.com/bees, and this project's are of localhost:5000/bees")
+    refused(
+        "cannot be promoted: IMAGE is of evil.example.com/bees, and this project's are of local"
+    )
     monkeypatch.setenv("REGISTRY", "evil.example.com")
     promote()
 

@@ -2,13 +2,14 @@ import shutil
 from pathlib import Path
 
 import pytest
+import yaml
 from fake_docker import Engine
-from made_project import IMAGE
+from made_project import IMAGE, TEMPLATE
 
 from ml.errors import Mistake
 from ops import environments, history
 from ops.push import NOTE
-from ops.release import DATA, MODEL, REVISION, release
+from ops.release import DATA, IGNORED, MODEL, REVISION, release
 
 pytestmark = pytest.mark.slow
 
@@ -72,7 +73,7 @@ def test_the_image_that_was_pushed_last_is_taken(fresh, engine):
 def refused(said, image=IMAGE, offline=False):
     before = STAGING.read_bytes()
     with pytest.raises(Mistake, match=said) as mistake:
-        release(image, offline)
+        release(image, offline=offline)
     assert STAGING.read_bytes() == before
     assert len(str(mistake.value).splitlines()) <= 2
 
@@ -101,7 +102,7 @@ def test_an_image_of_another_name_is_refused(engine, monkeypatch, offline):
     refused("IMAGE is of ghcr.io/acme/bees, .*: REGISTRY=ghcr.io/acme, if", other, offline)
     refused("IMAGE is of localhost:5000/seals,", IMAGE.replace("bees", "seals"), offline)
     monkeypatch.setenv("REGISTRY", "ghcr.io/acme")
-    release(other, offline)
+    release(other, offline=offline)
     assert environments.read("staging").image == other
 
 
@@ -244,3 +245,95 @@ def test_the_next_release_shows_what_it_replaces(fresh, engine, capsys):
     assert f"  - COMMIT={first.commit}" in said
     assert f"  + COMMIT={second}" in said
     assert f"DATA={first.data}" not in said  # It is the same.
+
+
+def commit_of(project, subject, *paths):
+    """A commit of main that changes these files."""
+    for path in paths:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        Path(path).write_text(subject)
+    return project.commit(subject)
+
+
+def unwritten(commit, said, capsys):
+    """Whether a release of a commit of main ends well, says why, and writes nothing."""
+    before, output = STAGING.read_bytes(), Path("artifacts/output")
+    output.unlink(missing_ok=True)
+    release(IMAGE, commit)
+    assert STAGING.read_bytes() == before
+    assert said in capsys.readouterr().out
+    return output.read_text() == "changed=false\n"
+
+
+@pytest.fixture
+def told(monkeypatch):
+    """A step of a workflow, which tells the next ones."""
+    monkeypatch.setenv("GITHUB_OUTPUT", "artifacts/output")
+
+
+@pytest.mark.usefixtures("told")
+def test_a_commit_before_head_is_released_with_its_own_model(fresh, engine):
+    first, labels = history.head(), of_head()
+    commit_of(fresh, "Release", "deploy/staging/note")
+    commit_of(fresh, "Say it better", "README.md", "docs/deep/page.html", "src/ml/notes.md")
+    fresh.git("switch", "--quiet", "--detach")
+    Path("dvc.lock").unlink()
+    fresh.commit("Without a model")
+    engine.answers(here={IMAGE: labels})
+    release(IMAGE, first)
+    found = environments.read("staging")
+    assert (found.commit, found.model, found.data) == (first, labels[MODEL], labels[DATA])
+    assert Path("artifacts/output").read_text() == "changed=true\n"
+
+
+@pytest.mark.usefixtures("fresh")
+def test_a_commit_that_is_not_here_is_refused(engine):
+    for name in ("1" * 40, "no-such-branch", "--all"):
+        with pytest.raises(Mistake, match=f"COMMIT={name} is no commit of this repository"):
+            release(IMAGE, name)
+
+
+@pytest.mark.usefixtures("told")
+def test_a_commit_that_main_has_overtaken_is_left_to_the_newer_release(fresh, engine, capsys):
+    first = history.head()
+    engine.answers(here={IMAGE: of_head()})
+    second = commit_of(fresh, "Change", "src/ml/new.py")
+    commit_of(fresh, "Release", "deploy/staging/note")
+    assert unwritten(first, f"a newer release follows, of {second[:7]} Change", capsys)
+    fresh.git("revert", "--no-edit", second)  # A commit like the first, with an image of its own.
+    assert unwritten(first, "a newer release follows, of", capsys)
+
+
+@pytest.mark.usefixtures("told")
+def test_what_a_merge_brought_is_released_as_the_merge(fresh, engine, capsys):
+    fresh.git("switch", "--quiet", "--create", "branch")
+    aside = commit_of(fresh, "Change", "src/ml/new.py")
+    engine.answers(here={IMAGE: of_head()})
+    fresh.git("switch", "--quiet", "main")
+    commit_of(fresh, "Change something else", "src/ml/other.py")
+    fresh.git("merge", "--quiet", "--message", "Merge it", "branch")
+    merge = history.head()[:7]
+    assert unwritten(aside, f"a newer release follows, of {merge} Merge it", capsys)
+
+
+def test_what_is_older_than_what_staging_runs_is_refused(fresh, engine):
+    first = history.head()
+    engine.answers(here={IMAGE: of_head()})
+    second = commit_of(fresh, "Change", "src/ml/new.py")
+    fresh.release(second)
+    fresh.commit("Release")
+    before = STAGING.read_bytes()
+    said = rf"already has a newer one, {second[:7]} Change.\nTo go back from it: make rollback"
+    with pytest.raises(Mistake, match=said):
+        release(OTHER, first)
+    # What counts is main's file, also where the one here is older.
+    fresh.git("switch", "--quiet", "--detach", first)
+    with pytest.raises(Mistake, match=said):
+        release(OTHER)
+    fresh.git("switch", "--quiet", "main")
+    assert STAGING.read_bytes() == before
+
+
+def test_what_gets_no_image_is_what_the_workflow_ignores():
+    workflow = yaml.safe_load((TEMPLATE / ".github/workflows/release.yml").read_text("utf-8"))
+    assert workflow[True]["push"]["paths-ignore"] == list(IGNORED)

@@ -305,3 +305,46 @@ def test_a_base_whose_model_is_gone_from_the_store_has_an_unknown_difference(pro
 def test_a_report_that_is_too_long_still_replaces_the_last_one(monkeypatch):
     monkeypatch.setattr(report, "render", lambda *_, **__: "x" * report.LIMIT)
     assert report.written({}).startswith("<!-- report -->\n")
+
+
+def loosened(project):
+    """Main's next commit learns otherwise, and loosens the gate and the schema."""
+    project.set("train.estimator.C", 10.0)
+    project.set("gate.champion.tolerance", 9.0)
+    project.set("gate.minimum", {})
+    document = yaml.safe_load(Path("schema.yaml").read_text())
+    Path("schema.yaml").write_text(yaml.safe_dump(document | {"slices": []}))
+    project.run()
+    return project.commit("Loosen")
+
+
+@pytest.mark.parametrize("environment", ["production", "staging"])
+def test_on_main_itself_what_changed_starts_from_what_runs(project, environment):
+    start = history.head()
+    project.release(start, environment)
+    project.commit("Release")
+    loosened(project)
+    text = written()
+    name = f"`{start[:7]}` (what {environment} runs)"
+    assert f"### What changed since {name}\n" in text
+    assert "| `train.estimator.C` | \u2013 | `10.0` |" in text
+    assert re.search(r"\| `gate\.champion\.tolerance` \| `[\d.]+` \| `9\.0` \|", text)
+    assert "| `slices` | " in text
+    assert f"**No longer judged: minimum, slices.** {name} has such checks" in text
+    assert "Nothing: parameters" not in text
+
+
+def test_on_main_itself_a_release_is_all_that_changed_since_what_runs(project):
+    start = history.head()
+    project.release(start, "production")
+    project.commit("Release")
+    text = written()
+    found = text.partition(f"### What changed since `{start[:7]}` (what production runs)")[2]
+    assert "| `deploy/production` | 4 | 0 |" in found
+    assert "**Parameters**" not in found
+    assert "Nothing runs yet" not in text
+
+
+@pytest.mark.usefixtures("project")
+def test_on_main_itself_with_nothing_released_it_is_the_first():
+    assert "those of `main`. Nothing runs yet: it would be the first release." in written()

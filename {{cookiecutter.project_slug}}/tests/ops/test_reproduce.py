@@ -6,13 +6,17 @@ import re
 import shutil
 import subprocess
 import sys
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from made_project import TEMPLATE
 
 from ml.errors import Mistake
 from ops import reproduce, result
+from ops.card import card
 
 LOCK, RAW = Path("dvc.lock"), Path("data/raw.parquet")
 
@@ -45,6 +49,11 @@ def report():
     return result.REPORT.read_text(encoding="utf-8")
 
 
+def changed_paths():
+    """What the patch changes."""
+    return set(re.findall(r"(?m)^diff --git a/(\S+)", result.PATCH.read_text("utf-8")))
+
+
 def test_nothing_that_matters_changed_and_nothing_runs(project, ran, capsys):
     Path("notes.md").write_text("words")
     project.commit()
@@ -60,12 +69,52 @@ def test_a_stale_lock_is_made_anew_and_left_as_a_patch_of_what_is_made(project, 
     project.commit()
     Path("mine.txt").write_text("not committed, not made")
     reproduce.reproduce()
-    patch = result.PATCH.read_text("utf-8")
-    changed = set(re.findall(r"(?m)^diff --git a/(\S+)", patch))
+    changed = changed_paths()
     assert {"dvc.lock", "artifacts/metrics.json", "docs/model-card.md"} <= changed
     assert "mine.txt" not in changed
     assert "In a fork do it yourself" in report()
     assert ran == ["pull", "repro", "push"]
+
+
+CARD = Path("docs/model-card.md")
+
+
+def described(project):
+    """The card is part of main."""
+    card(check=False)
+    text = CARD.read_text("utf-8")
+    project.commit("Describe")
+    project.git("branch", "--force", "main")
+    return text
+
+
+def test_figures_of_the_card_that_were_edited_by_hand_are_written_again(project, ran):
+    text = described(project)
+    CARD.write_text(text.replace("| Trained on | 192", "| Trained on | 500"), "utf-8")
+    project.commit("Flatter")
+    reproduce.reproduce()
+    assert ran == ["pull"]
+    assert CARD.read_text("utf-8") == text
+    assert changed_paths() == {"docs/model-card.md"}
+    assert "the model card) is out of date in this commit" in report()
+
+
+def test_a_lock_that_was_trained_elsewhere_brings_its_card(project, ran):
+    text = described(project)
+    project.set("prepare.seed", 5)
+    project.run()
+    project.commit()
+    reproduce.reproduce()
+    assert CARD.read_text("utf-8") != text
+    assert changed_paths() == {"docs/model-card.md"}
+
+
+def test_a_card_that_is_current_leaves_nothing(project, ran):
+    described(project)
+    Path("notes.md").write_text("words")
+    project.commit()
+    reproduce.reproduce()
+    assert not result.PATCH.exists()
 
 
 def test_what_a_branch_trained_is_run_again_and_verified(project, ran, capsys):
@@ -116,6 +165,16 @@ def test_a_stale_lock_on_main_itself_is_refused(project, ran):
     project.set("prepare.seed", 5)
     project.commit()
     with pytest.raises(Mistake, match=r"dvc.lock of main is out of date: prepare \(params"):
+        reproduce.reproduce()
+    assert "repro" not in ran
+
+
+def test_what_the_store_of_main_lost_is_no_stale_lock(project, ran):
+    project.git("switch", "--quiet", "main")
+    Path("data/train.parquet").unlink()
+    Path("artifacts/fitted.joblib").unlink()
+    lost = r"data/train\.parquet, artifacts/fitted\.joblib"
+    with pytest.raises(Mistake, match=f"main is current, but the store lacks {lost}. .*any pull"):
         reproduce.reproduce()
     assert "repro" not in ran
 
@@ -226,14 +285,65 @@ def test_a_failed_stage_leaves_the_lock_as_it_was(project, ran, monkeypatch):
     assert not result.PATCH.exists()
 
 
+def refusing(monkeypatch):
+    """The store takes nothing from here."""
+    inner = reproduce.dvc
+    monkeypatch.setattr(reproduce, "dvc", lambda *words: inner(*words) and words[0] != "push")
+
+
 def test_without_a_login_to_the_store_nothing_is_left_to_commit(project, ran, monkeypatch):
     project.set("prepare.seed", 5)
     project.commit()
-    inner = reproduce.dvc
-    monkeypatch.setattr(reproduce, "dvc", lambda *words: inner(*words) and words[0] != "push")
-    reproduce.reproduce()
-    assert "No login to the store here" in report()
+    refusing(monkeypatch)
+    with pytest.raises(Mistake, match="the store lacks outputs of this commit and takes none"):
+        reproduce.reproduce()
+    assert report().startswith("<!-- report -->\n## ❌ Refused\n\nthe store lacks outputs")
+    assert "### Gate" in report()
+    assert json.loads(result.VERDICT.read_text())["passed"] is True
     assert not result.PATCH.exists()
+
+
+def test_a_verified_lock_whose_objects_nobody_can_push_is_refused(project, ran, monkeypatch):
+    project.set("prepare.seed", 5)
+    project.run()
+    project.commit()
+    refusing(monkeypatch)
+    with pytest.raises(Mistake, match="the store lacks outputs of this commit and takes none"):
+        reproduce.reproduce()
+    assert "## ❌ Refused" in report()
+
+
+class ReadOnly(SimpleHTTPRequestHandler):
+    """A store that everybody may read and nobody may write."""
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.mark.slow
+def test_a_store_that_may_only_be_read_is_enough_where_it_has_the_objects(tmp_path, monkeypatch):
+    """With DVC itself: a fork's check has no more, and a push that sends nothing succeeds."""
+    monkeypatch.chdir(tmp_path)
+
+    def dvc(*words):
+        return subprocess.run([sys.executable, "-m", "dvc", *words], check=False).returncode == 0
+
+    subprocess.run(["git", "init", "--quiet"], check=True)
+    Path("dvc.yaml").write_text(PIPELINE)
+    Path("rows").write_text("rows")
+    store = tmp_path / "public"
+    assert dvc("init", "--quiet")
+    assert dvc("remote", "add", "--quiet", "--default", "store", str(store))
+    assert dvc("repro", "--quiet")
+    assert dvc("push", "--quiet")
+    handler = partial(ReadOnly, directory=str(store))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        assert dvc("remote", "modify", "store", "url", f"http://127.0.0.1:{server.server_port}")
+        assert dvc("push", "--quiet")
+        next(path for path in store.rglob("*") if path.is_file()).unlink()
+        assert not dvc("push", "--quiet")
+        server.shutdown()
 
 
 def conflicting(project):
@@ -256,6 +366,43 @@ def test_a_conflict_in_what_is_made_is_settled_by_making_it(project, ran):
     assert reproduce.readable(LOCK.read_text())
     with pytest.raises(Mistake, match=r"settle these first.*: schema\.yaml"):
         reproduce.settle(["dvc.lock", "schema.yaml"])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "schema: '2.0'\nstages: {train: {cmd: a, outs: [artifacts/fitted.joblib]}}\n",
+        "schema: '2.0'\nstages: {train: [a]}\n",
+        "schema: '2.0'\nstages: {train: {cmd: a, outs: [{path: a, md5: 1}]}}\n",
+        "schema: '2.0'\nstages: {train: {cmd: 2026-99-99}}\n",
+        "[" * 100_000,
+    ],
+)
+def test_what_dvc_would_not_take_is_no_lock_file(text):
+    assert not reproduce.readable(text)
+
+
+def test_a_lock_of_another_shape_claims_nothing_and_is_made_again(project, ran, capsys):
+    lock = LOCK.read_text()
+    LOCK.write_text("schema: '2.0'\nstages: {train: {cmd: a, outs: [artifacts/fitted.joblib]}}\n")
+    project.commit()
+    reproduce.reproduce()
+    assert LOCK.read_text() == lock
+    assert "dvc.lock" in result.PATCH.read_text("utf-8")
+    assert "the gate passes" in capsys.readouterr().out
+
+
+def test_what_nobody_foresaw_is_reported_too(project, ran, monkeypatch):
+    def fails(*_):
+        raise ZeroDivisionError("by `zero`\nmore")
+
+    monkeypatch.setattr(reproduce, "status", fails)
+    with pytest.raises(ZeroDivisionError):
+        reproduce.reproduce()
+    assert "## ❌ Refused" in report()
+    assert "ZeroDivisionError: by &#96;zero&#96;. Nobody foresaw this: see the log" in report()
+    assert "more" not in report()
 
 
 def test_marks_of_a_conflict_are_no_lock_file():

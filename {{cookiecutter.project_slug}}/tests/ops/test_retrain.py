@@ -103,12 +103,37 @@ def test_a_failure_is_reported_and_leaves_nothing_else(given, monkeypatch):
     assert [path.name for path in result.FOLDER.iterdir()] == ["report.md"]
 
 
-def test_what_other_branches_changed_does_not_count(given, project, monkeypatch):
+def test_the_cool_down_is_as_long_as_the_parameter_says(given, monkeypatch):
     now = module.time.time()
     monkeypatch.setattr(module.time, "time", lambda: now + EIGHT_DAYS)
     assert module.resting(7) == ""
     assert module.resting(30) != ""
     assert module.resting(0) == ""
+
+
+def trained(project, monkeypatch, when):
+    """A commit of another lock file at a time, on a branch."""
+    project.git("switch", "--quiet", "--create", "other")
+    monkeypatch.setenv("GIT_COMMITTER_DATE", f"{when:.0f} +0000")
+    Path("dvc.lock").write_text(Path("dvc.lock").read_text() + "# newer\n")
+    project.commit("Train")
+
+
+def test_what_other_branches_changed_does_not_count(given, project, monkeypatch):
+    later = module.time.time() + EIGHT_DAYS
+    trained(project, monkeypatch, later)
+    monkeypatch.setattr(module.time, "time", lambda: later)
+    assert module.resting(7) == ""
+
+
+def test_what_a_merge_brings_counts_from_the_merge(given, project, monkeypatch):
+    now = module.time.time()
+    trained(project, monkeypatch, now - EIGHT_DAYS)
+    project.git("switch", "--quiet", "main")
+    monkeypatch.setenv("GIT_COMMITTER_DATE", f"{now:.0f} +0000")
+    project.git("merge", "--quiet", "--no-ff", "--message", "Merge", "other")
+    monkeypatch.setattr(module.time, "time", lambda: now + EIGHT_DAYS / 4)
+    assert "changed 2.0 days ago" in module.resting(7)
 
 
 def test_outside_of_a_workflow_nobody_is_told(given, monkeypatch):

@@ -117,6 +117,13 @@ def test_an_empty_patch_and_an_empty_folder_save_nothing(job, patch, github, tmp
     assert not github.state["dispatches"]
 
 
+@pytest.mark.parametrize("branch", ["main", "gone", "v1.0"])
+def test_where_nothing_can_be_saved_nothing_to_save_is_fine(tmp_path, github, capsys, branch):
+    save(branch, tmp_path)
+    assert capsys.readouterr().out == "the patch is empty: nothing to save\n"
+    assert not github.state["requests"]
+
+
 REFUSED = [
     "src/ml/features.py", "params.yaml", "schema.yaml", ".github/workflows/check.yml", "Makefile",
     "dvc.yaml", ".dvc/config", ".gitattributes", "artifacts/.gitignore", "artifacts/.gitattributes",
@@ -142,7 +149,7 @@ def test_a_name_cannot_speak_to_the_runner(job, patch):
     write(job, {"src/a\n::warning::owned": "x"})
     with pytest.raises(Mistake) as refused:
         save(BRANCH, patch(), head(job))
-    assert len(str(refused.value).splitlines()) == 1
+    assert r"src/a\n: :warning: :owned (only" in str(refused.value)
 
 
 def test_a_patch_that_is_a_link_is_refused(job, tmp_path):

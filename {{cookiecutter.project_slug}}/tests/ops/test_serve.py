@@ -61,6 +61,15 @@ def test_the_model_of_the_release_is_served_under_its_name(released, asked, caps
     assert released.git("status", "--porcelain", "artifacts") == ""
 
 
+def test_a_model_that_was_written_over_is_not_served_under_the_releases_name(released, asked):
+    serve("staging")
+    model = Path(asked[0][1][3])
+    (model / "signature.json").write_text(Path("artifacts/model/signature.json").read_text())
+    (model / "more").touch()
+    serve("staging")
+    assert history.content(model) == environments.read("staging").model
+
+
 def refused(said, environment="staging"):
     with pytest.raises(Mistake, match=said):
         serve(environment)

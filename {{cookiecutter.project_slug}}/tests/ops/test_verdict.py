@@ -46,6 +46,7 @@ def test_a_verdict_that_refuses_is_the_exit_code(capsys):
         '{"passed": true, "checks": [{"passed": false}]}',
         '{"passed": false, "checks": [{"passed": true}]}',
         '{"passed": true, "checks": [{"passed": "yes"}]}',
+        "[" * 100_000,
     ],
 )
 def test_what_is_no_whole_verdict_is_refused(text):
@@ -66,6 +67,21 @@ def test_a_forged_check_is_no_kind_of_check(check):
     written(True, check)
     with pytest.raises(Mistake, match="no check of minimum, champion, budget"):
         verdict()
+
+
+@pytest.mark.parametrize(
+    "command", ["::::error::owned", " ::add-mask::a", "##[add-mask]a", ["\n::a::"]]
+)
+@pytest.mark.parametrize("column", ["kind", "name", "limit", "reason"])
+def test_a_cell_is_one_line_and_no_command_of_the_runner(capsys, column, command):
+    text = f"{command}\n{command}\r\x1b[1m{command}\u2028" if isinstance(command, str) else command
+    written(False, BROKEN | {"kind": None, "name": None, column: text})
+    with pytest.raises(typer.Exit):
+        verdict()
+    said = capsys.readouterr().out
+    assert said.splitlines()[2:] == ["", "refused: 1 of 1 checks"]
+    assert "::" not in said
+    assert "##[" not in said
 
 
 def test_no_verdict_is_refused():
