@@ -1,6 +1,7 @@
 """artifacts/model/: the only thing that the server needs."""
 
 import json
+from math import isfinite
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -64,7 +65,8 @@ class Answer:
     def __init__(self, values: np.ndarray, probabilities: np.ndarray | None) -> None:
         """The answer for a table, row by row."""
         numbers = values if probabilities is None else probabilities
-        if numbers.dtype.kind == "f":
+        # A sum of squares is finite only if all are: one call, before the look at each.
+        if numbers.dtype.kind == "f" and not isfinite(np.vdot(numbers, numbers)):
             finite(numbers)
         self.values, self.probabilities = values, probabilities
 
