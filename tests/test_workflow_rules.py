@@ -16,12 +16,15 @@ OURS = sorted((PROJECT / ".github/workflows").glob("*.yml"))
 WORKFLOWS = [*OURS, *sorted((ROOT / ".github/workflows").glob("*.yml"))]
 CHECK = PROJECT / ".github/workflows/check.yml"
 RELEASE = PROJECT / ".github/workflows/release.yml"
+TRACK = PROJECT / ".github/workflows/track.yml"
 PINNED = re.compile(r"[\w.-]+/[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+")
 RUNNERS = {"ubuntu-latest", "ubuntu-24.04", "windows-latest", "macos-latest"}
 DEFAULT = "${{ github.event.repository.default_branch }}"
 REQUIRED = ("check", "pipeline", "gate", "report")
 MINUTES = 360  # GitHub ends a job then
 PUSHES = ("make save", "make propose")
+ENVIRONMENT = "release"  # only jobs of main get its secrets
+SECRET = re.compile(r"\bsecrets\b(?!\.GITHUB_TOKEN\b)")
 
 
 def broken(text: str, thin: str = r"make [a-z]+") -> Iterator[str]:
@@ -53,6 +56,8 @@ def of_job(job: dict[str, Any], thin: str) -> Iterator[str]:
         yield "the matrix is not literal"
     if job.get("runs-on") not in RUNNERS | {"${{ matrix.os }}"}:
         yield "runs-on"
+    if SECRET.search(str(job)) and job.get("environment") != ENVIRONMENT:
+        yield f"a secret without environment: {ENVIRONMENT}"
     if "continue-on-error" in str(job):
         yield "continue-on-error hides a failure"
     commands = [step["run"].strip() for step in job["steps"] if "run" in step]
@@ -125,6 +130,11 @@ MUTATIONS = [
     (CHECK, "    runs-on: ubuntu-latest",
      "    strategy: {matrix: {x: '${{ fromJSON(inputs.x) }}'}}\n    runs-on: ubuntu-latest",
      "not literal"),
+    (RELEASE, "environment: release #", "x-environment: release #", "image: a secret without"),
+    (RELEASE, "environment: release #", "environment: staging #", "image: a secret without"),
+    (TRACK, "environment: release #", "x-environment: release #", "track: a secret without"),
+    (CHECK, "run: make check", "run: make check\n        env: {ALL: '${{ toJSON(secrets) }}'}",
+     "check: a secret without"),
     (RELEASE, "run: make image", "run: docker build .", "more than one make target"),
     (RELEASE, "  group: release\n", "  cancel: false\n", "no concurrency group"),
     (RELEASE, "      - run: make image", f"      - uses: actions/cache@{'0' * 40} # v5.0.5\n"

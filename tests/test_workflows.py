@@ -452,7 +452,7 @@ def test_what_staging_runs_is_proposed_for_production_with_its_case(lab):
     assert changed.split() == ["deploy/production/release.env"]
     pull = lab.github.state["pulls"][0]
     assert pull["title"] == "Promote to production"
-    assert "| log&#95;loss |" in pull["body"] or "| log_loss |" in pull["body"]
+    assert "| log_loss |" in pull["body"]
     assert "✅ Passed" in pull["body"]
     again = lab.run("promote.yml", "workflow_dispatch", variables={"REGISTRY": REGISTRY})
     ends(again)
@@ -527,6 +527,7 @@ def test_newer_data_is_proposed_with_its_report_and_not_within_the_cool_down(lab
     resting = lab.run("retrain.yml", "schedule")
     assert resting.jobs == {"retrain": "success"}, resting.said
     assert "the next time is after 7 days" in resting.said
+    assert "not retrained: " in resting.summary
 
     later = pd.read_csv(ROOT / "demo/penguins-2009.csv")
     pd.concat([pd.read_csv(source), later]).to_csv(source, index=False)

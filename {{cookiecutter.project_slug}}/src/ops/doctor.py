@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from http.client import HTTPException
 from pathlib import Path
 from typing import Annotated
 from urllib.error import HTTPError
@@ -10,12 +11,12 @@ from urllib.request import urlopen
 import typer
 
 from ml.errors import Mistake
-from ops import engine, forge, history
-from ops.settings import Finding, Settings
+from ops import engine, forge, history, login
+from ops.settings import Finding, Settings, one_line
 
 HOOKS = ("pre-commit", "pre-push")
 SECONDS = 10  # to wait for a registry
-HUB = "registry-1.docker.io"
+HUB = "registry-1.docker.io"  # where docker.io answers
 # What a variable or a secret is for, by how its name begins: it is needed where that is used.
 CLOUDS = {"AZURE_": "azure", "AWS_": "s3", "GCP_": "gs", "GOOGLE_": "gs"}
 
@@ -41,13 +42,13 @@ def findings(fix: bool) -> Iterator[Finding]:
     yield trained()
     if not os.environ.get("CI"):
         yield hooked()
-    url = store_url()
-    yield stored(url)
+    url, found = store()
+    yield found
     yield registry()
     try:
         there = forge.connect()
     except Mistake as error:
-        yield Finding("missing", "token", " ".join(str(error).split()))
+        yield Finding("missing", "token", one_line(error))
         return
     yield from Settings(there, lambda name: needed(name, url), fix).findings()
 
@@ -80,27 +81,32 @@ def hooked() -> Finding:
     return Finding("ok", "hooks", f"{' and '.join(HOOKS)} are installed")
 
 
-def store_url() -> str:
-    """The address of the store; "" if none is configured."""
-    from dvc.config import Config
+def store() -> tuple[str, Finding]:
+    """The address of the store, "" if none can be read, and whether it answers."""
+    from dvc.config import Config, ConfigError
 
-    config = Config.from_cwd()
-    remote = config["remote"].get(config["core"].get("remote"), {})
-    return str(remote.get("url", ""))
+    try:
+        config = Config.from_cwd()
+    except ConfigError as error:
+        words = f".dvc/config: {one_line(error)}: mend it, or git restore .dvc/config"
+        return "", Finding("missing", "store", words)
+    url = str(config["remote"].get(config["core"].get("remote"), {}).get("url", ""))
+    if not url:
+        words = "none is configured: dvc remote add --default store URL"
+        return "", Finding("missing", "store", words)
+    return url, stored(url)
 
 
 def stored(url: str) -> Finding:
     """Whether the store answers."""
     from dvc.repo import Repo
 
-    if not url:
-        return Finding("missing", "store", "none is configured: dvc remote add --default store URL")
     try:
         with Repo() as repo:
             remote = repo.cloud.get_remote()
             there = remote.fs.exists(remote.path)
     except Exception as error:  # each kind of store has its own
-        return Finding("missing", "store", f"{url} does not answer: {' '.join(str(error).split())}")
+        return Finding("missing", "store", f"{url} does not answer: {one_line(error)}")
     if not there:
         return Finding("missing", "store", f"nothing is at {url}: make pipeline")
     return Finding("ok", "store", f"{url} answers")
@@ -108,18 +114,16 @@ def stored(url: str) -> Finding:
 
 def registry() -> Finding:
     """Whether the registry of the images answers, with or without a login."""
-    host, *path = engine.repository().split("/")
-    if not path or not ("." in host or ":" in host or host == "localhost"):
-        host = HUB
+    host = engine.host()
     near = host.partition(":")[0] in ("localhost", "127.0.0.1")
-    url = f"{'http' if near else 'https'}://{host}/v2/"
+    url = f"{'http' if near else 'https'}://{HUB if host == engine.HUB else host}/v2/"
     try:
         with urlopen(url, timeout=SECONDS):  # noqa: S310
             reason = ""
     except HTTPError as error:
         reason = "" if error.code in (401, 403) else f"HTTP {error.code}"
-    except OSError as error:
-        reason = " ".join(str(error).split())
+    except (OSError, HTTPException, ValueError) as error:  # down; no HTTP; no address
+        reason = one_line(error) or type(error).__name__
     if reason:
         words = f"{url} does not answer as a registry ({reason}): REGISTRY names another"
         return Finding("missing", "registry", words)
@@ -132,5 +136,5 @@ def needed(name: str, url: str) -> bool:
         if name.startswith(start):
             return url.startswith(f"{scheme}://")
     if name.startswith("REGISTRY_"):
-        return not engine.repository().startswith("ghcr.io/")
+        return engine.host() != login.GITHUB
     return False

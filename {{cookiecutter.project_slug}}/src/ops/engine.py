@@ -13,6 +13,7 @@ from ops import history
 
 Target = Literal["server", "pipeline"]
 DIRTY = "-dirty"
+HUB = "docker.io"
 ABSENT = (
     "no Docker engine answers ({}). Get one at https://docs.docker.com/get-docker or by "
     "`apt-get install docker.io`, and start it; without one, `make serve` runs the same server"
@@ -31,6 +32,13 @@ def repository() -> str:
     """
     owner, _, name = str(project()["tool"]["image"]["name"]).rpartition("/")
     return f"{os.environ.get('REGISTRY', '').strip('/') or owner}/{name}"
+
+
+def host() -> str:
+    """The registry's host; Docker Hub's where the name starts with none, as Docker reads it."""
+    first, *path = repository().split("/")
+    named = path and (first == "localhost" or set(first) & set(".:"))
+    return first if named else HUB
 
 
 def revision() -> str:

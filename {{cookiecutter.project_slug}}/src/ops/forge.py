@@ -264,12 +264,18 @@ def logged(value: object) -> str:
     return re.sub(r":(?=:)|##(?=\[)", r"\g<0> ", text)
 
 
+def page(text: str) -> bool:
+    """Add text to the page of the workflow's run; False outside of one."""
+    there = os.environ.get("GITHUB_STEP_SUMMARY")
+    if there:
+        with Path(there).open("a", encoding="utf-8") as file:
+            file.write(text.rstrip("\n") + "\n")
+    return bool(there)
+
+
 def summary(text: str) -> None:
     """Add text to the page of the workflow's run; outside of one, print it."""
-    if page := os.environ.get("GITHUB_STEP_SUMMARY"):
-        with Path(page).open("a", encoding="utf-8") as file:
-            file.write(text.rstrip("\n") + "\n")
-    else:
+    if not page(text):
         print(text.rstrip("\n"))
 
 

@@ -22,7 +22,7 @@ def credentials(host: str) -> tuple[str, str] | None:
 def login() -> None:
     """Log Docker in to the registry of the image."""
     engine.required()
-    host = engine.repository().split("/")[0]
+    host = engine.host()
     known = credentials(host)
     if known is None:
         print(f"{host}: no REGISTRY_USER and REGISTRY_PASSWORD here; what Docker knows is used")

@@ -9,7 +9,7 @@ from pydantic import NonNegativeInt
 
 from ml import params
 from ml.data import POINTER, Data, data
-from ops import history, reproduce, result
+from ops import forge, history, reproduce, result
 from ops.markdown import plain
 
 VERSIONS = (POINTER.as_posix(), history.LOCK)
@@ -48,6 +48,12 @@ def idle(force: bool) -> str:
     return "" if force else resting(params.load(Retrain).cooldown_days)
 
 
+def say(line: str) -> None:
+    """How it ended, for the log and for the page of the run."""
+    print(line)
+    forge.page(plain(line))
+
+
 def retrain(
     force: Annotated[bool, typer.Option("--force", help="Whenever the last time was.")] = False,
     reason: Annotated[str, typer.Option(help="Why; it stands in the proposal.")] = "",
@@ -58,7 +64,7 @@ def retrain(
     if why := idle(force):
         result.write(result.REPORT, f"<!-- report -->\nNot retrained: {plain(why)}\n".encode())
         result.tell(changed=False)
-        print(f"not retrained: {why}")
+        say(f"not retrained: {why}")
         return
     with reproduce.told():
         reproduce.fetch()
@@ -69,4 +75,4 @@ def retrain(
         text = result.REPORT.read_text("utf-8")
         result.write(result.REPORT, f"{text}\nRetrained because: {plain(reason)}\n".encode())
     result.tell(changed=result.PATCH.exists())
-    print(f"{reproduce.SAYS[found]}; the gate {'passes' if passed else 'refuses'}")
+    say(f"{reproduce.SAYS[found]}; the gate {'passes' if passed else 'refuses'}")

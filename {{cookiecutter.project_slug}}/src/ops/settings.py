@@ -10,6 +10,7 @@ import yaml
 
 from ml.errors import Mistake, listed
 from ops.forge import Forge, Refused, quoted
+from ops.guard import MAIN, Guard
 
 WORKFLOWS = Path(".github/workflows")
 RULESET = Path(".github/rulesets/main.json")
@@ -45,7 +46,7 @@ class Settings:
     def findings(self) -> Iterator[Finding]:
         """Every check in turn; the others are not asked where the token is not usable."""
         checks: list[Callable[[], Finding]] = [
-            self.workflows, self.pulls, self.ruleset, self.owners,
+            self.branch, self.workflows, self.pulls, self.ruleset, self.owners,
             self.environments, self.labels, self.variables, self.secrets,
         ]  # fmt: skip
         first = tried(self.token)
@@ -81,6 +82,17 @@ class Settings:
         words = f"may write to {self.there.repository}"
         more = "" if may.get("admin") else ", not administer it: settings may stay unknown"
         return Finding("ok", "token", words + more)
+
+    def branch(self) -> Finding:
+        """Whether the default branch has the name that workflows and commands know."""
+        name = self.there.facts["default_branch"]
+        if name == MAIN:
+            return Finding("ok", "branch", f"{MAIN} is the default branch")
+        path, wanted = f"/branches/{quoted(name)}/rename", {"new_name": MAIN}
+        what = f"the default branch is {name}, not {MAIN} (here: git branch --move {name} {MAIN})"
+        return self.mended(
+            "branch", what, lambda: self.there.post(path, wanted), "settings"
+        )  # fmt: skip
 
     def workflows(self) -> Finding:
         """Whether the workflows are there and switched on."""
@@ -143,25 +155,33 @@ class Settings:
         """Whether the forge understands CODEOWNERS."""
         errors = self.there.get("/codeowners/errors")["errors"]
         if errors:
-            words = f"line {errors[0].get('line')}: {' '.join(str(errors[0]['message']).split())}"
+            words = f"line {errors[0].get('line')}: {one_line(errors[0]['message'])}"
             return Finding("missing", "owners", f"{words}: edit .github/CODEOWNERS")
         return Finding("ok", "owners", "every owner in .github/CODEOWNERS is known")
 
     def environments(self) -> Finding:
-        """Whether the environments that jobs name exist."""
-        wanted = environments(self.files)
-        if not wanted:
+        """Whether the environments that jobs name keep their secrets for main."""
+        names = environments(self.files)
+        if not names:
             return Finding("ok", "environments", "no job names one")
-        pages = self.there.pages("/environments", key="environments")
-        absent = sorted(wanted - {one["name"] for one in pages})
-        if not absent:
-            return Finding("ok", "environments", listed(sorted(wanted)))
+        guards = [Guard(self.there, name) for name in names]
+        lacking = {one: why for one in guards if (why := one.lacks())}
+        if not lacking:
+            return Finding("ok", "environments", f"{listed(names)}: for jobs of {MAIN} only")
 
-        def make() -> None:
-            for name in absent:
-                self.there.put(f"/environments/{quoted(name)}", {})
+        def limit() -> None:
+            for one in lacking:
+                one.limit()
 
-        return self.mended("environments", listed(absent), make, "settings/environments")
+        what = listed(f"{one.name} {why}" for one, why in lacking.items())
+        return self.by_plan(self.mended("environments", what, limit, "settings/environments"))
+
+    def by_plan(self, found: Finding) -> Finding:
+        """What is missing is no failure where a plan may not have it."""
+        if found.state == "missing" and self.there.facts.get("private"):
+            note = "(a private repository has environments with a paid plan only)"
+            return Finding("unknown", found.name, f"{found.words} {note}")
+        return found
 
     def labels(self) -> Finding:
         """Whether the labels that workflows give exist."""
@@ -182,8 +202,27 @@ class Settings:
         return self.given("variables", "gh variable set NAME", "settings/variables/actions")
 
     def secrets(self) -> Finding:
-        """Whether the secrets that are needed are set; their values are nobody's business."""
-        return self.given("secrets", "gh secret set NAME", "settings/secrets/actions")
+        """Whether those that are needed are set, in the environment of the jobs that read them.
+
+        Their values are nobody's business.
+        """
+        homes = {name: self.home(name) for name in self.names("secrets")}
+        home = max(homes.values(), default="")
+        command = "gh secret set NAME" + (f" --env {home}" if home else "")
+        pages = self.there.pages("/actions/secrets", key="secrets")
+        if astray := sorted(one["name"] for one in pages if homes.get(one["name"])):
+            words = (
+                f"{listed(astray)}: a workflow of any branch may read it where it stands: "
+                f"{command}, then gh secret delete NAME"
+            )
+            return self.by_plan(Finding("missing", "secrets", words))
+        return self.given("secrets", command, "settings/environments")
+
+    def home(self, secret: str) -> str:
+        """The one environment of all jobs that read a secret; "" if there is none."""
+        reads = re.compile(rf"\bsecrets\.{secret}\b")
+        homes = {name for name, job in jobs(self.files) if reads.search(job)}
+        return homes.pop() if len(homes) == 1 else ""
 
     def given(self, kind: str, command: str, page: str) -> Finding:
         """Which of the names that workflows use are set."""
@@ -220,7 +259,12 @@ def tried(check: Callable[[], Finding]) -> Finding:
     try:
         return check()
     except Mistake as error:
-        return Finding("unknown", check.__name__, " ".join(str(error).split()))
+        return Finding("unknown", check.__name__, one_line(error))
+
+
+def one_line(words: object) -> str:
+    """What a program or a person said, without its line breaks."""
+    return " ".join(str(words).split())
 
 
 def names_of(workflows: list[Any]) -> str:
@@ -236,16 +280,22 @@ def read(path: Path) -> Any:
         raise Mistake(f"{path} cannot be read: {error}") from None
 
 
-def environments(files: list[Path]) -> set[str]:
-    """The environments that the jobs of workflows name."""
-    found = set()
+def jobs(files: list[Path]) -> Iterator[tuple[str, str]]:
+    """Of each job of the workflows: the environment that it names, "" if none, and its text."""
     for path in files:
-        for job in (yaml.safe_load(path.read_text("utf-8")).get("jobs") or {}).values():
-            named = job.get("environment")
-            name = named.get("name") if isinstance(named, dict) else named
-            if name and "${{" not in name:
-                found.add(str(name))
-    return found
+        try:
+            found = yaml.safe_load(path.read_text("utf-8"))["jobs"]
+        except (yaml.YAMLError, TypeError, KeyError):
+            raise Mistake(f"{path} cannot be read: make workflows says why") from None
+        for job in found.values():
+            named = job.get("environment") or ""
+            name = str(named["name"] if isinstance(named, dict) else named)
+            yield "" if "${{" in name else name, str(job)
+
+
+def environments(files: list[Path]) -> list[str]:
+    """The environments that the jobs of workflows name."""
+    return sorted({name for name, _ in jobs(files)} - {""})
 
 
 def holds(found: Any, wanted: Any) -> bool:

@@ -22,6 +22,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 LABELS = ("bug", "documentation", "enhancement")
 NOT_PERMITTED = "GitHub Actions is not permitted to create or approve pull requests."
+NO_PLAN = "Fail to create protected rule, please ensure billing plan include protected branch gate."
 BOT = {"login": "github-actions[bot]", "type": "Bot"}
 PERSON = {"login": "ada", "type": "User"}
 
@@ -42,6 +43,7 @@ def memory(repository: str) -> dict[str, Any]:
         "dispatches": [],
         "runs": [],
         "rulesets": [],
+        "plan": "free",
         "environments": [],
         "variables": [],
         "secrets": [],
@@ -314,12 +316,71 @@ class Request:
         return one
 
     def environments(self) -> Any:
-        return {"environments": [{"name": name} for name in self.state["environments"]]}
+        inner = ("policies", "secrets", "variables")
+        shown = [
+            {k: v for k, v in one.items() if k not in inner} for one in self.state["environments"]
+        ]
+        return {"total_count": len(shown), "environments": shown}
 
-    def create_environment(self, name: str) -> Any:
-        if name not in self.state["environments"]:
-            self.state["environments"].append(name)
-        return {"name": name}
+    def environment(self, name: str) -> Any:
+        for one in self.state["environments"]:
+            if one["name"] == name:
+                return one
+        raise Answer(404, "Not Found")
+
+    def set_environment(self, name: str) -> Any:
+        """What is not sent is as if it was never set."""
+        limits = self.body.get("deployment_branch_policy")
+        if limits and limits["protected_branches"] is limits["custom_branch_policies"]:
+            raise Answer(422, "protected_branches and custom_branch_policies cannot be the same")
+        if all(one["name"] != name for one in self.state["environments"]):
+            new = {"name": name, "policies": [], "secrets": [], "variables": []}
+            self.state["environments"].append(new)
+        one, paid = self.environment(name), self.state["plan"] != "free"
+        one.update(protection_rules=[], deployment_branch_policy=None)
+        if limits and self.state["private"] and not paid:
+            raise Answer(422, NO_PLAN)
+        one.update(protection_rules=self.rules(limits), deployment_branch_policy=limits)
+        if not (limits or {}).get("custom_branch_policies"):
+            one["policies"] = []
+        return one
+
+    def rules(self, limits: Any) -> list[dict[str, Any]]:
+        """The protection rules that an environment gets from a request."""
+        wait, who = self.body.get("wait_timer"), self.body.get("reviewers")
+        people = [{"type": one["type"], "reviewer": {"id": one["id"]}} for one in who or ()]
+        alone = {"prevent_self_review": self.body.get("prevent_self_review", False)}
+        return [
+            *([{"id": 1, "type": "wait_timer", "wait_timer": wait}] if wait else []),
+            *([{"id": 2, "type": "required_reviewers", "reviewers": people, **alone}] * bool(who)),
+            *([{"id": 3, "type": "branch_policy"}] if limits else []),
+        ]
+
+    def policies(self, name: str) -> Any:
+        found = self.environment(name)["policies"]
+        return {"total_count": len(found), "branch_policies": found}
+
+    def create_policy(self, name: str) -> Any:
+        one = self.environment(name)
+        if not (one["deployment_branch_policy"] or {}).get("custom_branch_policies"):
+            raise Answer(404, "Not Found")
+        ids = [each["id"] for each in one["policies"]]
+        policy = {"id": max(ids, default=0) + 1, "type": "branch", **self.body}
+        if any(holding(each) == holding(policy) for each in one["policies"]):
+            raise Answer(303, "Already exists")
+        one["policies"].append(policy)
+        return policy
+
+    def delete_policy(self, name: str, key: str) -> None:
+        one = self.environment(name)
+        one["policies"] = [policy for policy in one["policies"] if policy["id"] != int(key)]
+
+    def variables_of(self, name: str) -> Any:
+        found = self.environment(name)["variables"]
+        return {"variables": [{"name": one, "value": "x"} for one in found]}
+
+    def secrets_of(self, name: str) -> Any:
+        return {"secrets": [{"name": one} for one in self.environment(name)["secrets"]]}
 
     def variables(self) -> Any:
         return {"variables": [{"name": name, "value": "x"} for name in self.state["variables"]]}
@@ -345,6 +406,18 @@ class Request:
             raise Answer(404, "Branch not found")
         return {"name": name, "commit": {"sha": sha}}
 
+    def rename(self, name: str) -> Any:
+        if self.github.sha(name) is None:
+            raise Answer(404, "Branch not found")
+        if self.github.sha(self.body["new_name"]) is not None:
+            raise Answer(422, "Validation Failed", errors=[{"message": "already exists"}])
+        if self.github.git:
+            move = ["git", "-C", self.github.git, "branch", "--move", name, self.body["new_name"]]
+            subprocess.run(move, check=True)
+        if self.state["default_branch"] == name:
+            self.state["default_branch"] = self.body["new_name"]
+        return self.branch(self.body["new_name"])
+
     def graphql(self) -> Any:
         if "enablePullRequestAutoMerge" not in self.body["query"]:
             raise Answer(400, "Problems parsing JSON")
@@ -358,10 +431,16 @@ class Request:
         return {"data": {"enablePullRequestAutoMerge": {"clientMutationId": None}}}
 
 
+def holding(policy: dict[str, Any]) -> tuple[str, str]:
+    """What a policy of branches lets in."""
+    return policy.get("type", "branch"), policy["name"]
+
+
 # Method, path below the repository, what answers, the status. `admin` asks for that permission.
 ROUTES = [
     ("GET", r"", Request.repository, 200),
     ("GET", r"/branches/(.+)", Request.branch, 200),
+    ("admin POST", r"/branches/(.+)/rename", Request.rename, 201),
     ("GET", r"/pulls", Request.pulls, 200),
     ("POST", r"/pulls", Request.create_pull, 201),
     ("GET", r"/pulls/(\d+)", Request.pull, 200),
@@ -385,7 +464,13 @@ ROUTES = [
     ("admin POST", r"/rulesets", Request.create_ruleset, 201),
     ("admin PUT", r"/rulesets/(\d+)", Request.edit_ruleset, 200),
     ("GET", r"/environments", Request.environments, 200),
-    ("admin PUT", r"/environments/([^/]+)", Request.create_environment, 200),
+    ("admin PUT", r"/environments/([^/]+)", Request.set_environment, 200),
+    ("GET", r"/environments/([^/]+)/deployment-branch-policies", Request.policies, 200),
+    ("admin POST", r"/environments/([^/]+)/deployment-branch-policies", Request.create_policy, 200),
+    ("admin DELETE", r"/environments/([^/]+)/deployment-branch-policies/(\d+)",
+     Request.delete_policy, 204),
+    ("admin GET", r"/environments/([^/]+)/secrets", Request.secrets_of, 200),
+    ("admin GET", r"/environments/([^/]+)/variables", Request.variables_of, 200),
     ("admin GET", r"/actions/variables", Request.variables, 200),
     ("admin GET", r"/actions/secrets", Request.secrets, 200),
     ("admin GET", r"/actions/organization-(?:variables|secrets)",

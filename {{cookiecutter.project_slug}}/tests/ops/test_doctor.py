@@ -22,7 +22,7 @@ pytestmark = pytest.mark.slow
 WORKFLOW = """\
 jobs:
   propose:
-    environment: staging
+    environment: release
     steps:
       - run: make propose
         env: {LABELS: "release,bot"}
@@ -32,8 +32,9 @@ jobs:
           AZURE_CLIENT_ID: ${{ vars.AZURE_CLIENT_ID }}
           REGISTRY_PASSWORD: ${{ secrets.REGISTRY_PASSWORD }}
           GITHUB_TOKEN: ${{ secrets.GITHUB_TOKEN }}
-  deploy:
-    environment: {name: production}
+  track:
+    environment: {name: release}
+    steps: [{run: make track}]
 """
 
 
@@ -100,6 +101,13 @@ def states(found):
     return {name: state for name, (state, _) in found.items()}
 
 
+def entered(environment):
+    """The branches whose jobs an environment lets in; [] if it lets in all."""
+    limits = environment["deployment_branch_policy"] or {}
+    assert not limits.get("protected_branches")
+    return [one["name"] for one in environment["policies"] if limits]
+
+
 def complete(clone, github):
     """Add what only a person can."""
     write(clone, {"uv.lock": "version = 1\n"})
@@ -107,7 +115,7 @@ def complete(clone, github):
     hooks = clone / ".git/hooks"
     for name in ("pre-commit", "pre-push"):
         (hooks / name).write_text("#!/bin/sh\n")
-    github.state["secrets"].append("REGISTRY_PASSWORD")
+    github.state["environments"][0]["secrets"].append("REGISTRY_PASSWORD")
 
 
 def test_a_fresh_project_lacks_what_nobody_set_up(fresh, said):
@@ -115,12 +123,13 @@ def test_a_fresh_project_lacks_what_nobody_set_up(fresh, said):
     assert code == 1
     assert states(found) == {
         "uv.lock": "missing", "dvc.lock": "ok", "hooks": "missing", "store": "ok",
-        "registry": "ok", "token": "ok", "workflows": "ok", "pulls": "missing",
+        "registry": "ok", "token": "ok", "branch": "ok", "workflows": "ok", "pulls": "missing",
         "ruleset": "missing", "owners": "ok", "environments": "missing", "labels": "missing",
         "variables": "ok", "secrets": "missing",
     }  # fmt: skip
     assert "make setup" in found["uv.lock"][1]
-    assert "gh secret set NAME" in found["secrets"][1]
+    assert "gh secret set NAME --env release" in found["secrets"][1]
+    assert found["environments"][1].startswith("release is not there: make doctor FIX=1")
     for name in ("pulls", "ruleset", "environments", "labels"):
         assert "make doctor FIX=1" in found[name][1]
     assert found["labels"][1].startswith("bot, release: ")
@@ -130,7 +139,7 @@ def test_what_the_api_can_mend_is_mended_once(fresh, said, github):
     found, code = said("--fix")
     assert code == 1
     assert found["ruleset"] == ("ok", "mended: main is not protected")
-    assert sorted(github.state["environments"]) == ["production", "staging"]
+    assert [entered(one) for one in github.state["environments"]] == [["main"]]
     assert {"release", "bot"} <= {one["name"] for one in github.state["labels"]}
     assert github.state["permissions"] == {
         "default_workflow_permissions": "read", "can_approve_pull_request_reviews": True,
@@ -157,6 +166,7 @@ def test_without_fix_nothing_is_written(fresh, said, github):
     [
         (("enforcement",), "disabled"),
         (("rules", 2, "parameters", "require_code_owner_review"), False),
+        (("rules", 2, "parameters", "required_approving_review_count"), 0),
         (("rules", 3, "parameters", "required_status_checks"), [{"context": "check"}]),
         (("rules",), []),
         (("bypass_actors",), [{"actor_id": 1, "actor_type": "Team", "bypass_mode": "always"}]),
@@ -239,6 +249,27 @@ def test_a_forge_without_rulesets_is_unknown(fresh, said, github):
     assert found["labels"][0] == "ok"
 
 
+def test_a_default_branch_of_another_name_is_renamed(fresh, said, github, origin):
+    git(origin, "branch", "--move", "main", "master")
+    github.state["default_branch"] = "master"
+    state, words = said()[0]["branch"]
+    assert (state, github.state["default_branch"]) == ("missing", "master")
+    assert words.startswith("the default branch is master, not main (here: git branch --move ")
+    assert "make doctor FIX=1" in words
+    assert said("--fix")[0]["branch"][0] == "ok"
+    assert github.state["default_branch"] == "main"
+    assert git(origin, "rev-parse", "--verify", "main")
+
+
+def test_a_default_branch_that_cannot_be_renamed_is_left_to_a_person(fresh, said, github, origin):
+    git(origin, "branch", "trunk")
+    github.state["default_branch"] = "trunk"
+    state, words = said("--fix")[0]["branch"]
+    assert (state, github.state["default_branch"]) == ("missing", "trunk")
+    assert "already exists" in words
+    assert words.endswith("/settings")
+
+
 def test_a_workflow_that_fell_asleep_is_switched_on(fresh, said, github):
     github.state["workflows"][0]["state"] = "disabled_inactivity"
     found, _ = said()
@@ -269,6 +300,110 @@ def test_an_owner_that_is_none_is_named(fresh, said, github):
     )
 
 
+def run_by_a_job(github):
+    """A first run made the environment, as GitHub does: without limits."""
+    one = {"name": "release", "policies": [], "secrets": [], "variables": []}
+    one |= {"protection_rules": [], "deployment_branch_policy": None}
+    github.state["environments"].append(one)
+    return one
+
+
+REVIEWER = {"type": "Team", "reviewer": {"id": 7, "slug": "approvers"}}
+BRANCHES = {"protected_branches": False, "custom_branch_policies": True}
+
+
+@pytest.mark.parametrize(
+    ("limits", "policies"),
+    [
+        (None, []),
+        ({"protected_branches": True, "custom_branch_policies": False}, []),
+        (BRANCHES, []),
+        (BRANCHES, [{"id": 4, "name": "main", "type": "tag"}]),
+        (BRANCHES, [{"id": 4, "name": "main"}, {"id": 5, "name": "feature/*"}]),
+    ],
+)
+def test_an_environment_that_lets_others_in_is_limited(fresh, said, github, limits, policies):
+    one = run_by_a_job(github)
+    one |= {"deployment_branch_policy": limits, "policies": list(policies)}
+    state, words = said()[0]["environments"]
+    assert state == "missing"
+    assert words.startswith("release is not limited to main: make doctor FIX=1, or http")
+    assert one["policies"] == policies
+    assert said("--fix")[0]["environments"][0] == "ok"
+    assert [(each["name"], each.get("type", "branch")) for each in one["policies"]] == [
+        ("main", "branch")
+    ]
+    assert entered(one) == ["main"]
+    assert said()[0]["environments"] == ("ok", "release: for jobs of main only")
+
+
+def test_who_must_approve_is_kept_where_an_environment_is_limited(fresh, said, github):
+    rules = [
+        {"id": 1, "type": "wait_timer", "wait_timer": 30},
+        {"id": 2, "type": "required_reviewers", "reviewers": [REVIEWER],
+         "prevent_self_review": True},
+    ]  # fmt: skip
+    one = run_by_a_job(github)
+    one["protection_rules"] = rules
+    said("--fix")
+    assert entered(one) == ["main"]
+    assert holds([*one["protection_rules"]][:2], [
+        {"type": "wait_timer", "wait_timer": 30},
+        {"reviewers": [{"type": "Team", "reviewer": {"id": 7}}], "prevent_self_review": True},
+    ])  # fmt: skip
+
+
+def test_a_private_repository_without_a_plan_has_no_limits_and_no_failure(fresh, said, github):
+    said("--fix")
+    complete(fresh, github)
+    github.state |= {"private": True, "environments": [], "secrets": ["REGISTRY_PASSWORD"]}
+    for flags in ((), ("--fix",)):
+        found, code = said(*flags)
+        assert (found["environments"][0], found["secrets"][0], code) == ("unknown", "unknown", 0)
+        assert "with a paid plan only" in found["environments"][1]
+    assert "protected branch gate" in found["environments"][1]
+    github.state["plan"] = "team"
+    assert said("--fix")[0]["environments"][0] == "ok"
+
+
+def test_a_forge_without_environments_is_unknown(fresh, said, github):
+    github.fail("/environments", 404, "Not Found")
+    assert said("--fix")[0]["environments"][0] == "unknown"
+
+
+def test_a_secret_that_every_branch_may_read_is_named(fresh, said, github):
+    said("--fix")
+    complete(fresh, github)
+    assert said()[0]["secrets"] == ("ok", "all are set")
+    github.state["secrets"].append("REGISTRY_PASSWORD")
+    found, code = said()
+    assert (found["secrets"][0], code) == ("missing", 1)
+    assert found["secrets"][1] == (
+        "REGISTRY_PASSWORD: a workflow of any branch may read it where it stands: "
+        "gh secret set NAME --env release, then gh secret delete NAME"
+    )
+
+
+def test_a_secret_that_a_job_without_an_environment_reads_may_stand(fresh, said, github):
+    other = WORKFLOW.replace("    environment: release\n", "")
+    write(fresh, {".github/workflows/other.yml": other})
+    github.state["secrets"].append("REGISTRY_PASSWORD")
+    assert said()[0]["secrets"][0] == "ok"
+
+
+def test_a_variable_of_the_environment_is_found(fresh, github):
+    run_by_a_job(github)["variables"].append("AZURE_CLIENT_ID")
+    settings = Settings(connect(), lambda name: doctor.needed(name, "azure://models"), False)
+    assert settings.variables().state == "ok"
+
+
+def test_a_workflow_that_is_no_yaml_is_unknown(fresh, said):
+    write(fresh, {".github/workflows/check.yml": "jobs: [\n"})
+    found, _ = said()
+    assert found["environments"][0] == "unknown"
+    assert "check.yml cannot be read" in found["environments"][1]
+
+
 def test_a_cloud_needs_its_variables(fresh, github):
     there = connect()
     settings = Settings(there, lambda name: doctor.needed(name, "azure://models"), False)
@@ -286,12 +421,68 @@ def test_a_registry_that_is_none_is_missing(fresh, said, images, monkeypatch):
     assert said()[0]["registry"][0] == "missing"
 
 
+@pytest.mark.parametrize(
+    "registry",
+    [
+        "exa mple.com/acme",
+        "example.com:port/acme",
+        "[::1/acme",
+        "a..example.com/acme",
+        f"{'a' * 64}.example.com/acme",
+    ],
+)
+def test_an_address_that_is_none_is_a_finding(fresh, said, registry, monkeypatch):
+    monkeypatch.setenv("REGISTRY", registry)
+    state, words = said()[0]["registry"]
+    assert state == "missing"
+    assert "does not answer as a registry (" in words
+    assert words.endswith("REGISTRY names another")
+
+
+def test_a_host_that_does_not_speak_http_is_a_finding(fresh, said, images):
+    images.RequestHandlerClass.do_GET = lambda self: self.wfile.write(b"SSH-2.0-OpenSSH\r\n")
+    state, words = said()[0]["registry"]
+    assert (state, "SSH-2.0-OpenSSH" in words) == ("missing", True)
+
+
+def asked(monkeypatch):
+    """The address that the doctor asks for the registry; nothing answers."""
+    addresses = []
+
+    def refuses(url, timeout):
+        addresses.append(url)
+        raise OSError(f"nothing at {url} within {timeout} s")
+
+    monkeypatch.setattr(doctor, "urlopen", refuses)
+    assert doctor.registry().state == "missing"
+    return addresses[0]
+
+
+@pytest.mark.parametrize("registry", ["acme", "docker.io/acme"])
+def test_docker_hub_is_asked_where_it_answers(fresh, monkeypatch, registry):
+    monkeypatch.setenv("REGISTRY", registry)
+    assert asked(monkeypatch) == "https://registry-1.docker.io/v2/"
+    assert doctor.needed("REGISTRY_PASSWORD", "")
+    monkeypatch.setenv("REGISTRY", "ghcr.io/acme")
+    assert not doctor.needed("REGISTRY_PASSWORD", "")
+
+
 def test_a_store_that_is_gone_is_missing(fresh, said):
     shutil.rmtree("store")
     assert said()[0]["store"][0] == "missing"
     config = Path(".dvc/config").read_text()
     Path(".dvc/config").write_text(config.replace("remote = store", "autostage = true"))
     assert "none is configured" in said()[0]["store"][1]
+
+
+@pytest.mark.parametrize("raw", [b"garbage", b"\xff\xfe", b"[core]\nnonsense = 1\n"])
+def test_a_configuration_of_dvc_that_cannot_be_read_is_a_finding(fresh, said, raw):
+    Path(".dvc/config").write_bytes(raw)
+    found, code = said()
+    assert (found["store"][0], code) == ("missing", 1)
+    assert found["store"][1].startswith(".dvc/config: config file error: ")
+    assert found["store"][1].endswith("git restore .dvc/config")
+    assert found["ruleset"][0] == "missing"
 
 
 def test_hooks_are_not_asked_for_in_ci(fresh, said, monkeypatch):
@@ -313,7 +504,9 @@ def test_main_requires_the_jobs_that_the_check_has():
     assert "status" not in {one["context"] for one in required}
     assert "pull_request" in workflow[True]
     assert {"deletion", "non_fast_forward", "pull_request"} <= set(rules)
-    assert rules["pull_request"]["parameters"]["require_code_owner_review"]
+    reviews = rules["pull_request"]["parameters"]
+    assert reviews["require_code_owner_review"]
+    assert reviews["required_approving_review_count"] == 1  # at 0 GitHub may ask no owner
 
 
 def test_every_job_that_may_write_is_explained():

@@ -23,6 +23,22 @@ def test_registry_takes_the_place_of_host_and_owner(monkeypatch):
     assert engine.repository() == "localhost:5000/penguins"
 
 
+@pytest.mark.parametrize(
+    ("registry", "host"),
+    [
+        ("acme", "docker.io"),
+        ("docker.io/acme", "docker.io"),
+        ("localhost", "localhost"),
+        ("localhost:5000", "localhost:5000"),
+        ("registry.example.com/team/a", "registry.example.com"),
+        ("registry:5000/acme", "registry:5000"),
+    ],
+)
+def test_a_name_without_a_host_is_of_docker_hub(registry, host, monkeypatch):
+    monkeypatch.setenv("REGISTRY", registry)
+    assert engine.host() == host
+
+
 def test_a_reference_is_the_commit_and_tells_changes(project):
     sha = project.git("rev-parse", "HEAD")
     assert engine.reference() == f"ghcr.io/acme/penguins:{sha}"

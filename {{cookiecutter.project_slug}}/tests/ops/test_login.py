@@ -36,6 +36,15 @@ def test_another_registry_takes_its_own_and_never_the_token(docker, monkeypatch,
     assert docker.calls("login")[0][-1] == "registry.example.com"
 
 
+@pytest.mark.parametrize("registry", ["acme", "docker.io/acme"])
+def test_an_owner_on_docker_hub_is_no_host(docker, monkeypatch, registry):
+    monkeypatch.setenv("REGISTRY", registry)
+    monkeypatch.setenv("REGISTRY_USER", "ada")
+    monkeypatch.setenv("REGISTRY_PASSWORD", "secret")
+    login()
+    assert docker.calls("login")[0][-1] == "docker.io"
+
+
 def test_a_password_that_is_refused_is_a_mistake(docker, monkeypatch):
     docker.answer("login", error="denied: bad password", code=1)
     monkeypatch.setenv("REGISTRY_USER", "robot")

@@ -17,6 +17,7 @@ EIGHT_DAYS = 8 * 86_400
 def given(project, monkeypatch, tmp_path):
     """A project with a remembered source; what DVC would do is done without it."""
     calls, output = [], tmp_path / "output"
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "page"))
 
     def dvc(*command):
         calls.append(command[0])
@@ -136,7 +137,19 @@ def test_what_a_merge_brings_counts_from_the_merge(given, project, monkeypatch):
     assert "changed 2.0 days ago" in module.resting(7)
 
 
-def test_outside_of_a_workflow_nobody_is_told(given, monkeypatch):
+def test_the_page_of_the_run_says_how_it_ended(given, project, monkeypatch, tmp_path):
+    project.set("data.source", "`@everyone`")
+    retrain()
+    assert "not retrained: the source of the data, &#96;" in (tmp_path / "page").read_text()
+    project.set("data.source", "somewhere.csv")
+    monkeypatch.setattr(module, "data", lambda: None)
+    retrain(force=True)
+    assert "the gate passes" in (tmp_path / "page").read_text().splitlines()[-1]
+
+
+def test_outside_of_a_workflow_nobody_is_told(given, monkeypatch, tmp_path):
     monkeypatch.delenv("GITHUB_OUTPUT")
+    monkeypatch.delenv("GITHUB_STEP_SUMMARY")
     retrain()
     assert not Path(given[1]).exists()
+    assert not (tmp_path / "page").exists()
