@@ -163,7 +163,8 @@ def predict(container: str, signature: dict[str, Any]) -> None:
         raise Mistake(f"the signature's example is answered with {status}: {text[:200]}")
     [value] = json.loads(text)["predictions"]
     labels = signature.get("labels")
-    if value not in labels if labels else not math.isfinite(value):
+    finite = isinstance(value, int | float) and math.isfinite(value)
+    if not (value in labels if labels else finite):
         raise Mistake(f"the signature's example is answered with {value!r}, no possible value")
 
 

@@ -3,18 +3,24 @@
 import argparse
 import errno
 import os
+import signal
 import socket
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from serve.errors import Mistake
-from serve.settings import PREFIX, Settings
+
+if TYPE_CHECKING:
+    from serve.settings import Settings
 
 FOLDER = Path("artifacts/model")
 
 
 def overview() -> str:
     """The settings, their defaults and meanings, for `serve --help`."""
+    from serve.settings import PREFIX, Settings
+
     lines = []
     for name, field in Settings.model_fields.items():
         if name != "release":
@@ -23,7 +29,7 @@ def overview() -> str:
     return "\n".join(["environment variables and their defaults:", *lines])
 
 
-def listening(settings: Settings) -> socket.socket:
+def listening(settings: "Settings") -> socket.socket:
     """A socket on the chosen address; a Mistake if it is taken or not ours."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     made = socket.socket(family, socket.SOCK_STREAM)
@@ -40,17 +46,25 @@ def listening(settings: Settings) -> socket.socket:
 
 def serve(folder: Path) -> None:
     """Serve the folder until a signal."""
-    settings = Settings.read(os.environ)
     from serve.server import Server, door
+    from serve.settings import Settings
 
+    settings = Settings.read(os.environ)
     server = Server(door(folder, settings), settings)
     sock = listening(settings)
     print(f"serve: {folder} on http://{settings.host}:{settings.port}/docs", flush=True)
     server.run(sockets=[sock])
 
 
+def interruptible() -> None:
+    """End by a signal until the server has a drain: to process 1 the system's default is none."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: os._exit(0))
+
+
 def main() -> None:
     """Run `serve` with the arguments of this process."""
+    interruptible()
     parser = argparse.ArgumentParser(
         "serve",
         description="Answer for the model in a folder, by MLflow's protocol and V2.",

@@ -30,6 +30,11 @@ def missing(value: Any) -> bool:
     return value is None or value == "" or (type(value) is float and value != value)
 
 
+def plain(number: float) -> str:
+    """All digits of a number, as JSON writes a whole one."""
+    return str(number).removesuffix(".0")
+
+
 def refused(reason: str, name: str, rule: str, row: int, value: Any = None) -> Refusal:
     """Says the column, the rule and the row, counted from 1."""
     shown = "" if value is None else f" ({str(value)[:SHOWN]})"
@@ -136,8 +141,8 @@ class Columns:
         row = int(bad[k].argmax())
         column, value = self.numbers[k], matrix[k, row]
         if rule is None:
-            rule = f"is outside {self.low[k, 0]:g} to {self.high[k, 0]:g}"
-        shown = None if reason == "missing_value" else f"{value:.10g}"
+            rule = f"is outside {plain(self.low[k, 0])} to {plain(self.high[k, 0])}"
+        shown = None if reason == "missing_value" else plain(value)
         raise refused(reason, column.name, rule, row, shown)
 
     def text(self, column: Input, allowed: frozenset[str | None], given: Sequence[Any]) -> Any:

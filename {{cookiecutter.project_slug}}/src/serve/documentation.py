@@ -9,6 +9,7 @@ from serve.settings import Settings
 KINDS = {"number": "number", "integer": "integer", "boolean": "boolean", "category": "string"}
 ERRORS = {
     "400": "What is wrong, in which column, in which row.",
+    "408": "The body did not arrive in time.",
     "413": "Too many bytes or rows.",
     "503": "Busy: come back after Retry-After.",
 }
@@ -23,24 +24,48 @@ def paths(signature: Signature, settings: Settings) -> dict[str, Any]:
     }
 
 
-def values(column: Input) -> dict[str, Any]:
-    """What one value of a column may be."""
+def values(column: Input, signature: Signature) -> dict[str, Any]:
+    """What one value of a column may be; what the model's policy accepts is no rule."""
     kinds = [KINDS[column.type], *["null"] * column.nullable]
     found: dict[str, Any] = {"type": kinds if column.nullable else kinds[0]}
-    if column.range is not None:
+    if column.range is not None and signature.out_of_range == "refuse":
         found |= {"minimum": column.range[0], "maximum": column.range[1]}
-    if column.categories is not None:
+    if column.categories is not None and signature.unknown_category == "refuse":
         found["enum"] = [*column.categories, *[None] * column.nullable]
     return found
 
 
-def record(signature: Signature) -> dict[str, Any]:
-    """What one row may be."""
+def named(columns: dict[str, Any]) -> dict[str, Any]:
+    """An object of just these columns."""
     return {
         "type": "object",
-        "properties": {one.name: values(one) for one in signature.inputs},
-        "required": [one.name for one in signature.inputs],
+        "properties": columns,
+        "required": list(columns),
         "additionalProperties": False,
+    }
+
+
+def forms(signature: Signature) -> dict[str, Any]:
+    """What each form of MLflow's protocol may hold."""
+    record = {one.name: values(one, signature) for one in signature.inputs}
+    lists = {
+        name: {"type": "array", "minItems": 1, "items": value} for name, value in record.items()
+    }
+    rows = {"type": "array", "minItems": 1, "items": named(record)}
+    table = {"anyOf": [rows, named(lists), named(record)]}
+    split = {
+        "type": "object",
+        "required": ["columns", "data"],
+        "properties": {
+            "columns": {"type": "array", "items": {"enum": list(record)}},
+            "data": {"type": "array", "minItems": 1, "items": {"type": "array"}},
+        },
+    }
+    return {
+        "dataframe_split": split,
+        "dataframe_records": rows,
+        "inputs": table,
+        "instances": table,
     }
 
 
@@ -49,13 +74,13 @@ def examples(signature: Signature) -> dict[str, Any]:
     names, rows = [one.name for one in signature.inputs], list(signature.examples)
     split = {"columns": names, "data": [[row.get(name) for name in names] for row in rows]}
     columns = {name: [row.get(name) for row in rows] for name in names}
-    forms = {
+    tables = {
         "dataframe_split": split,
         "dataframe_records": rows,
         "inputs": columns,
         "instances": rows,
     }
-    found = {form: {form: data} for form, data in forms.items()}
+    found = {form: {form: data} for form, data in tables.items()}
     if signature.labels is not None:
         found["probabilities"] = {"inputs": columns, "params": {"output": "probabilities"}}
     return {name: {"value": body} for name, body in found.items()}
@@ -77,21 +102,12 @@ def cell(value: Any) -> str:
 
 def invoked(signature: Signature) -> dict[str, Any]:
     """POST /invocations."""
-    rows = {"type": "array", "minItems": 1, "items": record(signature)}
-    forms = [
-        {"type": "object", "required": [form], "properties": {form: rows}}
-        for form in ("dataframe_records", "instances", "inputs")
+    known = [
+        {"type": "object", "required": [form], "properties": {form: data}}
+        for form, data in forms(signature).items()
     ]
-    split = {"type": "object", "required": ["columns", "data"]}
-    forms.append(
-        {
-            "type": "object",
-            "required": ["dataframe_split"],
-            "properties": {"dataframe_split": split},
-        }
-    )
     taken = {
-        "application/json": {"schema": {"oneOf": forms}, "examples": examples(signature)},
+        "application/json": {"schema": {"oneOf": known}, "examples": examples(signature)},
         "text/csv": {"schema": {"type": "string"}, "example": csv(signature)},
     }
     output = {"name": "output", "in": "query", "schema": {"type": "string"}}

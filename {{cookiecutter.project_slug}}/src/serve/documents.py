@@ -25,9 +25,14 @@ def parsed(text: bytes) -> dict[str, Any]:
 def lenient(text: bytes, error: ValueError) -> Any:
     """What Python's own parser makes of it, where that is text and numbers that others know."""
     try:
-        found = json.loads(text.decode("utf-8"))
+        found = json.loads(text.decode("utf-8"), parse_int=whole)
         # Half of a surrogate pair, or more levels than any column has.
         orjson.dumps(found, default=str)
     except (ValueError, RecursionError, TypeError):
         raise Refusal("not_json", f"the body is not JSON: {error}") from None
     return found
+
+
+def whole(digits: str) -> int | float:
+    """A whole number; as orjson reads it, a float where 64 bits do not hold it."""
+    return int(digits) if len(digits) < 19 else float(digits)

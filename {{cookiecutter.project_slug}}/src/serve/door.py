@@ -12,11 +12,11 @@ from time import perf_counter
 from typing import Any, TypeVar
 
 from serve.batch import Batch
-from serve.deadline import Deadline
+from serve.deadline import Deadline, Late
 from serve.endpoints import Asked, Endpoint, Reply, Request
 from serve.errors import Refusal
 from serve.metrics import Metrics
-from serve.model import Answer, Runtime
+from serve.model import Runtime
 from serve.settings import Settings
 from serve.tensors import LENGTH
 
@@ -28,7 +28,11 @@ Result = TypeVar("Result")
 LOG = logging.getLogger("serve")
 # Larger bodies are read and predicted beside the event loop, which goes on answering.
 SMALL = 16_384
+# So many bodies of the largest size may be in hand at once; a small one is always taken.
+BODIES = 8
 BUSY = "more requests than this server takes at once: try again in a second"
+SLOW = "the body did not arrive in time"
+FAILED = "the server failed at this request: its log says why"
 LATE = "the answer took longer than this server allows: try again with fewer rows"
 
 
@@ -58,8 +62,8 @@ class Door:
         if batched:
             alone = ThreadPoolExecutor(1, thread_name_prefix="batch")
             self.batch = Batch(runtime, settings.batch_seconds, settings.batch_rows, alone)
-        self.in_flight = self.turn = 0
-        self.reading = Deadline(settings.seconds)
+        self.in_flight = self.turn = self.held = 0
+        self.deadline = Deadline(settings.seconds)
         self.draining = False
         metrics.in_flight.set_function(lambda: self.in_flight)
 
@@ -93,10 +97,27 @@ class Door:
         except Exception:
             LOG.exception("%s failed", scope["path"])
             self.metrics.errors.labels(endpoint.name, "failed").inc()
-            return 500, Reply(endpoint.problem(Refusal("failed", "the model failed", 500)))
+            return 500, Reply(endpoint.problem(Refusal("failed", FAILED, 500)))
 
     async def let_in(self, endpoint: Endpoint, scope: Scope, receive: Receive) -> Reply:
-        """The prediction; a Refusal if too many others are in."""
+        """The prediction, in time: what the body leaves of it is for the answer."""
+        request = None
+        pieces: list[bytes] = []
+        try:
+            with self.deadline:
+                headers = dict(scope["headers"])
+                body = await self.body(headers, receive, pieces)
+                request = Request(body, headers, scope["query_string"])
+                return await self.placed(endpoint, request)
+        except Late:
+            if request is None:
+                raise Refusal("slow_body", SLOW, 408) from None
+            raise Refusal("late", LATE, 503) from None
+        finally:
+            self.held -= sum(map(len, pieces))
+
+    async def placed(self, endpoint: Endpoint, request: Request) -> Reply:
+        """The prediction; a Refusal if too many others are in. A body on its way takes no place."""
         if self.turn == 0:
             asyncio.get_running_loop().call_soon(self.turned)
         self.turn += 1
@@ -104,7 +125,7 @@ class Door:
             raise Refusal("saturated", BUSY, 503)
         self.in_flight += 1
         try:
-            return await self.predicted(endpoint, scope, receive)
+            return await self.predicted(endpoint, request)
         finally:
             self.in_flight -= 1
 
@@ -112,18 +133,16 @@ class Door:
         """Begin to count anew: those who came at the same moment were answered one by one."""
         self.turn = 0
 
-    async def predicted(self, endpoint: Endpoint, scope: Scope, receive: Receive) -> Reply:
-        """The prediction, in time."""
-        headers = dict(scope["headers"])
-        body = await self.body(headers, receive)
-        request = Request(body, headers, scope["query_string"])
+    async def predicted(self, endpoint: Endpoint, request: Request) -> Reply:
+        """The prediction, here or beside."""
+        size = len(request.body)
         if self.batch is not None:
-            asked = await self.beside(lambda: endpoint.read(request), len(body) <= SMALL)
-            answer = await self.together(self.batch, asked)
+            asked = await self.beside(lambda: endpoint.read(request), size <= SMALL)
+            answer = await self.batch.ask(asked, alone=self.in_flight == 1)
             reply = asked.reply(answer)
         else:
             asked, reply = await self.beside(
-                lambda: self.computed(endpoint, request), len(body) <= self.small
+                lambda: self.computed(endpoint, request), size <= self.small
             )
         self.metrics.predicted(endpoint.name, asked.rows)
         return reply
@@ -133,25 +152,29 @@ class Door:
         asked = endpoint.read(request)
         return asked, asked.reply(self.runtime(asked.table, asked.likely))
 
-    async def body(self, headers: dict[bytes, bytes], receive: Receive) -> bytes:
-        """The whole body; a Refusal if it is too large or too slow."""
+    async def body(
+        self, headers: dict[bytes, bytes], receive: Receive, pieces: list[bytes]
+    ) -> bytes:
+        """The whole body, of `pieces`; a Refusal if it is too large, or too much is in hand."""
         most = self.settings.max_bytes
         told = headers.get(b"content-length", b"0")
         if told.isdigit() and int(told[:20]) > most:
             raise Refusal(
                 "too_large", f"the body has {int(told[:20])} bytes, more than {most}", 413
             )
-        pieces, size, more = [], 0, True
-        with self.reading:
-            while more:
-                message = await receive()
-                if message["type"] == "http.disconnect":
-                    raise Gone
-                pieces.append(message.get("body", b""))
-                size += len(pieces[-1])
-                if size > most:
-                    raise Refusal("too_large", f"the body has more than {most} bytes", 413)
-                more = message.get("more_body", False)
+        size, more = 0, True
+        while more:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise Gone
+            pieces.append(message.get("body", b""))
+            size += len(pieces[-1])
+            self.held += len(pieces[-1])
+            if size > most:
+                raise Refusal("too_large", f"the body has more than {most} bytes", 413)
+            if size > SMALL and self.held > BODIES * most:
+                raise Refusal("saturated", BUSY, 503)
+            more = message.get("more_body", False)
         return b"".join(pieces) if len(pieces) > 1 else pieces[0]
 
     async def beside(self, work: Callable[[], Result], here: bool) -> Result:
@@ -159,13 +182,13 @@ class Door:
         if here:
             return work()
         future = self.pool.submit(work)
-        job = asyncio.wrap_future(future)
-        await asyncio.wait([job], timeout=self.settings.seconds)
-        if not job.done():
+        try:
+            return await asyncio.wrap_future(future)
+        except asyncio.CancelledError:
             self.abandon(future)
-            job.cancel()
-            raise Refusal("late", LATE, 503)
-        return job.result()
+            raise
+        finally:
+            del future  # Its error leads to this frame: the request would stay until a collection.
 
     def abandon(self, future: Future[Any]) -> None:
         """Nobody waits for it any more; if it runs already, it keeps its place until it ends."""
@@ -178,14 +201,6 @@ class Door:
     def release(self) -> None:
         """Give back the place of an abandoned request."""
         self.in_flight -= 1
-
-    async def together(self, batch: Batch, asked: Asked) -> Answer:
-        """The answer, predicted together with those of other requests."""
-        ask = batch.ask(asked, alone=self.in_flight == 1)
-        try:
-            return await asyncio.wait_for(ask, self.settings.seconds)
-        except TimeoutError:
-            raise Refusal("late", LATE, 503) from None
 
     async def send(self, status: int, reply: Reply, send: Send) -> None:
         """Write the answer."""

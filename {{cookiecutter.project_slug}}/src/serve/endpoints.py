@@ -53,7 +53,7 @@ def limited(rows: int, most: int) -> None:
     if rows == 0:
         raise Refusal("no_rows", "the request has no rows")
     if rows > most:
-        raise Refusal("too_many_rows", f"{rows} rows are more than {most}", 413)
+        raise Refusal("too_many_rows", f"the request has more than {most} rows", 413)
 
 
 class Invocations:
@@ -69,8 +69,9 @@ class Invocations:
     def read(self, request: Request) -> "Invoked":
         """The request, checked."""
         media = request.headers.get(b"content-type", b"").decode("latin-1")
-        asked = invocations.question(request.body, media, request.query, self.signature)
-        limited(asked.rows, self.settings.max_rows)
+        most = self.settings.max_rows
+        asked = invocations.question(request.body, media, request.query, self.signature, most)
+        limited(asked.rows, most)
         return Invoked(self.columns.table(asked.given), asked, self.signature)
 
 

@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs
 
@@ -21,6 +22,7 @@ ABSENT = frozenset(
     {"", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN"}
     | {"<NA>", "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null"}
 )
+UTF8 = ("", "charset=utf-8", "charset=utf8")
 TRUTHS = {"true": True, "false": False}
 CODES = {413: "REQUEST_LIMIT_EXCEEDED", 503: "TEMPORARILY_UNAVAILABLE", 500: "INTERNAL_ERROR"}
 
@@ -33,13 +35,14 @@ class Question(NamedTuple):
     output: str
 
 
-def question(body: bytes, media: str, query: bytes, signature: Signature) -> Question:
+def question(body: bytes, media: str, query: bytes, signature: Signature, most: int) -> Question:
     """The question of a request, by its Content-Type; a Refusal says what is wrong with its form.
 
-    What is asked for stands in `params` of the JSON, or in the query of the address.
+    What is asked for stands in `params` of the JSON, or in the query of the address. Of a CSV, one
+    row more than `most` is read, no more.
     """
     kind, _, rest = media.lower().partition(";")
-    if rest and rest.strip().replace('"', "") not in ("", "charset=utf-8"):
+    if rest and rest.strip().replace('"', "") not in UTF8:
         raise Refusal("media_type", f"only UTF-8 is read, not {media[:80]!r}", 415)
     asked = parse_qs(query.decode("latin-1")).get("output", [None])[-1] if query else None
     match kind.strip():
@@ -47,7 +50,7 @@ def question(body: bytes, media: str, query: bytes, signature: Signature) -> Que
             given, rows, params = from_json(body)
             asked = params.get("output", asked)
         case "text/csv":
-            given, rows = from_csv(body, {one.name: one for one in signature.inputs})
+            given, rows = from_csv(body, {one.name: one for one in signature.inputs}, most)
         case _:
             raise Refusal(
                 "media_type", f"the body must be application/json or text/csv, not {media[:80]!r}",
@@ -138,13 +141,16 @@ def from_columns(data: Any, form: str) -> tuple[Given, int]:
     return data, rows
 
 
-def from_csv(body: bytes, columns: Mapping[str, Input]) -> tuple[Given, int]:
-    """A header and a line a row, as pandas.DataFrame.to_csv writes them, with or without index."""
+def from_csv(body: bytes, columns: Mapping[str, Input], most: int) -> tuple[Given, int]:
+    """A header and a line a row, as pandas.DataFrame.to_csv writes them, with or without index.
+
+    Reading ends at one row more than `most`.
+    """
     try:
-        lines = list(csv.reader(io.StringIO(body.decode("utf-8-sig"), newline=""), strict=True))
+        lines = csv.reader(io.StringIO(body.decode("utf-8-sig"), newline=""), strict=True)
+        names, *rows = list(islice(filter(None, lines), most + 2)) or [[]]
     except (UnicodeDecodeError, csv.Error) as error:
         raise Refusal("not_csv", f"the body is not CSV in UTF-8: {error}") from None
-    names, *rows = [line for line in lines if line] or [[]]
     if len(set(names)) != len(names):
         raise Refusal("bad_form", "the header of the CSV names a column twice")
     for k, row in enumerate(rows):

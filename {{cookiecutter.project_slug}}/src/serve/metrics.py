@@ -28,7 +28,7 @@ class Metrics:
         self.requests = Counter("serve_requests", "By answer.", ["endpoint", "code"], registry=own)
         self.errors = Counter("serve_errors", "By reason.", ["endpoint", "reason"], registry=own)
         self.seconds = Histogram(
-            "serve_request_seconds", "From the first byte to the answer.", ["endpoint"],
+            "serve_request_seconds", "From the headers to the answer.", ["endpoint"],
             buckets=SECONDS, registry=own,
         )  # fmt: skip
         self.rows = Counter("serve_rows", "Predicted.", ["endpoint"], registry=own)

@@ -1,13 +1,14 @@
 """artifacts/model/: the only thing that the server needs."""
 
 import json
+from math import isfinite
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from serve.errors import Mistake
+from serve.errors import Mistake, Refusal
 
 # Named columns of shape (rows, 1): float32, or text ("" if missing).
 Table = dict[str, np.ndarray]
@@ -54,18 +55,33 @@ class Signature(Strict):
 
 
 class Answer:
-    """Labels or values of shape (rows,); probabilities of shape (rows, labels) where asked for."""
+    """Labels or values of shape (rows,); probabilities of shape (rows, labels) where asked for.
+
+    Its numbers are finite: a Refusal names the first row for which the model computed none.
+    """
 
     __slots__ = ("probabilities", "values")
 
     def __init__(self, values: np.ndarray, probabilities: np.ndarray | None) -> None:
         """The answer for a table, row by row."""
+        numbers = values if probabilities is None else probabilities
+        # A sum of squares is finite only if all are: one call, before the look at each.
+        if numbers.dtype.kind == "f" and not isfinite(np.vdot(numbers, numbers)):
+            finite(numbers)
         self.values, self.probabilities = values, probabilities
 
     def part(self, start: int, end: int) -> "Answer":
         """The answer for some of the rows."""
         some = None if self.probabilities is None else self.probabilities[start:end]
         return Answer(self.values[start:end], some)
+
+
+def finite(numbers: np.ndarray) -> None:
+    """A Refusal if one is not: for values so large that the model overflows; JSON has no word."""
+    known = np.isfinite(numbers)
+    if np.count_nonzero(known) < known.size:
+        row = int(known.reshape(len(known), -1).all(axis=1).argmin())
+        raise Refusal("not_finite", f"the model computes no finite number for row {row + 1}")
 
 
 class Runtime(Protocol):

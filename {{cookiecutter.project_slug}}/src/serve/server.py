@@ -25,6 +25,8 @@ from serve.settings import Settings
 QUICK = 0.001
 # After the last connection is taken: whoever has just connected may still ask.
 GRACE = 0.2
+# For each request at once: the others are kept alive, or their bodies are still on the way.
+CONNECTIONS = 32
 
 
 def door(folder: Path, settings: Settings) -> Door:
@@ -89,6 +91,7 @@ class Server(uvicorn.Server):
                 log_level="warning",
                 server_header=False,
                 date_header=False,
+                limit_concurrency=CONNECTIONS * settings.concurrency,
                 timeout_keep_alive=75,  # Longer than the idle time of the usual proxies.
                 timeout_graceful_shutdown=int(settings.seconds) + 1,
             )

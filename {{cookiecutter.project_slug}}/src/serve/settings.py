@@ -23,13 +23,15 @@ class Release(BaseModel):
 class Settings(BaseModel):
     """The limits of one server; each comes from the variable SERVE_<NAME>."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
     host: str = Field("127.0.0.1", min_length=1)
     port: int = Field(8000, ge=1, le=65535)
     name: str = Field("model", pattern=r"^[A-Za-z0-9._-]+$", description="in V2's addresses")
-    max_bytes: int = Field(16_000_000, gt=0, description="of a body")
+    max_bytes: int = Field(
+        4_000_000, gt=0, description="of a body; it may need 50 times as much memory"
+    )
     max_rows: int = Field(100_000, gt=0, description="of a request")
-    seconds: float = Field(30, gt=0, description="for a body to arrive, and for its answer")
+    seconds: float = Field(30, gt=0, description="from the headers of a request to its answer")
     concurrency: int = Field(128, gt=0, description="requests at once; more are told to come back")
     threads: int = Field(1, gt=0, description="that predict large requests")
     drain_seconds: float = Field(5, ge=0, description="it still answers after SIGTERM")

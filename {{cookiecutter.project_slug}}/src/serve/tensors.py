@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import orjson
 
-from serve.columns import Given
+from serve.columns import SHOWN, Given, refused
 from serve.documents import parsed
 from serve.errors import Refusal
 from serve.model import Answer, Input, Signature
@@ -16,6 +16,8 @@ WIDTHS = {
     "INT8": "<i1", "INT16": "<i2", "INT32": "<i4", "INT64": "<i8",
     "UINT8": "<u1", "UINT16": "<u2", "UINT32": "<u4", "UINT64": "<u8",
 }  # fmt: skip
+ENDS = {name: np.iinfo(width) for name, width in WIDTHS.items() if "INT" in name}
+WHOLE = {name: range(ends.min, ends.max + 1) for name, ends in ENDS.items()}
 NUMBERS = frozenset(WIDTHS) - {"BOOL"}
 TAKEN = {
     "number": NUMBERS,
@@ -66,7 +68,8 @@ def form(kind: str, signature: Signature) -> dict[str, Any]:
         shape = {"datatype": "FP32", "shape": [-1, len(labels)]}
         return shape | {"parameters": {"labels": [str(label) for label in labels]}}
     text = any(type(label) is str for label in labels)
-    datatype = "FP32" if kind == "value" else "BYTES" if text else "INT64"
+    value = "FP32" if signature.format == "onnx" else "FP64"
+    datatype = value if kind == "value" else "BYTES" if text else "INT64"
     return {"datatype": datatype, "shape": [-1]}
 
 
@@ -97,9 +100,10 @@ def question(body: bytes, length: str | None, signature: Signature) -> Question:
 
 def counted(text: str, most: int) -> int:
     """The number of a header; it cannot be more than there is."""
-    if not (text.isascii() and text.isdigit() and int(text[:20]) <= most):
+    found = int(text) if len(text) < 20 and text.isascii() and text.isdigit() else most + 1
+    if found > most:
         raise Refusal("bad_form", f"{LENGTH} is not the length of the JSON: {text[:40]}")
-    return int(text)
+    return found
 
 
 class Binary:
@@ -157,10 +161,13 @@ def flat(data: Any, name: str) -> list[Any]:
 
 
 def exact(found: list[Any], datatype: str, name: str) -> None:
-    """Refuse a fraction in a tensor of whole numbers."""
-    if datatype.startswith(("INT", "UINT")) and float in set(map(type, found)):
-        row = next(k for k, value in enumerate(found) if type(value) is float)
-        raise Refusal("wrong_type", f"{name}: is not of {datatype} in row {row + 1} ({found[row]})")
+    """Refuse what a tensor of whole numbers cannot hold: null, 1.5, or -1 without a sign."""
+    known = WHOLE.get(datatype)
+    if known is None:
+        return
+    for row, value in enumerate(found):
+        if type(value) is not int or value not in known:
+            raise refused("wrong_type", name[:SHOWN], f"is not of {datatype}", row, value)
 
 
 def unpacked(data: bytes, datatype: str, name: str) -> list[Any]:

@@ -111,6 +111,15 @@ def test_a_wrong_answer_is_refused(engine, monkeypatch, path, answer, match):
     refused(engine, match)
 
 
+@pytest.mark.parametrize("value", [None, float("nan"), "a"])
+def test_a_regression_that_gives_no_number_is_refused(monkeypatch, value):
+    answers(monkeypatch, invocations=(200, json.dumps({"predictions": [value]})))
+    with pytest.raises(Mistake, match="no possible value"):
+        module.predict("box", {"examples": [{"x": 1.0}]})
+    answers(monkeypatch, invocations=(200, '{"predictions": [3]}'))
+    module.predict("box", {"examples": [{"x": 1.0}]})
+
+
 def test_a_root_file_system_that_takes_writes_is_refused(engine):
     engine.answer("exec", out="/app\n/tmp\n")
     refused(engine, "/app can be written to")

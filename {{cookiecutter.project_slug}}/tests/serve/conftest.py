@@ -58,16 +58,20 @@ def rules(task):
     return schema.Schema.model_validate({"task": task, "target": "target", "columns": columns})
 
 
-def exported(folder, task, form="onnx", policy="refuse"):
+def tree(task):
+    """What is fitted unless said otherwise."""
+    kind = "Regressor" if task == "regression" else "Classifier"
+    return {"class": f"sklearn.tree.DecisionTree{kind}", "max_depth": 4, "random_state": 0}
+
+
+def exported(folder, task, form="onnx", policy="refuse", estimator=None):
     """A project folder whose artifacts/model/ `ml export` wrote."""
     row = np.arange(60)
-    kind = "Regressor" if task == "regression" else "Classifier"
-    targets = {"regression": row * 1.5, "binary": row % 7 > 3, "multiclass": row % 3 + 1}[task]
+    targets = {"regression": row * 15.0, "binary": row % 7 > 3, "multiclass": row % 3 + 1}[task]
     if task == "binary":
         targets = np.array(LABELS["binary"], dtype=object)[targets.astype(int)]
     frame = table().assign(target=targets)
-    estimator = {"class": f"sklearn.tree.DecisionTree{kind}", "max_depth": 4, "random_state": 0}
-    p = train.Train.model_validate({"estimator": estimator, "one_hot": 16})
+    p = train.Train.model_validate({"estimator": estimator or tree(task), "one_hot": 16})
     folder.mkdir()
     with chdir(folder):
         joblib.dump(train.fit(frame, rules(task), p), "fitted.joblib")
@@ -124,19 +128,30 @@ class Running:
         return self.process.wait(15)
 
 
+def unused():
+    """A port that nobody listens on."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+@pytest.fixture
+def port():
+    """A port that nobody listens on."""
+    return unused()
+
+
 @pytest.fixture(scope="session")
 def serving(code):
     """Starts a server for a folder, with settings; it is stopped at the end."""
 
     @contextmanager
-    def start(folder, **settings):
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+    def start(folder, program=("-m", "serve"), **settings):
+        port = unused()
         own = {f"SERVE_{name.upper()}": str(value) for name, value in settings.items()}
         own |= {"SERVE_PORT": str(port), "PYTHONPATH": str(code), "PYTHONDONTWRITEBYTECODE": "1"}
         own = {"SERVE_DRAIN_SECONDS": "0"} | own
-        command = [sys.executable, "-m", "serve", str(folder)]
+        command = [sys.executable, *program, str(folder)]
         process = subprocess.Popen(command, env=os.environ | own, stdout=subprocess.DEVNULL)
         running = Running(process, port, folder)
         try:

@@ -77,12 +77,68 @@ def test_records_are_answered_exactly_when_the_contract_allows_them(binary, expe
         assert status == 400, (answer, records)
 
 
+def rows(body):
+    """The records of a body of MLflow's protocol; None where it is of no form at all."""
+    forms = set(body) & {"dataframe_split", "dataframe_records", "inputs", "instances"}
+    if len(forms) != 1 or type(body.get("params", {})) not in (dict, type(None)):
+        return None
+    (form,) = forms
+    data = body[form]
+    if form == "dataframe_split":
+        names = data["columns"]
+        if set(data) - {"index"} != {"columns", "data"} or len(set(names)) != len(names):
+            return None
+        return [dict(zip(names, values, strict=True)) for values in data["data"]]
+    if type(data) is dict and form in ("inputs", "instances"):
+        if not any(type(values) is list for values in data.values()):
+            return [data]
+        columns = zip(*data.values(), strict=True)
+        return [dict(zip(data, values, strict=True)) for values in columns]
+    names = set().union(*data)
+    return [dict.fromkeys(names) | dict(one) for one in data]
+
+
+def wanted(body):
+    """The records that must be answered; None where the body must be refused."""
+    try:
+        found = rows(body)
+        params = body.get("params") or {}
+        asked = params.get("output", "label") in ("label", "probabilities", "both", None)
+        return found if found and len(found) <= 50 and asked and all(map(allowed, found)) else None
+    except (TypeError, ValueError, AttributeError, KeyError):
+        return None
+
+
+def turned(form, records):
+    """Records in another form."""
+    names = list(records[0])
+    if form == "dataframe_split":
+        return {"columns": names, "data": [[one[name] for name in names] for one in records]}
+    if form == "inputs":
+        return {name: [one[name] for one in records] for name in names}
+    return records
+
+
+GOOD_FORMS = st.builds(
+    lambda form, records, more: {form: turned(form, records)} | more,
+    st.sampled_from(["dataframe_split", "dataframe_records", "inputs", "instances"]),
+    st.lists(GOOD, min_size=1, max_size=3),
+    st.just({}) | st.dictionaries(FORMS | st.text(max_size=3), ANYTHING, max_size=1),
+)
+
+
 @LIMITS
-@given(st.dictionaries(FORMS, ANYTHING) | ANYTHING)
-def test_any_json_is_answered_or_refused(binary, body):
-    text = json.dumps(body).encode()
-    for path in ("/invocations", "/v2/models/model/infer"):
-        assert 400 <= binary.ask(path, text)[0] < 500
+@given(GOOD_FORMS | st.dictionaries(FORMS, ANYTHING) | ANYTHING)
+def test_any_json_is_answered_exactly_when_the_contract_allows_it(binary, expected, body):
+    status, _, answer = binary.ask("/invocations", json.dumps(body).encode())
+    records = wanted(body) if type(body) is dict else None
+    if records is None:
+        assert 400 <= status < 500, answer
+        return
+    assert status == 200, answer
+    labels = [one["label"] if type(one) is dict else one for one in answer["predictions"]]
+    if type(labels[0]) is str:
+        assert labels == expected(binary.folder, records).values.tolist()
 
 
 @LIMITS
@@ -92,6 +148,15 @@ def test_any_bytes_are_refused(binary, body, kind):
         assert 400 <= binary.ask(path, body, kind=kind)[0] < 500
 
 
+TYPES = {
+    "length in mm": st.sampled_from(["FP16", "FP32", "FP64", "INT64", "UINT8"]),
+    "count": st.sampled_from(["FP32", "FP64", "INT64", "INT8", "UINT8", "UINT64"]),
+    "größe": st.sampled_from(["FP64", "INT64", "INT8", "INT32", "UINT8", "UINT64"]),
+    "wild": st.just("BOOL"),
+    "colour": st.just("BYTES"),
+    "code": st.just("BYTES"),
+}
+NUMBERS = st.none() | st.integers(-300, 300) | st.floats(0, 20) | st.booleans() | st.text()
 TENSOR = st.fixed_dictionaries(
     {
         "name": st.sampled_from(["count", "code", "x"]) | VALUES,
@@ -101,11 +166,57 @@ TENSOR = st.fixed_dictionaries(
         "parameters": st.dictionaries(st.sampled_from(["binary_data_size"]), VALUES) | VALUES,
     }
 )
+CHANGES = st.dictionaries(st.sampled_from(["count", "größe", "length in mm", "wild"]), NUMBERS)
+
+
+HELD = {
+    "INT8": range(-128, 128),
+    "UINT8": range(256),
+    "INT32": range(-(2**31), 2**31),
+    "INT64": range(-(2**63), 2**63),
+    "UINT64": range(2**64),
+}
+
+
+def fits(datatype, value):
+    """Whether a tensor of this datatype can hold a value."""
+    return datatype not in HELD or (type(value) is int and value in HELD[datatype])
+
+
+@LIMITS
+@given(st.lists(st.builds(dict.__or__, GOOD, CHANGES), min_size=1, max_size=3),
+       st.fixed_dictionaries(TYPES), st.booleans())  # fmt: skip
+def test_tensors_are_answered_exactly_when_the_contract_allows_them(
+    binary, expected, records, types, nested
+):
+    inputs = [
+        {
+            "name": name,
+            "datatype": datatype,
+            "shape": [len(records), 1] if nested else [len(records)],
+            "data": [[one[name]] if nested else one[name] for one in records],
+        }
+        for name, datatype in types.items()
+    ]
+    status, _, answer = binary.ask("/v2/models/model/infer", {"inputs": inputs})
+    held = all(fits(types[name], one[name]) for one in records for name in types)
+    if held and all(map(allowed, records)):
+        assert status == 200, (answer, inputs)
+        assert answer["outputs"][0]["data"] == expected(binary.folder, records).values.tolist()
+    else:
+        assert status == 400, (answer, inputs)
 
 
 @LIMITS
 @given(st.lists(TENSOR, max_size=3), ANYTHING, st.none() | st.integers(-1, 400))
-def test_any_tensors_are_refused(binary, inputs, outputs, length):
+def test_tensors_of_other_columns_are_refused(binary, inputs, outputs, length):
+    """None of them names all columns."""
     body = {"inputs": inputs, "outputs": outputs, "parameters": outputs}
     told = {} if length is None else {"Inference-Header-Content-Length": str(length)}
     assert 400 <= binary.ask("/v2/models/model/infer", body, headers=told)[0] < 500
+
+
+@LIMITS
+@given(st.dictionaries(FORMS, ANYTHING) | ANYTHING)
+def test_json_that_is_no_tensors_is_refused(binary, body):
+    assert 400 <= binary.ask("/v2/models/model/infer", json.dumps(body).encode())[0] < 500

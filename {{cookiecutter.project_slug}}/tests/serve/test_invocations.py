@@ -1,8 +1,11 @@
 import csv
 import io
 import json
+import re
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 TASKS = ("binary", "multiclass", "regression")
@@ -46,7 +49,7 @@ def test_each_form_is_answered_as_ml_answers(form, task, servers, expected, reco
 @pytest.mark.parametrize("index", [False, True])
 def test_csv_is_answered_as_ml_answers(index, task, servers, expected, records):
     wanted = expected(servers[task].folder, records).values.tolist()
-    for kind in ("text/csv", "text/csv; charset=utf-8"):
+    for kind in ("text/csv", "text/csv; charset=utf-8", 'text/csv; charset="UTF8"'):
         found = servers[task].predictions(text(records, index), kind=kind)
         assert found == (pytest.approx(wanted) if task == "regression" else wanted)
 
@@ -98,6 +101,11 @@ BAD = [
     ({"length in mm": 10**39}, "length in mm: is not a number of 32 bits in row 2 (1e+39)", ""),
     ({"größe": 1e39}, "größe: is not a number of 32 bits in row 2 (1e+39)", ""),
     ({"length in mm": 20.5}, "length in mm: is outside 0 to 20 in row 2 (20.5)", ""),
+    (
+        {"length in mm": 20.0000000001},
+        "length in mm: is outside 0 to 20 in row 2 (20.0000000001)",
+        "",
+    ),
     ({"count": -1}, "count: is outside 0 to 10 in row 2 (-1)", ""),
     ({"count": None}, "count: has no value in row 2", ""),
     ({"wild": 1}, "wild: is not true or false in row 2 (1)", ""),
@@ -118,6 +126,17 @@ def test_a_bad_value_is_refused_by_column_and_row(change, told, instead, binary,
         assert (status, answer) == (400, {"error_code": "BAD_REQUEST", "message": told}), form
 
 
+@pytest.mark.parametrize("digits", ["18446744073709551616", "9" * 400])
+def test_a_whole_number_of_any_size_is_json(digits, binary, one):
+    """With NaN, which only Python writes, as without it."""
+    for length in ("NaN", "1"):
+        body = json.dumps({"inputs": [one | {"größe": 77777, "length in mm": 66666}]})
+        asked = body.replace("77777", digits).replace("66666", length).encode()
+        status, _, answer = binary.ask("/invocations", asked)
+        assert status == 400
+        assert re.match(r"größe: is (beyond 2\^53|not a number of 32)", answer["message"]), answer
+
+
 def test_infinity_is_not_a_number(binary, one):
     body = json.dumps({"inputs": [one | {"größe": float("inf")}]}).encode()
     status, _, answer = binary.ask("/invocations", body)
@@ -135,7 +154,7 @@ def test_infinity_is_not_a_number(binary, one):
         (b"\xff", "not JSON"),
         (b"[" * 100_000, "not JSON"),
         (b'{"inputs": {"a": "\\ud800"}}', "not JSON"),
-        (b'{"inputs": [{"count": 1' + b"0" * 400 + b"}]}", "not JSON"),
+        (b'{"inputs": [{"count": NaN, "a": ' + b"9" * 5000 + b"}]}", "a: not among the model's"),
         (b"[]", "must be a JSON object, not a list"),
         (b"{}", "exactly one of the keys dataframe_split"),
         (b'{"inputs": {}, "instances": {}}', "exactly one of the keys"),
@@ -214,7 +233,7 @@ def test_another_media_type_is_refused(kind, binary, one):
 def test_too_many_rows_and_too_large_a_body_are_refused(binary, one):
     assert len(binary.predictions({"inputs": [one] * 50})) == 50
     status, _, answer = binary.ask("/invocations", {"inputs": [one] * 51})
-    assert (status, answer["message"]) == (413, "51 rows are more than 50")
+    assert (status, answer["message"]) == (413, "the request has more than 50 rows")
     status, _, answer = binary.ask("/invocations", b" " * 100_001)
     assert (status, answer["error_code"]) == (413, "REQUEST_LIMIT_EXCEEDED")
 
@@ -227,3 +246,23 @@ def test_the_value_of_a_regression_has_no_probabilities(servers, one):
 
 def test_another_method_is_refused(binary):
     assert binary.ask("/invocations")[0] == 405
+
+
+def test_what_the_page_tells_to_paste_can_be_pasted():
+    text = (Path(__file__).parents[2] / "docs/serving.md").read_text("utf-8")
+    asked = [json.loads(body) for body in re.findall(r"-d '([^']*)'", text)]
+    assert [set(body) for body in asked] == [{"dataframe_records"}, {"inputs", "outputs"}]
+    [record] = asked[0]["dataframe_records"]
+    assert {one["name"]: one["data"][0] for one in asked[1]["inputs"]} == record
+
+
+def test_the_client_of_mlflow_works(binary, records, expected):
+    scoring = pytest.importorskip("mlflow.pyfunc.scoring_server.client")
+    client = scoring.ScoringServerClient("127.0.0.1", binary.port)
+    client.wait_server_ready(timeout=5)
+    wanted = expected(binary.folder, records)
+    found = client.invoke(pd.DataFrame(records)).get_predictions()
+    assert found[0].tolist() == wanted.values.tolist()
+    asked = {"params": {"output": "probabilities"}}
+    found = client.invoke(pd.DataFrame(records), **asked).get_predictions()
+    np.testing.assert_allclose(found, wanted.probabilities, atol=1e-6)

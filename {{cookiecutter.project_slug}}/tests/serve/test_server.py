@@ -1,6 +1,7 @@
 import ast
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -8,13 +9,22 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
+import jsonschema
 import pytest
+from test_tensors import tensors
+
+from serve import documentation, model
+from serve.settings import Settings
 
 pytestmark = pytest.mark.slow
 
-SOURCE = Path(__file__).parents[2] / "src/serve"
+PROJECT = Path(__file__).parents[2]
+SOURCE = PROJECT / "src/serve"
+ALONE = ["unshare", "--fork", "--pid", "--kill-child"]
+NAMESPACES = shutil.which("unshare") and not subprocess.call([*ALONE, "true"], stderr=-3)
 
 
 def refusal(code, folder, **environment):
@@ -75,7 +85,14 @@ def test_a_damaged_model_is_refused(changed, code):
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("SERVE_PORT", "many"), ("SERVE_MAX_ROWS", "0"), ("SERVE_NAME", "a/b")]
+    ("name", "value"),
+    [
+        ("SERVE_PORT", "many"),
+        ("SERVE_MAX_ROWS", "0"),
+        ("SERVE_NAME", "a/b"),
+        ("SERVE_SECONDS", "inf"),
+        ("SERVE_DRAIN_SECONDS", "nan"),
+    ],
 )
 def test_a_wrong_setting_is_refused(name, value, folders, code):
     told = refusal(code, folders["binary"], **{name: value})
@@ -115,25 +132,60 @@ def held(running, body):
     return connection
 
 
-def test_saturated_it_says_when_to_come_back(folders, serving, one):
-    body = json.dumps({"inputs": [one]}).encode()
-    with serving(folders["binary"], concurrency=2) as running:
-        waiting = [held(running, body) for _ in range(2)]
-        for _ in range(100):
-            status, headers, answer = running.ask("/invocations", body)
-            if status == 503:
-                break
-            time.sleep(0.02)
+MOST = Settings.model_fields["max_bytes"].default
+BODIES = {
+    "rows": (b"x,code\n", b"1,a\n", b""),
+    "names": (b"", b"".join(b"%x," % k for k in range(50_000)), b"\n1\n"),
+    "nothing": (b'{"a": [', b"{},", b"{}]}"),
+    "lists": (b'{"inputs": [', b"[],", b"{}]}"),
+    "records": (b'{"inputs": [', b'{"": 0},', b"{}]}"),
+    "split": (b'{"dataframe_split": {"columns": ["a"], "data": [', b"[0],", b"[0]]}}"),
+    "nan": (b'{"inputs": [', b"NaN,", b"NaN]}"),
+}
+
+
+def largest(head, piece, tail):
+    """A body of as many pieces as the server takes."""
+    return head + piece * ((MOST - len(head + tail)) // len(piece)) + tail
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only Linux tells the peak")
+def test_no_body_needs_more_memory_than_the_pod_has(folders, serving, one):
+    with serving(folders["binary"]) as running, ExitStack() as uploads:
+        for _ in range(30):
+            uploads.enter_context(held(running, largest(*BODIES["rows"])))
+        status, headers, _ = running.ask("/invocations", largest(*BODIES["rows"]), kind="text/csv")
         assert (status, headers["retry-after"]) == (503, "1")
-        assert answer["error_code"] == "TEMPORARILY_UNAVAILABLE"
-        assert running.ask("/v2/health/ready")[0] == 200
-        assert running.metric("serve_in_flight ") == 2
-        for connection in waiting:
-            connection.sendall(body[-1:])
-            assert connection.recv(100).startswith(b"HTTP/1.1 200")
-            connection.close()
+        assert running.predictions({"inputs": [one]})
+        uploads.close()
+        for name, parts in BODIES.items():
+            kind = "text/csv" if name in ("rows", "names") else "application/json"
+            for _ in range(2):
+                assert running.ask("/invocations", largest(*parts), kind=kind)[0] in (400, 413)
+        assert running.ask("/v2/models/model/infer", largest(*BODIES["lists"]))[0] == 400
+        told = Path(f"/proc/{running.process.pid}/status").read_text()
+        assert int(re.search(r"VmHWM:\s+(\d+) kB", told)[1]) / 1024 < 0.75 * memory()
+
+
+def memory():
+    """The limit of a pod, in Mi."""
+    text = (PROJECT / "deploy/base/deployment.yaml").read_text("utf-8")
+    return int(re.search(r"limits: \{memory: (\d+)Mi\}", text)[1])
+
+
+def test_idle_uploads_keep_nobody_out(folders, serving, one):
+    body = json.dumps({"inputs": [one]}).encode()
+    with serving(folders["binary"], concurrency=4) as running, ExitStack() as uploads:
+        for _ in range(60):
+            uploads.enter_context(held(running, body))
         assert running.ask("/invocations", body)[0] == 200
-        assert running.metric('serve_errors_total{endpoint="invocations",reason="saturated"}') >= 1
+        for _ in range(70):
+            uploads.enter_context(held(running, body))
+        assert running.ask("/invocations", body)[0] == 503
+        assert running.ask("/v2/health/ready")[0] == 503
+        uploads.close()
+        awaited(lambda: running.ask("/v2/health/ready")[0] == 200)
+        assert running.ask("/invocations", body)[0] == 200
 
 
 def test_a_body_that_does_not_arrive_is_given_up(folders, serving, one):
@@ -174,6 +226,73 @@ def test_the_drain_loses_nothing(folders, serving, one):
         assert len(answers) > before > 0
 
 
+def test_a_signal_ends_it_before_anything_heavy_is_loaded(code):
+    program = "import sys; from serve import cli; print(*sys.modules)"
+    said = subprocess.run(
+        [sys.executable, "-c", program], env=os.environ | {"PYTHONPATH": str(code)},
+        capture_output=True, text=True, timeout=20, check=True,
+    ).stdout.split()  # fmt: skip
+    assert not {"pydantic", "numpy", "uvicorn", "asyncio"} & set(said)
+
+
+@pytest.mark.skipif(not NAMESPACES, reason="unshare makes no process 1 here")
+@pytest.mark.parametrize("seconds", [0, 0.1, 0.3, 0.6, 1])
+def test_as_process_one_it_ends_by_a_signal_at_any_moment(seconds, folders, code, port):
+    own = {"PYTHONPATH": str(code), "SERVE_PORT": str(port), "SERVE_DRAIN_SECONDS": "0"}
+    command = [*ALONE, sys.executable, "-m", "serve", str(folders["binary"])]
+    with subprocess.Popen(command, env=os.environ | own, stdout=subprocess.DEVNULL) as outer:
+        try:
+            children = Path(f"/proc/{outer.pid}/task/{outer.pid}/children")
+            inner = int(awaited(children.read_text))
+            awaited(lambda: handles_sigterm(inner))
+            time.sleep(seconds)
+            os.kill(inner, signal.SIGTERM)
+            assert outer.wait(5) == 0
+        finally:
+            outer.kill()
+
+
+def awaited(found, seconds=10):
+    """What a function returns as soon as it returns something."""
+    end = time.monotonic() + seconds
+    while not (value := found()):
+        assert time.monotonic() < end
+        time.sleep(0.005)
+    return value
+
+
+def handles_sigterm(process):
+    """Whether Python has come to run a line of ours: until then, no program can do anything."""
+    caught = re.search(r"SigCgt:\s+(\w+)", Path(f"/proc/{process}/status").read_text())
+    return int(caught[1], 16) >> (signal.SIGTERM - 1) & 1
+
+
+SLOW = """
+import time
+from serve import cli, onnx
+run = onnx.Onnx.__call__
+def slow(self, table, likely):
+    time.sleep(1.9 if len(table["count"]) > 1 else 0)
+    return run(self, table, likely)
+onnx.Onnx.__call__ = slow
+cli.main()
+"""
+
+
+def test_the_drain_cuts_no_answer_short(folders, serving, one):
+    """The body takes 1.9 s of the 2 that the request has, then the model takes as much."""
+    body = json.dumps({"inputs": [one, one]}).encode() + b" " * 20_000
+    options = {"program": ("-c", SLOW), "seconds": 2, "drain_seconds": 0}
+    with serving(folders["binary"], **options) as running, held(running, body) as connection:
+        running.process.send_signal(signal.SIGTERM)
+        time.sleep(1.9)
+        connection.sendall(body[-1:])
+        answer = connection.recv(1000)
+        assert answer.startswith(b"HTTP/1.1 503")
+        assert b"the answer took longer" in answer
+        assert running.process.wait(10) == 0
+
+
 def test_what_the_policy_accepts_is_predicted_and_counted(make, serving, tmp_path, one):
     folder = make(tmp_path / "accepting", "binary", policy="accept")
     odd = one | {"colour": "blue", "count": 99}
@@ -184,6 +303,19 @@ def test_what_the_policy_accepts_is_predicted_and_counted(make, serving, tmp_pat
         assert running.metric('serve_rows_total{endpoint="invocations"}') == 3
         assert running.ask("/invocations", {"inputs": [one | {"count": 1e39}]})[0] == 400
         assert running.ask("/invocations", {"inputs": [one | {"colour": 5}]})[0] == 400
+
+
+def test_what_the_model_cannot_compute_is_refused_by_row(make, serving, tmp_path, one):
+    linear = {"class": "sklearn.linear_model.LinearRegression"}
+    folder = make(tmp_path / "linear", "regression", policy="accept", estimator=linear)
+    told = "the model computes no finite number for row 2"
+    with serving(folder) as running:
+        body = {"inputs": [one, one | {"length in mm": 3.4e38}]}
+        status, _, answer = running.ask("/invocations", body)
+        assert (status, answer["message"]) == (400, told)
+        status, _, answer = running.ask("/v2/models/model/infer", tensors(body["inputs"]))
+        assert (status, answer) == (400, {"error": told})
+        assert running.predictions({"inputs": [one]})
 
 
 def test_the_release_is_told(folders, serving, monkeypatch):
@@ -200,11 +332,32 @@ def test_the_examples_of_the_documentation_work(binary):
     described = binary.ask("/openapi.json")[2]["paths"]
     assert binary.ask("/docs")[0] == 200
     taken = described["/invocations"]["post"]["requestBody"]["content"]
+    schema = taken["application/json"]["schema"]
     bodies = [one["value"] for one in taken["application/json"]["examples"].values()]
     assert len(bodies) == 5
     for body in bodies:
+        jsonschema.validate(body, schema)
         assert len(binary.predictions(body)) == 3
     assert len(binary.predictions(taken["text/csv"]["example"].encode(), kind="text/csv")) == 3
     infer = described["/v2/models/model/infer"]["post"]["requestBody"]["content"]
-    status, _, _ = binary.ask("/v2/models/model/infer", infer["application/json"]["example"])
-    assert status == 200
+    example = infer["application/json"]["example"]
+    jsonschema.validate(example, infer["application/json"]["schema"])
+    assert binary.ask("/v2/models/model/infer", example)[0] == 200
+    told = {"200", "400", "408", "413", "503"}
+    assert set(described["/v2/models/model/infer"]["post"]["responses"]) == told
+    assert set(described["/invocations"]["post"]["responses"]) == told | {"415"}
+
+
+@pytest.mark.parametrize("policy", ["refuse", "accept"])
+@pytest.mark.parametrize("change", [{"count": 99}, {"colour": "blue"}])
+def test_the_documentation_states_as_a_rule_what_is_refused(policy, change, folders, one):
+    signature = model.read(folders["binary"]).model_copy(
+        update={"unknown_category": policy, "out_of_range": policy}
+    )
+    operation = documentation.paths(signature, Settings())["/invocations"]["post"]
+    schema = operation["requestBody"]["content"]["application/json"]["schema"]
+    checked = jsonschema.Draft202012Validator(schema)
+    odd = one | change
+    for body in ({"inputs": [odd]}, {"instances": odd}, {"inputs": {k: [odd[k]] for k in odd}}):
+        assert checked.is_valid(body) == (policy == "accept")
+    assert not checked.is_valid({"inputs": [one | {"wild": 1}]})

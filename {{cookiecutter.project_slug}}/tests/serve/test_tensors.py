@@ -57,7 +57,12 @@ BAD = [
     ({"code": {"datatype": "FP32"}}, "code: datatype must be one of BYTES"),
     ({"wild": {"datatype": ["BOOL"]}}, "wild: datatype must be one of BOOL"),
     ({"count": {"data": [1.5]}}, "count: is not of INT64 in row 1 (1.5)"),
-    ({"count": {"data": ["1"]}}, "count: is not a whole number in row 1 (1)"),
+    ({"count": {"data": ["1"]}}, "count: is not of INT64 in row 1 (1)"),
+    ({"count": {"data": [None]}}, "count: is not of INT64 in row 1"),
+    ({"größe": {"datatype": "INT8", "data": [None]}}, "größe: is not of INT8 in row 1"),
+    ({"größe": {"datatype": "INT8", "data": [-129]}}, "größe: is not of INT8 in row 1 (-129)"),
+    ({"größe": {"datatype": "UINT8", "data": [-1]}}, "größe: is not of UINT8 in row 1 (-1)"),
+    ({"größe": {"datatype": "UINT16", "data": [65536]}}, "größe: is not of UINT16 in row 1"),
     ({"count": {"data": [11]}}, "count: is outside 0 to 10 in row 1 (11)"),
     ({"code": {"data": [""]}}, "code: has no value in row 1"),
     ({"colour": {"data": ["blue"]}}, "colour: is not one of green, red in row 1 (blue)"),
@@ -77,6 +82,14 @@ def test_a_bad_tensor_is_refused_by_name_and_row(changes, told, binary, one):
     status, _, answer = binary.ask(f"{ADDRESS}/infer", tensors([one], **changes))
     assert status == 400
     assert told in answer["error"]
+
+
+@pytest.mark.parametrize(
+    ("datatype", "value"), [("INT8", -128), ("UINT8", 255), ("INT32", 2**31 - 1), ("FP64", None)]
+)
+def test_what_a_datatype_can_hold_is_taken(datatype, value, binary, one):
+    asked = tensors([one], größe={"datatype": datatype, "data": [value]})
+    assert binary.ask(f"{ADDRESS}/infer", asked)[0] == 200
 
 
 @pytest.mark.parametrize(
@@ -102,7 +115,7 @@ def test_outputs_that_do_not_exist_are_refused(binary, one):
 
 def test_rows_are_limited(binary, one):
     status, _, answer = binary.ask(f"{ADDRESS}/infer", tensors([one] * 51))
-    assert (status, answer["error"]) == (413, "51 rows are more than 50")
+    assert (status, answer["error"]) == (413, "the request has more than 50 rows")
     assert binary.ask(f"{ADDRESS}/infer", tensors([]))[0] == 400
 
 
@@ -137,7 +150,7 @@ def test_binary_data_goes_both_ways(binary, one):
     assert ask(text, *pieces, b"x")[0] == 400
     assert ask(text, *pieces[:-1])[0] == 400
     assert ask(text, *pieces[:-1], b"\x09\x00\x00\x00" + pieces[-1][4:])[0] == 400
-    for length in (10**9, -1, "x", 3):
+    for length in (10**9, -1, "x", 3, "0" * 5000 + "2"):
         assert ask(text, *pieces, length=length)[0] == 400
 
 
