@@ -27,8 +27,8 @@ def pipeline(
 
     if main(["repro", *["--force"] * force]) != 0:
         raise Mistake(
-            "a stage failed; the reason is above. The last outputs come back by "
-            "git checkout HEAD . && dvc checkout"
+            "a stage failed; the reason is above. Mend it, then `make pipeline`: what you changed "
+            "is all here"
         )
     if PUSHED.exists() and PUSHED.read_text() == state():
         return
