@@ -12,7 +12,7 @@ from ops.forge import logged
 
 # What the gate judges in every project; slices only where schema.yaml names some.
 KINDS = ("minimum", "champion", "budget")
-COLUMNS = ("kind", "name", "passed", "value", "limit", "reason")
+COLUMNS = ("kind", "name", "passed", "judged", "value", "limit", "reason")
 
 
 def checks() -> list[dict[str, Any]]:
