@@ -165,6 +165,10 @@ def exact(found: list[Any], datatype: str, name: str) -> None:
     known = WHOLE.get(datatype)
     if known is None:
         return
+    whole = {int}.issuperset(map(type, found))
+    # The smallest and the largest stand for all: less than half the time of a look at each.
+    if whole and min(found, default=0) in known and max(found, default=0) in known:
+        return
     for row, value in enumerate(found):
         if type(value) is not int or value not in known:
             raise refused("wrong_type", name[:SHOWN], f"is not of {datatype}", row, value)
