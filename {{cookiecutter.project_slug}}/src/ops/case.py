@@ -58,7 +58,7 @@ def case() -> None:
     text = render("case.md.j2", **found)
     lock = history.lock(history.head())
     if result.REPORT.exists() and lock and lock.model == found["staging"].model:
-        text += "\n" + result.REPORT.read_text("utf-8").replace("<!-- report -->\n", "", 1)
+        text += "\n" + result.REPORT.read_text("utf-8").replace(f"{result.MARKER}\n", "", 1)
     result.FOLDER.mkdir(exist_ok=True)
     result.write(result.REPORT, text.encode())
     result.tell(commit=main)

@@ -7,13 +7,13 @@ from typing import Annotated, Any
 import typer
 
 from ml.errors import Mistake
-from ops import forge, lineage
+from ops import forge, lineage, result
 from ops.forge import Forge, Refused
 
 MARKER = re.compile(r"<!-- [\w -]+ -->")
 ACTIONS = "gitea-actions"  # who Gitea says a workflow is
 NONE = (
-    "<!-- report -->\n## ❌ No report\n\nThe job pipeline ended without a report: {url}\n\n"
+    f"{result.MARKER}\n## ❌ No report\n\nThe job pipeline ended without a report: {{url}}\n\n"
     "It did not come to judge the commit: the environment could not be made (is `uv.lock` that of "
     "`pyproject.toml`?), the time was up, or somebody cancelled it.\n"
 )
@@ -34,7 +34,7 @@ def comment(
     text = forge.body(body) if not url or os.path.lexists(body) else NONE.format(url=url)
     marker = text.partition("\n")[0].strip()
     if not MARKER.fullmatch(marker):
-        raise Mistake(f"{body}: the first line must be a marker, as in <!-- report -->")
+        raise Mistake(f"{body}: the first line must be a marker, as in {result.MARKER}")
     forge.summary(text)
     there = forge.connect()
     try:

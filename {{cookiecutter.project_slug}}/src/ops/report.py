@@ -8,7 +8,7 @@ import typer
 from ml import params
 from ml.files import replacing
 from ml.metrics import HIGHER_IS_BETTER
-from ops import changes, compare, environments, gate, history
+from ops import changes, compare, environments, gate, history, result
 from ops.checks import Check, Kind, difference, metric_of
 from ops.evidence import METRICS, SLICES, TEST, Evidence, gathered
 from ops.limits import Gate
@@ -18,8 +18,9 @@ from ops.rival import Rival, rival
 LIMIT = 60_000  # characters; GitHub takes 65,536 in a comment
 ROWS = (30, 15, 8, 4, 2)  # rows of a table: the first with which the report is short enough
 BARS = 8  # of a chart
-MARKER = "<!-- report -->"
-TOO_LONG = f"{MARKER}\nThe report is too long. Read the diff of params.yaml and schema.yaml.\n"
+TOO_LONG = (
+    f"{result.MARKER}\nThe report is too long. Read the diff of params.yaml and schema.yaml.\n"
+)
 
 
 class Since(NamedTuple):
@@ -203,7 +204,7 @@ def written(found: dict[str, Any]) -> str:
 
 def failure(reason: str) -> str:
     """The page where there is nothing to judge."""
-    return f"{MARKER}\n## ❌ Refused\n\n{plain(reason, 4000)}\n"
+    return f"{result.MARKER}\n## ❌ Refused\n\n{plain(reason, 4000)}\n"
 
 
 def report(

@@ -275,7 +275,7 @@ def judged(base: str, found: Outcome, *more: str) -> bool:
     # Where all is there already, a store that may only be read is enough: nothing is sent.
     stored = found == "current" or dvc("push", "--quiet")
     if not stored:
-        text = report.failure(NOT_STORED) + text.removeprefix(report.MARKER)
+        text = report.failure(NOT_STORED) + text.removeprefix(result.MARKER)
     elif result.keep_changes(*more):
         text += f"\n{CHANGED}\n"
     result.write(result.REPORT, text.encode())

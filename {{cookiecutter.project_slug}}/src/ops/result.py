@@ -14,6 +14,8 @@ FOLDER = Path("result")
 PATCH = FOLDER / "changes.patch"
 REPORT = FOLDER / "report.md"
 VERDICT = FOLDER / "gate.json"
+# The first line of the report, by which its comment is found again.
+MARKER = "<!-- report -->"
 
 
 def start() -> None:

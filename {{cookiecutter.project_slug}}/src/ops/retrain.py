@@ -62,7 +62,7 @@ def retrain(
     """Refresh the data, train, judge; leave the changes and the report in result/."""
     result.start()
     if why := idle(force):
-        result.write(result.REPORT, f"<!-- report -->\nNot retrained: {plain(why)}\n".encode())
+        result.write(result.REPORT, f"{result.MARKER}\nNot retrained: {plain(why)}\n".encode())
         result.tell(changed=False)
         say(f"not retrained: {why}")
         return
