@@ -8,13 +8,9 @@ import re
 from pathlib import Path
 
 from conftest import ROOT, run
+from workflows import AUTHOR
 
 ENDLESS = ("make serve", "make ui")  # until a person ends them; others test them
-IDENTITY = {
-    f"GIT_{who}_{what}": value
-    for who in ("AUTHOR", "COMMITTER")
-    for what, value in (("NAME", "Ada"), ("EMAIL", "ada@example.org"))
-}
 
 
 def sections() -> list[str]:
@@ -30,7 +26,7 @@ def typed(commands: str, project: Path, fails: bool = False) -> str:
     path = f"{project / '.venv/bin'}{os.pathsep}{os.environ['PATH']}"  # activated on the way
     return run(
         "bash", "-ec", commands, cwd=project, fails=fails, PATH=path,
-        PYTHONPATH=str(project / "src"), **IDENTITY,
+        PYTHONPATH=str(project / "src"), **AUTHOR,
     )  # fmt: skip
 
 
