@@ -2,12 +2,14 @@
 
 import json
 import os
+import random
 import re
 import shutil
 import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
@@ -85,10 +87,11 @@ def check_base() -> None:
 
 
 def free_port() -> int:
-    """A port of this machine on which nothing listens."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
+    """A port of this machine on which nothing listens, and that none of its connections gets."""
+    with socket.socket() as tried, suppress(OSError):
+        tried.bind(("127.0.0.1", random.randrange(20_000, 30_000)))
+        return int(tried.getsockname()[1])
+    return free_port()
 
 
 def wait(address: str, log: Path) -> None:

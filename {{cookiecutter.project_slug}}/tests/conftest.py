@@ -1,6 +1,9 @@
 """A small table of every type, its schema, and a project folder that holds them."""
 
+import random
+import socket
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +47,20 @@ def _no_workflow(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a command tells a workflow is not for the one that runs these tests."""
     for name in ("GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY"):
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(scope="session")
+def free_port() -> Callable[[], int]:
+    """A port that nobody listens on, each time another."""
+
+    def free() -> int:
+        with socket.socket() as tried, suppress(OSError):
+            # Below those that a system gives to connections, which might be faster than a server.
+            tried.bind(("127.0.0.1", random.SystemRandom().randrange(20_000, 30_000)))
+            return int(tried.getsockname()[1])
+        return free()
+
+    return free
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -101,14 +100,8 @@ def answer(port: int, process: subprocess.Popen) -> dict:
     raise AssertionError(process.communicate(timeout=5))
 
 
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]
-
-
 @pytest.mark.slow
-def test_a_process_answers_as_the_release_and_stops(released):
+def test_a_process_answers_as_the_release_and_stops(released, free_port):
     port = free_port()
     command = [sys.executable, "-m", "ops", "serve", "--environment", "staging"]
     environment = os.environ | {

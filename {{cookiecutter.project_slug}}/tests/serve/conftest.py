@@ -122,32 +122,27 @@ class Running:
         text = self.ask("/metrics")[2].decode()
         return sum(float(one.split()[-1]) for one in text.splitlines() if one.startswith(line))
 
+    def listens(self):
+        """Whether it still takes connections."""
+        try:
+            socket.create_connection(("127.0.0.1", self.port), timeout=20).close()
+        except ConnectionRefusedError:
+            return False
+        return True
+
     def stop(self):
         """SIGTERM, and the exit code."""
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(15)
 
 
-def unused():
-    """A port that nobody listens on."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
-
-
-@pytest.fixture
-def port():
-    """A port that nobody listens on."""
-    return unused()
-
-
 @pytest.fixture(scope="session")
-def serving(code):
+def serving(code, free_port):
     """Starts a server for a folder, with settings; it is stopped at the end."""
 
     @contextmanager
     def start(folder, program=("-m", "serve"), **settings):
-        port = unused()
+        port = free_port()
         own = {f"SERVE_{name.upper()}": str(value) for name, value in settings.items()}
         own |= {"SERVE_PORT": str(port), "PYTHONPATH": str(code), "PYTHONDONTWRITEBYTECODE": "1"}
         own = {"SERVE_DRAIN_SECONDS": "0"} | own
@@ -164,7 +159,7 @@ def serving(code):
     return start
 
 
-def wait(running, seconds=20):
+def wait(running, seconds=60):
     """Until it is ready."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:

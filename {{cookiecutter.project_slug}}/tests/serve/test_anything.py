@@ -12,7 +12,7 @@ pytestmark = pytest.mark.slow
 LIMITS = settings(
     max_examples=150,
     deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 VALUES = (
     st.none()

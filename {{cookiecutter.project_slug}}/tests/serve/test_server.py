@@ -197,7 +197,7 @@ def test_a_body_that_does_not_arrive_is_given_up(folders, serving, one):
 
 def test_the_drain_loses_nothing(folders, serving, one):
     body = json.dumps({"inputs": [one]}).encode()
-    with serving(folders["binary"], drain_seconds=0.6) as running:
+    with serving(folders["binary"], drain_seconds=3) as running:
         answers, ended = [], threading.Event()
 
         def client():
@@ -208,22 +208,21 @@ def test_the_drain_loses_nothing(folders, serving, one):
         waiting = held(running, body)
         for one_client in clients:
             one_client.start()
-        time.sleep(0.2)
+        awaited(lambda: answers)
         running.process.send_signal(signal.SIGTERM)
-        time.sleep(0.2)
-        before = len(answers)
-        assert running.ask("/v2/health/ready")[0] == 503
+        awaited(lambda: running.ask("/v2/health/ready")[0] == 503)
         assert running.ask("/v2/health/live")[0] == 200
+        before = len(answers)
+        awaited(lambda: len(answers) > before)
         ended.set()  # Who asks for readiness comes no more.
         for one_client in clients:
             one_client.join()
-        time.sleep(0.7)
+        awaited(lambda: not running.listens())
         waiting.sendall(body[-1:])
         assert waiting.recv(1000).startswith(b"HTTP/1.1 200")
         waiting.close()
         assert running.process.wait(10) == 0
         assert set(answers) == {200}
-        assert len(answers) > before > 0
 
 
 def test_a_signal_ends_it_before_anything_heavy_is_loaded(code):
@@ -237,8 +236,8 @@ def test_a_signal_ends_it_before_anything_heavy_is_loaded(code):
 
 @pytest.mark.skipif(not NAMESPACES, reason="unshare makes no process 1 here")
 @pytest.mark.parametrize("seconds", [0, 0.1, 0.3, 0.6, 1])
-def test_as_process_one_it_ends_by_a_signal_at_any_moment(seconds, folders, code, port):
-    own = {"PYTHONPATH": str(code), "SERVE_PORT": str(port), "SERVE_DRAIN_SECONDS": "0"}
+def test_as_process_one_it_ends_by_a_signal_at_any_moment(seconds, folders, code, free_port):
+    own = {"PYTHONPATH": str(code), "SERVE_PORT": str(free_port()), "SERVE_DRAIN_SECONDS": "0"}
     command = [*ALONE, sys.executable, "-m", "serve", str(folders["binary"])]
     with subprocess.Popen(command, env=os.environ | own, stdout=subprocess.DEVNULL) as outer:
         try:
@@ -247,7 +246,7 @@ def test_as_process_one_it_ends_by_a_signal_at_any_moment(seconds, folders, code
             awaited(lambda: handles_sigterm(inner))
             time.sleep(seconds)
             os.kill(inner, signal.SIGTERM)
-            assert outer.wait(5) == 0
+            assert outer.wait(30) == 0
         finally:
             outer.kill()
 
@@ -272,7 +271,7 @@ import time
 from serve import cli, onnx
 run = onnx.Onnx.__call__
 def slow(self, table, likely):
-    time.sleep(1.9 if len(table["count"]) > 1 else 0)
+    time.sleep(3 if len(table["count"]) > 1 else 0)
     return run(self, table, likely)
 onnx.Onnx.__call__ = slow
 cli.main()
@@ -280,14 +279,14 @@ cli.main()
 
 
 def test_the_drain_cuts_no_answer_short(folders, serving, one):
-    """The body takes 1.9 s of the 2 that the request has, then the model takes as much."""
+    """The body takes half of the 3 s that the request has, then the model takes all of them."""
     body = json.dumps({"inputs": [one, one]}).encode() + b" " * 20_000
-    options = {"program": ("-c", SLOW), "seconds": 2, "drain_seconds": 0}
+    options = {"program": ("-c", SLOW), "seconds": 3, "drain_seconds": 0}
     with serving(folders["binary"], **options) as running, held(running, body) as connection:
         running.process.send_signal(signal.SIGTERM)
-        time.sleep(1.9)
+        time.sleep(1.5)
         connection.sendall(body[-1:])
-        answer = connection.recv(1000)
+        answer = b"".join(iter(lambda: connection.recv(1000), b""))
         assert answer.startswith(b"HTTP/1.1 503")
         assert b"the answer took longer" in answer
         assert running.process.wait(10) == 0
