@@ -1,10 +1,14 @@
 """A project made by the template, and commands run in it as a person would."""
 
 import os
+import random
 import shutil
+import socket
 import subprocess
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from cookiecutter.main import cookiecutter
@@ -82,10 +86,23 @@ PARTS = {"docker": engine, "act": runner, "cluster": cluster}
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Skip a test, with the reason, whose part is missing here; in CI that is a failure."""
+    """Skip a test, with the reason, whose part is missing here."""
     for name, missing in PARTS.items():
         if item.get_closest_marker(name) and (reason := missing()):
-            (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
+            lacking(reason)
+
+
+def lacking(reason: str) -> NoReturn:
+    """Skip the test, with the reason; in CI, which installs what tests need, it fails."""
+    (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
+
+
+def free_port() -> int:
+    """A port that nobody listens on, below those that a system gives to connections."""
+    with socket.socket() as tried, suppress(OSError):
+        tried.bind(("127.0.0.1", random.SystemRandom().randrange(20_000, 30_000)))
+        return int(tried.getsockname()[1])
+    return free_port()
 
 
 @pytest.fixture(scope="session")

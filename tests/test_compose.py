@@ -1,12 +1,22 @@
-"""compose.yaml and what Prometheus reads, by their own programs."""
+"""compose.yaml and what Prometheus reads, by their own programs; the parts, run together."""
 
 import json
+import os
 import shutil
 import subprocess
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.error import URLError
+from urllib.parse import quote
+from urllib.request import Request, urlopen
 
 import pytest
-from conftest import PROJECT, run
+from conftest import PROJECT, commit, free_port, lacking, run
+
+REGISTRY = os.environ.get("TEST_REGISTRY") or "localhost:5000"
+PARTS = ("SERVE", "MLFLOW", "PROMETHEUS")
+PATIENCE = 120  # seconds
 
 RELEASE = "IMAGE=localhost/penguins@sha256:1\nCOMMIT=c\nMODEL=m\nDATA=d\n"
 SERIES = {
@@ -34,18 +44,25 @@ RECORDED = {
 
 
 def compose(folder: Path, release: str) -> subprocess.CompletedProcess[str]:
-    """What compose makes of its file with a release; skips where there is no compose."""
-    plugin = ["docker", "compose"]
-    found = shutil.which("docker") and subprocess.run([*plugin, "version"], capture_output=True)
-    if not found or found.returncode != 0:
-        plugin = [shutil.which("docker-compose") or pytest.skip("compose is not installed")]
+    """What compose makes of its file with a release."""
+    if not there():
+        lacking("docker has no compose")
     (folder / "release.env").write_text(release)
-    command = [*plugin, "--env-file", "release.env", "--file", PROJECT / "compose.yaml", "config"]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    command = ["docker", "compose", "--env-file", "release.env"]
+    return subprocess.run(
+        [*command, "--file", PROJECT / "compose.yaml", "config"],
+        cwd=folder, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+def there() -> bool:
+    """Whether docker has compose."""
+    command = [shutil.which("docker") or "false", "compose", "version"]
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
 def promtool(*arguments: str, cwd: Path) -> str:
-    return run(shutil.which("promtool") or pytest.skip("promtool is not installed"),
+    return run(shutil.which("promtool") or lacking("promtool is not installed"),
                *arguments, cwd=cwd)  # fmt: skip
 
 
@@ -82,3 +99,74 @@ def test_the_rules_record_what_their_names_say(tmp_path):
     document = {"rule_files": ["rules.yaml"], "evaluation_interval": "15s", "tests": [test]}
     (tmp_path / "test.json").write_text(json.dumps(document))
     assert "SUCCESS" in promtool("test", "rules", "test.json", cwd=tmp_path)
+
+
+def asked(address: str, body: bytes | None = None) -> dict:
+    """The JSON at an address."""
+    request = Request(f"http://127.0.0.1:{address}", body, {"Content-Type": "application/json"})
+    with urlopen(request, timeout=10) as answer:
+        return json.load(answer)
+
+
+def until(found: Callable[[], object]) -> object:
+    """What is found as soon as it is something; an address that does not answer yet is nothing."""
+    end = time.monotonic() + PATIENCE
+    while True:
+        try:
+            if value := found():
+                return value
+        except (URLError, OSError):
+            if time.monotonic() > end:
+                raise
+        assert time.monotonic() < end, "nothing was found"
+        time.sleep(0.5)
+
+
+@pytest.fixture
+def ports(copy: Path) -> Iterator[dict[str, str]]:
+    """The ports of what `make up` starts from a release, as it asks for them."""
+    if not there():
+        lacking("docker has no compose")
+    ports = {f"{name}_PORT": str(free_port()) for name in PARTS}
+    project = {"COMPOSE_PROJECT_NAME": f"test-{os.getpid()}"}
+    environment = ports | project | {"PYTHONPATH": str(copy / "src"), "REGISTRY": REGISTRY}
+    run("make", "image", cwd=copy, **environment)
+    run("make", "push", cwd=copy, **environment)
+    run("make", "release", cwd=copy, **environment)
+    commit(copy, "Release to staging")
+    try:
+        run("make", "up", cwd=copy, **environment)
+        yield environment
+        assert "Traceback" not in run("make", "down", cwd=copy, **environment)
+        kept = run("docker", "volume", "ls", "--quiet", cwd=copy)
+        assert f"{project['COMPOSE_PROJECT_NAME']}_mlflow" in kept
+    finally:
+        command = ["docker", "compose", "down", "--volumes"]
+        run(*command, cwd=copy, IMAGE="any", **environment)
+
+
+@pytest.mark.docker
+def test_what_is_released_serves_is_watched_and_tracked(copy, ports):
+    serve, mlflow, prometheus = (ports[f"{name}_PORT"] for name in PARTS)
+    release = dict(
+        line.split("=", 1) for line in (copy / "deploy/staging/release.env").read_text().split()
+    )
+    said = asked(f"{serve}/version")
+    assert {name: said[name.lower()] for name in release} == release
+    signature = json.loads((copy / "artifacts/model/signature.json").read_text("utf-8"))
+    rows = json.dumps({"dataframe_records": signature["examples"]}).encode()
+    predicted = asked(f"{serve}/invocations", rows)["predictions"]
+    assert len(predicted) == len(signature["examples"])
+
+    def recorded(query: str) -> list:
+        return asked(f"{prometheus}/api/v1/query?query={quote(query)}")["data"]["result"]
+
+    until(lambda: recorded('serve_requests_total{endpoint="invocations",code="200"} >= 1'))
+    until(lambda: recorded("job_endpoint:serve_requests:rate1m"))
+    [group] = asked(f"{prometheus}/api/v1/rules")["data"]["groups"]
+    assert {rule["health"] for rule in group["rules"]} == {"ok"}
+
+    address = f"http://127.0.0.1:{mlflow}"
+    run("make", "track", cwd=copy, MLFLOW_TRACKING_URI=address, PYTHONPATH=ports["PYTHONPATH"])
+    [model] = asked(f"{mlflow}/api/2.0/mlflow/registered-models/search")["registered_models"]
+    assert model["name"] == f"{copy.name}-model"
