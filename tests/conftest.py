@@ -1,20 +1,23 @@
-"""A project made by the template, and commands run in it as a person would."""
+"""A project made by the template, commands run in it as a person would, and servers asked."""
 
+import http.client
+import json
 import os
-import random
 import shutil
-import socket
 import subprocess
+import time
 from collections.abc import Callable
-from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from urllib.request import urlopen
 
 import pytest
 from cookiecutter.main import cookiecutter
 
 ROOT = Path(__file__).parents[1]
 PROJECT = ROOT / "{{cookiecutter.project_slug}}"
+REGISTRY = os.environ.get("TEST_REGISTRY") or "localhost:5000"
+PATIENCE = 180  # seconds for what a controller sees at its next interval
 
 Run = Callable[..., str]
 
@@ -55,12 +58,89 @@ def commit(project: Path, message: str) -> None:
     )  # fmt: skip
 
 
+def released(project: Path) -> dict[str, str]:
+    """The values of a release of HEAD to staging, its image built and pushed; committed."""
+    for target in ("image", "push", "release"):
+        run("make", target, cwd=project, REGISTRY=REGISTRY)
+    text = (project / "deploy/staging/release.env").read_text("utf-8")
+    commit(project, "Release to staging")
+    return dict(line.split("=", 1) for line in text.splitlines())
+
+
+def until(what: str, true: Callable[[], object], seconds: float = PATIENCE) -> float:
+    """Seconds until something is true; an error of the question counts as not yet."""
+    started = time.monotonic()
+    reason: object = ""
+    while time.monotonic() - started < seconds:
+        try:
+            if true():
+                return time.monotonic() - started
+        except (AssertionError, KeyError, OSError, http.client.HTTPException) as error:
+            reason = error
+        time.sleep(0.1)
+    raise AssertionError(f"not in {seconds} s: {what} {reason}")
+
+
+@dataclass
+class Door:
+    """A way to a server from this machine."""
+
+    host: str
+    port: int
+
+    def connect(self) -> http.client.HTTPConnection:
+        return http.client.HTTPConnection(self.host, self.port, timeout=10)
+
+    def ask(self, path: str, body: str | None = None) -> dict:
+        connection = self.connect()
+        try:
+            return asked(connection, path, body)
+        finally:
+            connection.close()
+
+    def commits(self) -> set[str]:
+        """The commits that ten answers in a row name."""
+        return {self.ask("/version")["commit"] for _ in range(10)}
+
+
+def asked(connection: http.client.HTTPConnection, path: str, body: str | None = None) -> dict:
+    """The answer to a request; other than 200 is an error."""
+    headers = {"Content-Type": "application/json"} if body else {}
+    connection.request("POST" if body else "GET", path, body, headers)
+    answer = connection.getresponse()
+    text = answer.read()
+    if answer.status != 200:
+        raise OSError(f"{path}: {answer.status} {text[:200]!r}")
+    return json.loads(text)
+
+
 def engine() -> str:
     """Why no image can be built here, or nothing."""
     found = shutil.which("docker") and subprocess.run(
         ["docker", "version", "--format", "{{.Server.Version}}"], capture_output=True, check=False
     )
     return "" if found and found.returncode == 0 else "no Docker engine answers"
+
+
+def compose() -> str:
+    """Why the parts cannot run together here, or nothing."""
+    command = [shutil.which("docker") or "false", "compose", "version"]
+    found = subprocess.run(command, capture_output=True, check=False)
+    return "" if found.returncode == 0 else "docker has no compose"
+
+
+def registry() -> str:
+    """Why no image can be pushed from here, or nothing."""
+    try:
+        urlopen(f"http://{REGISTRY}/v2/", timeout=5).close()
+    except OSError as error:
+        return f"no registry at {REGISTRY}: {error}"
+    return ""
+
+
+def promtool() -> str:
+    """Why no rule can be tried here, or nothing."""
+    return "" if shutil.which("promtool") else "promtool is not installed"
 
 
 def runner() -> str:
@@ -82,27 +162,17 @@ def cluster() -> str:
     return "" if found.returncode == 0 else "the cluster of KUBECONFIG does not answer"
 
 
-PARTS = {"docker": engine, "act": runner, "cluster": cluster}
+PARTS = {
+    "docker": engine, "compose": compose, "registry": registry, "promtool": promtool,
+    "act": runner, "cluster": cluster,
+}  # fmt: skip
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Skip a test, with the reason, whose part is missing here."""
+    """Skip a test, with the reason, whose part is missing here; in CI that is a failure."""
     for name, missing in PARTS.items():
         if item.get_closest_marker(name) and (reason := missing()):
-            lacking(reason)
-
-
-def lacking(reason: str) -> NoReturn:
-    """Skip the test, with the reason; in CI, which installs what tests need, it fails."""
-    (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
-
-
-def free_port() -> int:
-    """A port that nobody listens on, below those that a system gives to connections."""
-    with socket.socket() as tried, suppress(OSError):
-        tried.bind(("127.0.0.1", random.SystemRandom().randrange(20_000, 30_000)))
-        return int(tried.getsockname()[1])
-    return free_port()
+            (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
 
 
 @pytest.fixture(scope="session")

@@ -9,20 +9,19 @@ import json
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from conftest import bake, clone, commit, run
+from conftest import REGISTRY, Door, asked, bake, clone, commit, released, run, until
 from crds import SCHEMAS, schemas
 
 pytestmark = pytest.mark.cluster
 OWNER = "https://github.com/acme"
 ENVIRONMENTS = ("staging", "production")
 IDENTITY = ("-c", "user.name=Test", "-c", "user.email=test@example.org")
-PATIENCE = 180  # seconds for what a controller sees at its next interval
 PAUSE = 0.02  # seconds between the requests of a client in light load
 
 
@@ -75,53 +74,6 @@ def kubectl(*arguments: str, fails: bool = False) -> str:
 
 def found(namespace: str, kind: str, name: str) -> dict:
     return json.loads(kubectl("-n", namespace, "get", kind, name, "--output=json"))
-
-
-def until(what: str, true: Callable[[], object], seconds: float = PATIENCE) -> float:
-    """Seconds until something is true; an error of the question counts as not yet."""
-    started = time.monotonic()
-    reason: object = ""
-    while time.monotonic() - started < seconds:
-        try:
-            if true():
-                return time.monotonic() - started
-        except (AssertionError, KeyError, OSError, http.client.HTTPException) as error:
-            reason = error
-        time.sleep(0.1)
-    raise AssertionError(f"not in {seconds} s: {what} {reason}")
-
-
-@dataclass
-class Door:
-    """A way into an environment from this machine: a port of the node."""
-
-    host: str
-    port: int
-
-    def connect(self) -> http.client.HTTPConnection:
-        return http.client.HTTPConnection(self.host, self.port, timeout=10)
-
-    def ask(self, path: str, body: str | None = None) -> dict:
-        connection = self.connect()
-        try:
-            return asked(connection, path, body)
-        finally:
-            connection.close()
-
-    def commits(self) -> set[str]:
-        """The commits that ten answers in a row name."""
-        return {self.ask("/version")["commit"] for _ in range(10)}
-
-
-def asked(connection: http.client.HTTPConnection, path: str, body: str | None = None) -> dict:
-    """The answer to a request; other than 200 is an error."""
-    headers = {"Content-Type": "application/json"} if body else {}
-    connection.request("POST" if body else "GET", path, body, headers)
-    answer = connection.getresponse()
-    text = answer.read()
-    if answer.status != 200:
-        raise OSError(f"{path}: {answer.status} {text[:200]!r}")
-    return json.loads(text)
 
 
 @dataclass
@@ -233,20 +185,6 @@ def told(controller: Controller, **figures: object) -> None:
     print(
         f"\n{controller.name}: " + ", ".join(f"{name} {value}" for name, value in figures.items())
     )
-
-
-def registry() -> dict[str, str]:
-    """Where this project's images are, for the commands that name one."""
-    return {"REGISTRY": os.environ.get("TEST_REGISTRY", "localhost:5000")}
-
-
-def released(project: Path) -> dict[str, str]:
-    """The values of a release of HEAD to staging, its image built and pushed; committed."""
-    for target in ("image", "push", "release"):
-        run("make", target, cwd=project, **registry())
-    text = (project / "deploy/staging/release.env").read_text("utf-8")
-    commit(project, "Release to staging")
-    return dict(line.split("=", 1) for line in text.splitlines())
 
 
 @pytest.fixture(scope="module")
@@ -374,7 +312,7 @@ def test_a_commit_rolls_and_a_revert_rolls_back_without_a_failed_request(deploye
     ):
         deployed.write("staging", deployed.second, "Release")
         there = deployed.answers("staging", deployed.second)
-        run("make", "promote", cwd=deployed.project, **registry())
+        run("make", "promote", cwd=deployed.project, REGISTRY=REGISTRY)
         commit(deployed.project, "Promote")
         deployed.push()
         promoted = deployed.answers("production", deployed.second)

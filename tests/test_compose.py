@@ -4,18 +4,18 @@ import json
 import os
 import shutil
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Iterator
 from pathlib import Path
-from urllib.error import URLError
 from urllib.parse import quote
-from urllib.request import Request, urlopen
 
 import pytest
-from conftest import PROJECT, commit, free_port, lacking, run
+from conftest import PROJECT, REGISTRY, ROOT, Door, released, run, until
 
-REGISTRY = os.environ.get("TEST_REGISTRY") or "localhost:5000"
-PARTS = ("SERVE", "MLFLOW", "PROMETHEUS")
+sys.path.insert(0, str(ROOT / "demo"))
+from images import free_port
+
+SERVICES = ("SERVE", "MLFLOW", "PROMETHEUS")
 PATIENCE = 120  # seconds
 
 RELEASE = "IMAGE=localhost/penguins@sha256:1\nCOMMIT=c\nMODEL=m\nDATA=d\n"
@@ -45,8 +45,6 @@ RECORDED = {
 
 def compose(folder: Path, release: str) -> subprocess.CompletedProcess[str]:
     """What compose makes of its file with a release."""
-    if not there():
-        lacking("docker has no compose")
     (folder / "release.env").write_text(release)
     command = ["docker", "compose", "--env-file", "release.env"]
     return subprocess.run(
@@ -55,17 +53,7 @@ def compose(folder: Path, release: str) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
-def there() -> bool:
-    """Whether docker has compose."""
-    command = [shutil.which("docker") or "false", "compose", "version"]
-    return subprocess.run(command, capture_output=True, check=False).returncode == 0
-
-
-def promtool(*arguments: str, cwd: Path) -> str:
-    return run(shutil.which("promtool") or lacking("promtool is not installed"),
-               *arguments, cwd=cwd)  # fmt: skip
-
-
+@pytest.mark.compose
 def test_compose_runs_what_is_released(tmp_path):
     done = compose(tmp_path, RELEASE)
     assert done.returncode == 0, done.stderr
@@ -73,17 +61,20 @@ def test_compose_runs_what_is_released(tmp_path):
     assert "read_only: true" in done.stdout
 
 
+@pytest.mark.compose
 def test_compose_says_that_nothing_is_released(tmp_path):
     done = compose(tmp_path, "IMAGE=\nCOMMIT=\nMODEL=\nDATA=\n")
     assert done.returncode != 0
     assert "nothing is released, `make release` does it" in done.stderr
 
 
+@pytest.mark.promtool
 def test_prometheus_reads_its_configuration():
-    assert "11 rules found" in promtool("check", "config", "prometheus.yaml",
-                                        cwd=PROJECT / "prometheus")  # fmt: skip
+    assert "11 rules found" in run("promtool", "check", "config", "prometheus.yaml",
+                                   cwd=PROJECT / "prometheus")  # fmt: skip
 
 
+@pytest.mark.promtool
 def test_the_rules_record_what_their_names_say(tmp_path):
     shutil.copyfile(PROJECT / "prometheus/rules.yaml", tmp_path / "rules.yaml")
     series = [{"series": name, "values": values} for name, values in SERIES.items()]
@@ -98,75 +89,54 @@ def test_the_rules_record_what_their_names_say(tmp_path):
     test = {"interval": "15s", "input_series": series, "promql_expr_test": expected}
     document = {"rule_files": ["rules.yaml"], "evaluation_interval": "15s", "tests": [test]}
     (tmp_path / "test.json").write_text(json.dumps(document))
-    assert "SUCCESS" in promtool("test", "rules", "test.json", cwd=tmp_path)
-
-
-def asked(address: str, body: bytes | None = None) -> dict:
-    """The JSON at an address."""
-    request = Request(f"http://127.0.0.1:{address}", body, {"Content-Type": "application/json"})
-    with urlopen(request, timeout=10) as answer:
-        return json.load(answer)
-
-
-def until(found: Callable[[], object]) -> object:
-    """What is found as soon as it is something; an address that does not answer yet is nothing."""
-    end = time.monotonic() + PATIENCE
-    while True:
-        try:
-            if value := found():
-                return value
-        except (URLError, OSError):
-            if time.monotonic() > end:
-                raise
-        assert time.monotonic() < end, "nothing was found"
-        time.sleep(0.5)
+    assert "SUCCESS" in run("promtool", "test", "rules", "test.json", cwd=tmp_path)
 
 
 @pytest.fixture
-def ports(copy: Path) -> Iterator[dict[str, str]]:
-    """The ports of what `make up` starts from a release, as it asks for them."""
-    if not there():
-        lacking("docker has no compose")
-    ports = {f"{name}_PORT": str(free_port()) for name in PARTS}
-    project = {"COMPOSE_PROJECT_NAME": f"test-{os.getpid()}"}
-    environment = ports | project | {"PYTHONPATH": str(copy / "src"), "REGISTRY": REGISTRY}
-    run("make", "image", cwd=copy, **environment)
-    run("make", "push", cwd=copy, **environment)
-    run("make", "release", cwd=copy, **environment)
-    commit(copy, "Release to staging")
+def release(copy: Path) -> dict[str, str]:
+    return released(copy)
+
+
+@pytest.fixture
+def ports(copy: Path, release: dict[str, str]) -> Iterator[dict[str, str]]:
+    """The ports of what `make up` starts from the release, as it asks for them."""
+    ports = {f"{name}_PORT": str(free_port()) for name in SERVICES}
+    name = f"test-{os.getpid()}"
+    environment = ports | {"COMPOSE_PROJECT_NAME": name, "REGISTRY": REGISTRY}
     try:
         run("make", "up", cwd=copy, **environment)
-        yield environment
+        yield ports
         assert "Traceback" not in run("make", "down", cwd=copy, **environment)
-        kept = run("docker", "volume", "ls", "--quiet", cwd=copy)
-        assert f"{project['COMPOSE_PROJECT_NAME']}_mlflow" in kept
+        label = f"label=com.docker.compose.project={name}"
+        assert run("docker", "ps", "--all", "--quiet", "--filter", label, cwd=copy) == ""
+        assert f"{name}_mlflow" in run("docker", "volume", "ls", "--quiet", cwd=copy)
     finally:
         command = ["docker", "compose", "down", "--volumes"]
         run(*command, cwd=copy, IMAGE="any", **environment)
 
 
 @pytest.mark.docker
-def test_what_is_released_serves_is_watched_and_tracked(copy, ports):
-    serve, mlflow, prometheus = (ports[f"{name}_PORT"] for name in PARTS)
-    release = dict(
-        line.split("=", 1) for line in (copy / "deploy/staging/release.env").read_text().split()
-    )
-    said = asked(f"{serve}/version")
+@pytest.mark.compose
+@pytest.mark.registry
+def test_what_is_released_serves_is_watched_and_tracked(copy, release, ports):
+    serve, mlflow, prometheus = (Door("127.0.0.1", int(ports[f"{name}_PORT"])) for name in SERVICES)
+    said = serve.ask("/version")
     assert {name: said[name.lower()] for name in release} == release
     signature = json.loads((copy / "artifacts/model/signature.json").read_text("utf-8"))
-    rows = json.dumps({"dataframe_records": signature["examples"]}).encode()
-    predicted = asked(f"{serve}/invocations", rows)["predictions"]
+    rows = json.dumps({"dataframe_records": signature["examples"]})
+    predicted = serve.ask("/invocations", rows)["predictions"]
     assert len(predicted) == len(signature["examples"])
 
     def recorded(query: str) -> list:
-        return asked(f"{prometheus}/api/v1/query?query={quote(query)}")["data"]["result"]
+        return prometheus.ask(f"/api/v1/query?query={quote(query)}")["data"]["result"]
 
-    until(lambda: recorded('serve_requests_total{endpoint="invocations",code="200"} >= 1'))
-    until(lambda: recorded("job_endpoint:serve_requests:rate1m"))
-    [group] = asked(f"{prometheus}/api/v1/rules")["data"]["groups"]
+    answered = 'serve_requests_total{endpoint="invocations",code="200"} >= 1'
+    until("the request is scraped", lambda: recorded(answered), PATIENCE)
+    rate = "job_endpoint:serve_requests:rate1m"
+    until("its rate is recorded", lambda: recorded(rate), PATIENCE)
+    [group] = prometheus.ask("/api/v1/rules")["data"]["groups"]
     assert {rule["health"] for rule in group["rules"]} == {"ok"}
 
-    address = f"http://127.0.0.1:{mlflow}"
-    run("make", "track", cwd=copy, MLFLOW_TRACKING_URI=address, PYTHONPATH=ports["PYTHONPATH"])
-    [model] = asked(f"{mlflow}/api/2.0/mlflow/registered-models/search")["registered_models"]
+    run("make", "track", cwd=copy, MLFLOW_TRACKING_URI=f"http://127.0.0.1:{mlflow.port}")
+    [model] = mlflow.ask("/api/2.0/mlflow/registered-models/search")["registered_models"]
     assert model["name"] == f"{copy.name}-model"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import PROJECT, ROOT
+from conftest import PROJECT, ROOT, run
 
 TRACKED = [
     ROOT / name
@@ -272,3 +272,14 @@ def test_the_sample_is_the_first_two_seasons_of_the_package():
     pointer = yaml.safe_load((PROJECT / "data/raw.parquet.dvc").read_text("utf-8"))["outs"][0]
     stored = STORE / "files/md5" / pointer["md5"][:2] / pointer["md5"][2:]
     assert stored.stat().st_size == pointer["size"]
+
+
+@pytest.mark.parametrize(("ci", "said"), [("true", "2 errors"), ("", "2 skipped")])
+def test_what_a_test_lacks_fails_in_ci_and_skips_elsewhere(ci, said, tmp_path):
+    """With a PATH that has none of the parts."""
+    told = run(
+        sys.executable, "-m", "pytest", "-rs", "tests/test_compose.py", "-m",
+        "compose and not docker", cwd=ROOT, fails=bool(ci), CI=ci, PATH=str(tmp_path),
+    )  # fmt: skip
+    assert "docker has no compose" in told
+    assert said in told.splitlines()[-1]

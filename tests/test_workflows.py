@@ -11,11 +11,10 @@ from urllib.request import urlopen
 import pandas as pd
 import pytest
 import yaml
-from conftest import ROOT, run
+from conftest import REGISTRY, ROOT, run
 from workflows import AUTHOR, NAME, READS, WRITES, Lab, Ran
 
 pytestmark = pytest.mark.act
-REGISTRY = os.environ.get("TEST_REGISTRY") or "localhost:5000"
 
 
 @pytest.fixture(scope="session")
