@@ -114,19 +114,21 @@ def asked(connection: http.client.HTTPConnection, path: str, body: str | None = 
     return json.loads(text)
 
 
+def answers(*command: str) -> bool:
+    """Whether there is such a program here, and it succeeds."""
+    found = shutil.which(command[0]) and subprocess.run(command, capture_output=True, check=False)
+    return bool(found) and found.returncode == 0
+
+
 def engine() -> str:
     """Why no image can be built here, or nothing."""
-    found = shutil.which("docker") and subprocess.run(
-        ["docker", "version", "--format", "{{.Server.Version}}"], capture_output=True, check=False
-    )
-    return "" if found and found.returncode == 0 else "no Docker engine answers"
+    found = answers("docker", "version", "--format", "{{.Server.Version}}")
+    return "" if found else "no Docker engine answers"
 
 
 def compose() -> str:
     """Why the parts cannot run together here, or nothing."""
-    command = [shutil.which("docker") or "false", "compose", "version"]
-    found = subprocess.run(command, capture_output=True, check=False)
-    return "" if found.returncode == 0 else "docker has no compose"
+    return "" if answers("docker", "compose", "version") else "docker has no compose"
 
 
 def registry() -> str:
@@ -156,10 +158,8 @@ def cluster() -> str:
     ]
     if unset or not shutil.which("kubectl"):
         return f"no {' and '.join(unset) or 'kubectl'}: .ci/lab starts a cluster for tests"
-    found = subprocess.run(
-        ["kubectl", "get", "nodes", "--request-timeout=5s"], capture_output=True, check=False
-    )
-    return "" if found.returncode == 0 else "the cluster of KUBECONFIG does not answer"
+    found = answers("kubectl", "get", "nodes", "--request-timeout=5s")
+    return "" if found else "the cluster of KUBECONFIG does not answer"
 
 
 PARTS = {
