@@ -1,0 +1,5 @@
+"""`python -m mlgitops` is `mlgitops`."""
+
+from mlgitops.core.cli import main
+
+main()

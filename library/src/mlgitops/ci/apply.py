@@ -1,0 +1,24 @@
+"""`make apply`: what another job made, put into this tree, if it is only what commands make."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mlgitops.git import repository
+from mlgitops.github import push_outputs
+from mlgitops.git.commits import git
+
+
+def apply(
+    changes: Annotated[Path, typer.Option(help="The patch, or a folder with changes.patch.")],
+) -> None:
+    """Apply a patch that was made for HEAD; a path that no command makes refuses all of it."""
+    patch = push_outputs.found_patch(changes)
+    if patch is None:
+        print("the patch is empty: nothing to apply")
+        return
+    head = repository.head()
+    found = push_outputs.changed(head, push_outputs.patched(head, patch))
+    git("apply", "--whitespace=nowarn", str(patch))
+    print(f"applied: {len(found)} files")

@@ -1,0 +1,320 @@
+"""`make reproduce`: is dvc.lock what this commit makes? If not, it is made, or refused.
+
+The lock file of the base is trusted: it was checked before it was merged. What this commit
+claims beyond it is made again from there, and compared.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+import yaml
+
+from mlgitops.core.errors import Mistake, listed
+from mlgitops.core.files import replacing
+from mlgitops.core import job_output
+from mlgitops.evaluation import gate
+from mlgitops.git import lockfile, repository
+from mlgitops.github import push_outputs
+from mlgitops.reporting import report
+from mlgitops.reporting.card import DOCUMENTS, card
+from mlgitops.git.repository import MADE
+
+LOCK = Path(repository.LOCK)
+STORE = "store/"
+Outcome = Literal["current", "verified", "made"]
+SAYS = {
+    "current": "dvc.lock is current: nothing that matters changed, nothing ran",
+    "verified": "dvc.lock is current: the same hashes came out again",
+    "made": "dvc.lock was out of date and is made anew",
+}
+FAILED = (
+    "a stage failed; the reason is above. Nothing is kept: "
+    "`git checkout HEAD . && dvc checkout` brings back what was here"
+)
+WAY_OUT = (
+    "It was edited by hand, or made on another kind of machine. Way out: "
+    "`git checkout origin/main -- dvc.lock artifacts`, commit, push: the check makes it anew"
+)
+PUSH = "`dvc push` where it is; for the folder store/, commit that too"
+NOT_STORED = (
+    "the store lacks outputs of this commit and takes none from here; the reason is above. Nothing "
+    "is left to commit. Where there is a login to it: `make reproduce`, commit what changed, push"
+)
+CHANGED = (
+    "What the pipeline makes (dvc.lock, artifacts, the model card) is out of date in this commit; "
+    "the figures here are those of what was made. The check commits it to a branch of this "
+    "repository. In a fork do it yourself: `make reproduce`, then `git add --all && git commit`; "
+    "or `git apply changes.patch`, from the run's artifact `result`."
+)
+BRANCH = "Nothing is trained there: `make pipeline` on a branch, or let its pull request do it"
+AGAIN = "Nothing is trained there: the check of any pull request makes it again"
+
+
+def dvc(*command: str) -> bool:
+    """Whether a DVC command succeeded; it says itself why not."""
+    from dvc.cli import main
+
+    return bool(main(list(command)) == 0)
+
+
+def status() -> dict[str, Any]:
+    """By stage, what is not as dvc.lock says: {stage: [{"changed deps": {path: how}}, ...]}."""
+    from dvc.exceptions import DvcException
+    from dvc.repo import Repo
+
+    try:
+        with Repo() as repo:
+            found: dict[str, Any] = repo.status()
+    except DvcException as error:
+        raise Mistake(f"dvc.yaml or dvc.lock cannot be read: {error}") from error
+    return found
+
+
+def described(changed: dict[str, Any]) -> str:
+    """What `status` found, for people: names of stages, each with the paths."""
+    return listed(
+        f"{name} ({listed(parts) or 'command'})"
+        for name, entries in changed.items()
+        for parts in [paths(entries, "deps") | paths(entries, "outs")]
+    )
+
+
+def paths(entries: list[Any], kind: str) -> dict[str, Any]:
+    """Paths that changed and how, of one kind (deps, outs), in one stage's status."""
+    found: dict[str, Any] = {}
+    for entry in entries:
+        if isinstance(entry, dict):
+            found |= entry.get(f"changed {kind}", {})
+    return found
+
+
+def edited(changed: dict[str, Any]) -> list[str]:
+    """Outputs that are not what dvc.lock says, where no input says why."""
+    if any(paths(entries, "deps") or "changed command" in entries for entries in changed.values()):
+        return []
+    return [
+        path
+        for entries in changed.values()
+        for path, how in paths(entries, "outs").items()
+        if how == "modified"
+    ]
+
+
+def lost(changed: dict[str, Any]) -> list[str]:
+    """Outputs that are nowhere, where dvc.lock says nothing else than what is here."""
+    outs = {
+        path: how for entries in changed.values() for path, how in paths(entries, "outs").items()
+    }
+    deps = {path for entries in changed.values() for path in paths(entries, "deps")}
+    other = any("changed command" in entries for entries in changed.values())
+    return [] if other or deps - set(outs) or "modified" in outs.values() else list(outs)
+
+
+def stages(lock: str | None) -> lockfile.Stages:
+    """The stages of a dvc.lock's text."""
+    return repository.parsed(lock or "").stages
+
+
+def written() -> str | None:
+    """The text of dvc.lock as it is in the working tree; None if it is not there."""
+    return LOCK.read_text(encoding="utf-8") if LOCK.exists() else None
+
+
+def readable(lock: str | None) -> bool:
+    """Whether DVC takes it for a lock file: one with the marks of a conflict in it is none."""
+    from dvc.dvcfile import Lockfile
+    from dvc.exceptions import DvcException
+
+    try:
+        return lock is None or bool(Lockfile.validate(yaml.load(lock, yaml.CSafeLoader)))
+    except (yaml.YAMLError, ValueError, RecursionError, DvcException):
+        return False
+
+
+def put(lock: str | None) -> None:
+    """Make a text the dvc.lock."""
+    if lock is None:
+        LOCK.unlink(missing_ok=True)
+        return
+    with replacing(LOCK) as part:
+        part.write_text(lock, encoding="utf-8", newline="\n")
+
+
+@contextmanager
+def unchanged(lock: str | None) -> Iterator[None]:
+    """If the block fails, dvc.lock is as it was before it."""
+    try:
+        yield
+    except BaseException:
+        put(lock)
+        raise
+
+
+def unmerged() -> list[str]:
+    """Paths in conflict."""
+    found = repository.git("diff", "--name-only", "--diff-filter=U", "-z") or ""
+    return [path for path in found.split("\0") if path]
+
+
+def settle(conflicts: list[str]) -> None:
+    """Take one side of what is made, as it is made again; a person settles the rest."""
+    if others := [path for path in conflicts if not path.startswith(MADE)]:
+        raise Mistake(f"settle these first, then `git add` them: {listed(others)}")
+    for path in conflicts:
+        if repository.git("checkout", "--ours", "--", path) is None:
+            repository.git("checkout", "--theirs", "--", path)
+
+
+def by_merge() -> bool:
+    """Whether a merge wrote the dvc.lock of HEAD, which may have mixed two of them."""
+    found = repository.git("rev-list", "-1", "--parents", "HEAD", "--", repository.LOCK) or ""
+    return len(found.split()) > 2
+
+
+def fetch() -> None:
+    """The objects of dvc.lock that the store has."""
+    if not dvc("pull", "--quiet", "--allow-missing"):
+        raise Mistake("the store cannot be read; the reason is above")
+
+
+def unmakeable(changed: dict[str, Any]) -> list[str]:
+    """Data that no stage writes and that the store lacks."""
+    return [
+        path
+        for name, entries in changed.items()
+        if name.endswith(".dvc")
+        for path, how in paths(entries, "outs").items()
+        if how != "modified"
+    ]
+
+
+def refuse_edits(changed: dict[str, Any]) -> None:
+    """Refuse what no run can have written, before anything runs."""
+    if found := lockfile.inconsistent(stages(written())):
+        raise Mistake(f"dvc.lock contradicts itself: {listed(found)}. {WAY_OUT}")
+    if names := edited(changed):
+        raise Mistake(f"not what dvc.lock says, and no input changed: {listed(names)}. {WAY_OUT}")
+
+
+def refuse_training(base: str, changed: dict[str, Any]) -> None:
+    """Refuse to run anything on the branch that others go to."""
+    if names := lost(changed):
+        raise Mistake(
+            f"dvc.lock of {base} is current, but the store lacks {listed(names)}. {AGAIN}"
+        )
+    raise Mistake(f"dvc.lock of {base} is out of date: {described(changed)}. {BRANCH}")
+
+
+def refuse_objects(start: str | None) -> None:
+    """Refuse objects of a store in Git that were changed, or that are not what their name says."""
+    changes = push_outputs.changed(start, "HEAD") if start else []
+    if found := list(push_outputs.refused([one for one in changes if one.path.startswith(STORE)])):
+        raise Mistake(
+            f"objects are only added to the store: {listed(found)}. "
+            f"Way out: `git checkout {str(start)[:7]} -- {STORE}`, delete what is of another name "
+            "than its content, then `dvc push`"
+        )
+
+
+def made(there: str | None, claims: bool) -> Outcome:
+    """Make again, from the base's lock file, what this commit's says; refuse another claim."""
+    before = written()
+    with unchanged(before):
+        put(there)
+        # DVC would take what it remembers of an earlier run, and anybody may have written that.
+        if not dvc("repro", "--no-run-cache"):
+            raise Mistake(FAILED)
+        now = stages(written())
+        if found := lockfile.contradicted(stages(before) if claims else {}, now):
+            raise Mistake(f"{listed(found)}. {WAY_OUT}")
+    if before is None or now != stages(before):
+        return "made"
+    put(before)
+    return "verified"
+
+
+def outcome(base: str) -> Outcome:
+    """Bring dvc.lock up to date, or find that it is, or refuse it."""
+    conflicts = unmerged()
+    settle(conflicts)
+    start = repository.fork(base)
+    refuse_objects(start)
+    there = repository.text(start, repository.LOCK) if start else written()
+    there = there if readable(there) else None
+    whole = readable(written())
+    if not whole:
+        put(there)
+    fetch()
+    changed = status()
+    if missing := unmakeable(changed):
+        raise Mistake(f"not in the store, and no stage makes it: {listed(missing)}. {PUSH}")
+    # Two lock files that a merge mixed claim nothing: both are made again.
+    claims = whole and not conflicts and not by_merge()
+    if claims and written() == there:
+        if not changed:
+            return "current"
+        if start == repository.commit("HEAD"):
+            refuse_training(base, changed)
+    if claims:
+        refuse_edits(changed)
+    found = made(there, claims)
+    if conflicts:
+        repository.git("add", "--all", "--", *conflicts)
+    return found
+
+
+def judged(base: str, found: Outcome, *more: str) -> bool:
+    """Write the result: changes (in more paths too), verdict, report. Whether the gate passes.
+
+    A Mistake after that where the store has not all that the lock file names, and takes it not.
+    """
+    if found == "made" or any(path.exists() for path in DOCUMENTS):
+        card(check=False)
+    gate.GATE.unlink(missing_ok=True)
+    text = report.written(report.facts(base))
+    job_output.keep_verdict(gate.GATE)
+    # Where all is there already, a store that may only be read is enough: nothing is sent.
+    stored = found == "current" or dvc("push", "--quiet")
+    if not stored:
+        text = report.failure(NOT_STORED) + text.removeprefix(job_output.MARKER)
+    elif job_output.keep_changes(*more):
+        text += f"\n{CHANGED}\n"
+    job_output.write(job_output.REPORT, text.encode())
+    if not stored:
+        raise Mistake(NOT_STORED)
+    verdict = gate.load()
+    return verdict is not None and verdict.passed
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """If the block fails before its report, the report says why, and nothing else is in result/."""
+    try:
+        yield
+    except Exception as error:
+        if not job_output.REPORT.exists():
+            job_output.start()
+            job_output.write(job_output.REPORT, report.failure(reason(error)).encode())
+        raise
+
+
+def reason(error: Exception) -> str:
+    """A mistake in its own words; of anything else its kind and its first line."""
+    if isinstance(error, Mistake):
+        return str(error)
+    first = str(error).partition("\n")[0][:300]
+    return f"{type(error).__name__}: {first}. Nobody foresaw this: see the log of the run"
+
+
+def reproduce(
+    base: Annotated[str, typer.Option(help="The branch that this one goes to.")] = "main",
+) -> None:
+    """Make dvc.lock current, or refuse it; leave the changes and the verdict in result/."""
+    job_output.start()
+    with told():
+        found = outcome(base)
+        passed = judged(base, found)
+    print(f"{SAYS[found]}; the gate {'passes' if passed else 'refuses'}: {job_output.REPORT}")

@@ -1,0 +1,81 @@
+"""`make retrain`: the data from its remembered source again, and the model that follows from it."""
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from pydantic import NonNegativeInt
+
+from mlgitops.core import config
+from mlgitops.data.ingest import POINTER, Data, data
+from mlgitops.ci import reproduce
+from mlgitops.core import job_output
+from mlgitops.git import repository
+from mlgitops.github import client
+from mlgitops.reporting.markdown import plain
+
+VERSIONS = (POINTER.as_posix(), repository.LOCK)
+
+
+class Retrain(config.Section):
+    """How often at most."""
+
+    cooldown_days: NonNegativeInt
+
+
+def resting(days: int) -> str:
+    """Why it is too soon, by the history of main; "" if it is not."""
+    # By the date of the merge that brought it: the branch's own commit may be much older.
+    newest = ("log", "-1", "--first-parent", "--format=%ct")
+    found = repository.git(*newest, repository.mainline(), "--", *VERSIONS)
+    passed = (time.time() - int(found)) / 86_400 if found and found.strip() else days
+    if passed >= days:
+        return ""
+    return (
+        f"main's data or model changed {passed:.1f} days ago; the next time is after {days} days "
+        "(params.yaml: retrain.cooldown_days), FORCE=1 does not wait"
+    )
+
+
+def idle(force: bool) -> str:
+    """Why there is nothing to do; "" if there is."""
+    source = config.load(Data).source
+    if not source:
+        return "no source of the data is known: `make data SOURCE=…` remembers one"
+    if "://" not in source and not Path(source).exists():
+        return (
+            f"the source of the data, {source}, is a file that is not here, so one machine only "
+            "knows it: `make data SOURCE=…` there, or remember an address that all can read"
+        )
+    return "" if force else resting(config.load(Retrain).cooldown_days)
+
+
+def say(line: str) -> None:
+    """How it ended, for the log and for the page of the run."""
+    print(line)
+    client.page(plain(line))
+
+
+def retrain(
+    force: Annotated[bool, typer.Option("--force", help="Whenever the last time was.")] = False,
+    reason: Annotated[str, typer.Option(help="Why; it stands in the proposal.")] = "",
+    base: Annotated[str, typer.Option(help="The branch that this one goes to.")] = "main",
+) -> None:
+    """Refresh the data, train, judge; leave the changes and the report in result/."""
+    job_output.start()
+    if why := idle(force):
+        job_output.write(job_output.REPORT, f"{job_output.MARKER}\nNot retrained: {plain(why)}\n".encode())
+        job_output.tell(changed=False)
+        say(f"not retrained: {why}")
+        return
+    with reproduce.told():
+        reproduce.fetch()
+        data()
+        found = reproduce.made(reproduce.written(), claims=True)
+        passed = reproduce.judged(base, found, POINTER.parent.as_posix())
+    if reason:
+        text = job_output.REPORT.read_text("utf-8")
+        job_output.write(job_output.REPORT, f"{text}\nRetrained because: {plain(reason)}\n".encode())
+    job_output.tell(changed=job_output.PATCH.exists())
+    say(f"{reproduce.SAYS[found]}; the gate {'passes' if passed else 'refuses'}")

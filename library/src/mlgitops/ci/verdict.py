@@ -1,0 +1,59 @@
+"""`make verdict`: the gate's verdict that another job wrote, as an exit code."""
+
+import json
+from typing import Annotated, Any
+
+import typer
+
+from mlgitops.core.errors import Mistake, listed
+from mlgitops.core.print_metrics import aligned
+from mlgitops.core import job_output
+from mlgitops.github.client import logged
+
+# What the gate judges in every project; slices only where schema.yaml names some.
+KINDS = ("minimum", "champion", "budget")
+COLUMNS = ("kind", "name", "passed", "judged", "value", "limit", "reason")
+
+
+def checks() -> list[dict[str, Any]]:
+    """The checks of result/gate.json; a Mistake if there is no whole verdict."""
+    try:
+        found = json.loads(job_output.VERDICT.read_bytes())
+        parts: list[dict[str, Any]] = [dict(check) for check in found["checks"]]
+        whole = parts and found["passed"] is all(check["passed"] is True for check in parts)
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        whole = False
+    if not whole:
+        raise Mistake(f"{job_output.VERDICT} holds no verdict: `make reproduce` writes it")
+    return parts
+
+
+def cell(value: Any) -> Any:
+    """A number, or nothing, as it is; anything else as text that is only text in a log."""
+    return value if value is None or isinstance(value, int | float) else logged(value)
+
+
+def verdict(
+    fork: Annotated[
+        bool, typer.Option("--fork", help="Refuse what is to be committed: nobody does it here.")
+    ] = False,
+) -> None:
+    """Print the verdict in result/; exit with 1 if it refuses."""
+    found = checks()
+    print(aligned([{name: cell(check.get(name)) for name in COLUMNS} for check in found]))
+    if broken := [check for check in found if not check["passed"]]:
+        print(f"\nrefused: {len(broken)} of {len(found)} checks")
+        raise typer.Exit(1)
+    kinds = [check.get("kind") for check in found]
+    if lacking := [kind for kind in KINDS if kind not in kinds]:
+        raise Mistake(
+            f"{job_output.VERDICT} says passed, but has no check of {listed(lacking)}: "
+            "`make reproduce` writes all of them; params.yaml: gate.minimum must name a metric"
+        )
+    if fork and job_output.PATCH.exists():
+        raise Mistake(
+            "passed, but what the pipeline makes (dvc.lock, artifacts, the model card) is out of "
+            "date in this commit, and a fork's check may not commit it: `make reproduce`, then "
+            "`git add --all && git commit && git push`"
+        )
+    print("\npassed")

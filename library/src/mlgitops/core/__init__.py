@@ -1,0 +1,1 @@
+"""What every other sub-package stands on: commands, errors, files, settings, paths."""

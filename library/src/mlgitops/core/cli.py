@@ -1,0 +1,119 @@
+"""`mlgitops`: one command a module. Only the module that runs is loaded.
+
+`mlgitops --help` is printed from the tables here, because typer takes longer to import than the
+whole of it.
+"""
+
+import sys
+from collections.abc import Mapping
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from mlgitops.core.errors import Mistake
+
+if TYPE_CHECKING:
+    import click
+    import typer
+
+# By the command's name: its module and function, and a line about it.
+Commands = Mapping[str, tuple[str, str]]
+
+COMMANDS: Commands = {
+    "setup": ("core.setup:setup", "once after cloning: Git, hooks, data, first pipeline run"),
+    "data": ("data.ingest:data", "take a table as the project's data; alone: refresh it"),
+    "pipeline": ("training.pipeline:pipeline", "run the stages whose inputs changed, then push"),
+    "validate": ("data.validate:validate", "stage: check the data against schema.yaml"),
+    "prepare": ("training.prepare:prepare", "stage: split the data, prepare the training rows"),
+    "train": ("training.train:train", "stage: fit the model to the training set"),
+    "export": ("training.export:export", "stage: write the model in the form that is served"),
+    "evaluate": ("training.evaluate:evaluate", "stage: measure the exported model"),
+    "show": ("core.print_metrics:show", "print the metrics and the slices of the last run"),
+    "tune": ("training.tune:tune", "search the ranges of params.yaml for better values"),
+    "score": ("training.batch_scoring:score", "predict for every row of a CSV or Parquet file"),
+    "gate": ("evaluation.gate:gate", "judge this commit: minimum, slices, champion, budget"),
+    "report": ("reporting.report:report", "what this commit changes, as Markdown"),
+    "card": ("reporting.card:card", "write docs/model-card.md and docs/data-sheet.md, or check"),
+    "serve": ("releases.run:serve", "the server as an environment runs it, as a process"),
+    "track": ("tracking.track:track", "log what was trained to the tracker, from Git"),
+    "register": ("tracking.aliases:register", "make the tracker's aliases equal to deploy/"),
+    "ui": ("tracking.ui:ui", "open the tracker's pages"),
+    "image": ("images.build:image", "build the image of what is checked out"),
+    "smoke": ("images.smoke:smoke", "start it as Kubernetes would, and try it"),
+    "push": ("images.push:push", "push it, and print the digest that a release is made of"),
+    "release": ("releases.release:release", "an image of main to staging, as a file to commit"),
+    "promote": ("releases.promote:promote", "what staging runs to production, as a file"),
+    "rollback": ("releases.rollback:rollback", "an environment back to what it ran, as a file"),
+    "up": ("releases.up:up", "start the server as released, MLflow and Prometheus"),
+    "down": ("releases.down:down", "stop them; what they stored stays"),
+    "doctor": ("github.doctor:doctor", "what the set-up lacks, and the command that mends it"),
+    "manifests": ("manifests.render:manifests", "render deploy/ and check it strictly"),
+    "vendor": ("core.vendor:vendor", "refuse edits of vendor/mlgitops, by its manifest"),
+}
+# What a job of a workflow runs; each also runs on a laptop.
+CI: Commands = {
+    "reproduce": ("ci.reproduce:reproduce", "make dvc.lock current or refuse it; judge; result/"),
+    "verdict": ("ci.verdict:verdict", "the verdict in result/, as an exit code"),
+    "retrain": ("ci.retrain:retrain", "the data from its source again, and the model"),
+    "apply": ("ci.apply:apply", "put what another job made into this tree"),
+    "comment": ("github.comment:comment", "write one comment on a pull request, or update it"),
+    "save": ("github.push_outputs:save", "commit what a job made to a pull request's branch"),
+    "propose": ("github.pull_request:propose", "what changed here as one pull request"),
+    "statuses": ("github.statuses:statuses", "the ends of a run's jobs as statuses of a commit"),
+    "case": ("reporting.promotion_summary:case", "what a promotion changes in production"),
+    "login": ("images.login:login", "let Docker push to the registry of the image"),
+    "sbom": ("images.sbom:sbom", "Python and the packages in the image, as CycloneDX"),
+}
+GROUPS = {"mlgitops": COMMANDS, "mlgitops ci": CI}
+NESTED = "ci", "what a job of a workflow runs: `mlgitops ci --help`"
+
+
+def overview(program: str) -> str:
+    """The text of `PROGRAM --help`."""
+    lines = {name: line for name, (_, line) in GROUPS[program].items()}
+    if program == "mlgitops":
+        lines |= dict([NESTED])
+    width = max(map(len, lines))
+    rows = [f"  {name:{width}}  {line}" for name, line in lines.items()]
+    last = f"`{program} COMMAND --help` tells more of one."
+    return "\n".join([f"usage: {program} COMMAND ...", "", *rows, "", last])
+
+
+def function(place: str) -> Any:
+    """The function that a table names as sub-package.module:function."""
+    module, _, name = place.partition(":")
+    return getattr(import_module(f"mlgitops.{module}"), name)
+
+
+def group(commands: Commands) -> "typer.core.TyperGroup":
+    """The commands of a table as typer's group; a module is loaded when its command is asked for."""
+    import typer
+
+    class Lazy(typer.core.TyperGroup):
+        def list_commands(self, ctx: "click.Context") -> list[str]:  # noqa: ARG002
+            return list(commands)
+
+        def get_command(self, ctx: "click.Context", cmd_name: str) -> "click.Command | None":
+            if cmd_name not in commands:
+                return super().get_command(ctx, cmd_name)
+            app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+            app.command(cmd_name)(function(commands[cmd_name][0]))
+            return typer.main.get_command(app)
+
+    return Lazy(no_args_is_help=False)
+
+
+def main() -> None:
+    """Run `mlgitops` with the arguments of this process."""
+    program, arguments = "mlgitops", sys.argv[1:]
+    if arguments[:1] == [NESTED[0]]:
+        program, arguments = f"{program} {NESTED[0]}", arguments[1:]
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(overview(program))
+        return
+    try:
+        group(GROUPS[program])(args=arguments, prog_name=program)
+    except Mistake as mistake:
+        print(f"{program} {arguments[0]}: {mistake}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)

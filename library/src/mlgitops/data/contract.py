@@ -1,0 +1,171 @@
+"""A table against its columns' contract: types it, and names every rule that it breaks."""
+
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pandera.pandas as pa
+
+from mlgitops.core.errors import listed
+from mlgitops.data.schema import Column
+
+TRUE = {"true", "t", "yes", "y", "1", "1.0"}
+FALSE = {"false", "f", "no", "n", "0", "0.0"}
+DOTTED = r"\s*\d{1,2}\.\d{1,2}\.\d"  # 01.02.2024 is the first of February
+EXACT = 2**53  # whole numbers up to it are exact as float64
+LARGEST = float(np.finfo("float32").max)  # the model computes in float32
+BREACH = ["column", "rule", "row", "value"]
+
+
+def typed(frame: pd.DataFrame, columns: Mapping[str, Column]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The columns with their types, and a breach for each value of another type.
+
+    Other columns of the table are left out; a column that the table lacks is a breach without a
+    row. A value that does not fit becomes a missing one.
+    """
+    cast_columns: dict[str, pd.Series] = {}
+    broken = []
+    for name, column in columns.items():
+        if name not in frame:
+            broken.append(
+                pd.DataFrame([[name, "is missing from the table", -1, ""]], columns=BREACH)
+            )
+            continue
+        given = frame[name].reset_index(drop=True)
+        cast_columns[name] = cast(given, column)
+        values = given[cast_columns[name].isna() & given.notna()].astype("str")
+        values = values[values.str.strip() != ""]
+        if len(values):
+            rule = f"is not of type {column.type}"
+            broken.append(
+                pd.DataFrame({"column": name, "rule": rule, "row": values.index, "value": values})
+            )
+    return pd.DataFrame(cast_columns), _together(broken)
+
+
+def cast(values: pd.Series, column: Column) -> pd.Series:
+    """The values with the column's type; those that do not fit are missing."""
+    match column.type:
+        case "number":
+            return _numbers(values)
+        case "integer":
+            numbers = _numbers(values)
+            whole = numbers.where((numbers % 1 == 0) & (numbers.abs() < EXACT))
+            return whole.astype("Int64") if whole.isna().any() else whole.astype("int64")
+        case "boolean":
+            if pd.api.types.is_bool_dtype(values):
+                return values
+            text = values.astype("str").str.strip().str.lower()
+            known = text.map(dict.fromkeys(TRUE, True) | dict.fromkeys(FALSE, False))
+            return known.astype("boolean" if known.isna().any() else "bool")
+        case "time":
+            return _moments(values)
+        case "category":
+            return strings(values)
+
+
+def _moments(values: pd.Series) -> pd.Series:
+    """Moments in UTC, read in the way that fits the most values."""
+    if pd.api.types.is_datetime64_any_dtype(values):
+        return pd.to_datetime(values, utc=True)
+    dotted = values.astype("str").str.match(DOTTED).any()
+    day_first: dict[str, Any] = {"dayfirst": True}
+    ways = [day_first] if dotted else [{}, {"format": "ISO8601"}, day_first]
+    best = None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # Each way warns that it is not another.
+        for way in ways:
+            read = pd.to_datetime(values, errors="coerce", utc=True, **way)
+            best = read if best is None or read.count() > best.count() else best
+            if best.count() == values.count():
+                break
+    return best
+
+
+def _numbers(values: pd.Series) -> pd.Series:
+    numbers = pd.to_numeric(values, errors="coerce").astype("float64")
+    return numbers.where(numbers.abs() <= LARGEST)
+
+
+def strings(values: pd.Series) -> pd.Series:
+    """The values as text: 3 and 3.0 are "3", True is "true", an empty text is a missing one."""
+    if pd.api.types.is_bool_dtype(values):
+        return values.map({True: "true", False: "false"}).astype("str")
+    text = values.astype("str")
+    if pd.api.types.is_float_dtype(values):
+        text = text.str.removesuffix(".0")
+    return text.mask(text == "")
+
+
+def breaches(table: pd.DataFrame, columns: Mapping[str, Column]) -> pd.DataFrame:
+    """The broken rules of a typed table: column, rule, row (its position), value; one line each."""
+    contract = pa.DataFrameSchema({name: _rules(columns[name]) for name in table})
+    try:
+        contract.validate(table, lazy=True)
+    except pa.errors.SchemaErrors as errors:
+        cases = errors.failure_cases
+        return pd.DataFrame(
+            {
+                "column": cases["column"],
+                "rule": cases["check"].replace("not_nullable", "has missing values"),
+                "row": cases["index"].astype("int64"),
+                "value": cases["failure_case"].astype("str"),
+            }
+        )
+    return _together([])
+
+
+def _rules(column: Column) -> pa.Column:
+    checks = []
+    if column.range is not None:
+        low, high = column.range
+        checks.append(pa.Check.in_range(low, high, error=f"is outside {low:g} to {high:g}"))
+    if column.categories is not None:
+        error = f"is not one of {listed(column.categories)}"
+        checks.append(pa.Check.isin(column.categories, error=error))
+    return pa.Column(None, checks, nullable=column.nullable)
+
+
+def check(frame: pd.DataFrame, columns: Mapping[str, Column]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The typed table and all its breaches."""
+    table, mistyped = typed(frame, columns)
+    broken = breaches(table, columns)
+    if not mistyped.empty:
+        # A value of another type became a missing one: it is named once, for its type.
+        key = ["column", "row"]
+        seen = broken.set_index(key).index.isin(mistyped.set_index(key).index)
+        broken = broken[~(seen & (broken["rule"] == "has missing values"))]
+    return table, _together([mistyped, broken])
+
+
+def counted(broken: pd.DataFrame) -> pd.DataFrame:
+    """A line for each broken rule of a column: its first row and value, and how many rows."""
+    return (
+        broken.assign(rows=1)
+        .groupby(["column", "rule"], sort=False, as_index=False)
+        .agg(row=("row", "first"), value=("value", "first"), rows=("rows", "sum"))
+    )
+
+
+def summary(broken: pd.DataFrame) -> list[str]:
+    """One line a broken rule: the column, the rule, the number of rows, the first example.
+
+    The breaches may be `counted`, of several parts of a table.
+    """
+    lines = []
+    known = broken if "rows" in broken else counted(broken)
+    for (column, rule), cases in known.groupby(["column", "rule"], sort=False):
+        first, count = cases.iloc[0], int(cases["rows"].sum())
+        where = f": {count} row{'s' * (count > 1)}, first row {first['row'] + 1}"
+        example = "" if rule == "has missing values" else f" ({first['value'][:40]})"
+        lines.append(f"{column}: {rule}" + (where + example if first["row"] >= 0 else ""))
+    return lines
+
+
+def _together(parts: list[pd.DataFrame]) -> pd.DataFrame:
+    parts = [part for part in parts if not part.empty]
+    if not parts:
+        return pd.DataFrame(columns=BREACH)
+    return pd.concat(parts, ignore_index=True)

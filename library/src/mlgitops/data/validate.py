@@ -1,0 +1,53 @@
+"""Check the data against schema.yaml."""
+
+from pathlib import Path
+
+import pandas as pd
+from pydantic import NonNegativeFloat, PositiveInt
+
+from mlgitops.core import config
+from mlgitops.data import contract, schema
+from mlgitops.core.errors import Mistake
+from mlgitops.core.files import write_json
+from mlgitops.data.profile import profile, rounded
+
+
+class Validate(config.Section):
+    """The fewest rows, and the largest share of rows that repeat another."""
+
+    min_rows: PositiveInt
+    max_duplicates: NonNegativeFloat
+
+
+def problems(
+    table: pd.DataFrame, duplicates: float, rules: schema.Schema, p: Validate
+) -> list[str]:
+    """What is wrong with the table as a whole, one line each."""
+    found = []
+    if len(table) < p.min_rows:
+        found.append(f"{len(table)} rows: fewer than validate.min_rows, {p.min_rows}")
+    if duplicates > p.max_duplicates:
+        found.append(
+            f"{duplicates:.1%} of the rows repeat another row: more than "
+            f"validate.max_duplicates, {p.max_duplicates:.1%}"
+        )
+    if rules.target in table:
+        target = table[rules.target].value_counts()
+        if len(target) < 2:
+            found.append(f"{rules.target}: the target has one value only, nothing to learn")
+        elif rules.task != "regression" and target.min() < 2:
+            found.append(f"{rules.target}: class {target.idxmin()} has one row only")
+    return found
+
+
+def validate(raw: Path, data: Path) -> None:
+    """Check the data against schema.yaml; write its profile."""
+    rules, p = schema.load(), config.load(Validate)
+    table, broken = contract.check(pd.read_parquet(raw), rules.columns)
+    duplicates = float(table.duplicated().mean())
+    found = contract.summary(broken) + problems(table, duplicates, rules, p)
+    if found:
+        lines = "\n  ".join(found)
+        raise Mistake(f"{raw} breaks {len(found)} rules of schema.yaml and params.yaml:\n  {lines}")
+    write_json(profile(table, rules.columns) | {"duplicates": rounded(duplicates)}, data)
+    print(f"{len(table)} rows keep every rule of schema.yaml")

@@ -1,0 +1,1 @@
+"""Whether a model is good enough: evidence, checks, champion, gate."""

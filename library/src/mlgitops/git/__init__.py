@@ -1,0 +1,1 @@
+"""What Git, DVC's lock file and the store know of a commit."""

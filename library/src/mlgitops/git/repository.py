@@ -1,0 +1,235 @@
+"""What Git and the store know of a commit."""
+
+import hashlib
+import json
+import re
+import subprocess
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+
+from mlgitops.core.errors import Mistake
+from mlgitops.core.files import replacing
+
+LOCK = "dvc.lock"
+# What commands write and commit: a person edits none of it.
+MADE = (LOCK, "artifacts/", "store/", "docs/model-card.md", "docs/data-sheet.md")
+SHA = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
+
+
+class Commit(NamedTuple):
+    """A commit; `when` is the author's time in ISO 8601."""
+
+    sha: str
+    subject: str
+    author: str
+    when: str
+    parents: tuple[str, ...]
+
+
+class Lock(NamedTuple):
+    """dvc.lock: MD5 of artifacts/model and of the raw data, SHA-256 of the text, and all of it."""
+
+    model: str | None
+    data: str | None
+    digest: str
+    stages: dict[str, Any]
+
+    def hash(self, path: Path) -> str | None:
+        """The MD5 of a file or folder that a stage reads or writes."""
+        return hashes(self.stages).get(path.as_posix())
+
+
+def git(*arguments: str, given: str = "") -> str | None:
+    """What a git command prints, with `given` on its standard input; None if it fails."""
+    command = ["git", *arguments]
+    try:
+        done = subprocess.run(command, capture_output=True, check=False, input=given.encode())  # noqa: S603
+    except FileNotFoundError:
+        raise Mistake("git is not installed: see https://git-scm.com/downloads") from None
+    return done.stdout.decode("utf-8", errors="replace") if done.returncode == 0 else None
+
+
+def commit(name: str) -> str | None:
+    """The sha of the commit that a branch, tag or sha names; None if there is none."""
+    found = git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
+    return found.strip() if found else None
+
+
+def head() -> str:
+    """The sha of the commit that is checked out."""
+    found = commit("HEAD")
+    if found is None:
+        raise Mistake("there is no commit yet: git add --all && git commit --message Start")
+    return found
+
+
+def fork(base: str) -> str | None:
+    """Where HEAD left a branch, here or of the remote, or a whole sha; None if there is none."""
+    here, remote = f"refs/heads/{base}", f"refs/remotes/origin/{base}"
+    sha = commit(base) if SHA.fullmatch(base) else head_of(here) or head_of(remote)
+    if sha is None:
+        return None
+    found = git("merge-base", "HEAD", sha)
+    return found.strip() if found else sha
+
+
+def head_of(branch: str) -> str | None:
+    """The sha of a branch by its full name, refs/…; None if there is none.
+
+    Of any other name Git would take a tag first, which whoever may push can make.
+    """
+    found = git("show-ref", "--verify", "--hash", "--", branch)
+    return found.strip() if found else None
+
+
+def text(commit: str, path: str) -> str | None:
+    """A file of a commit; None if it is not there."""
+    return git("show", "--end-of-options", f"{commit}:{path}")
+
+
+def parsed(lock: str) -> Lock:
+    """The text of a dvc.lock."""
+    stages: dict[str, Any] = (yaml.load(lock, yaml.CSafeLoader) or {}).get("stages") or {}
+    known = hashes(stages)
+    digest = hashlib.sha256(lock.encode()).hexdigest()
+    return Lock(known.get("artifacts/model"), known.get("data/raw.parquet"), digest, stages)
+
+
+def hashes(stages: dict[str, Any]) -> dict[str, str | None]:
+    """The MD5 of every path that the stages of a dvc.lock read or write."""
+    return {
+        entry["path"]: entry.get("md5")
+        for stage in stages.values()
+        for entry in [*stage.get("deps", ()), *stage.get("outs", ())]
+    }
+
+
+def lock(commit: str) -> Lock | None:
+    """dvc.lock of a commit; None if it has none."""
+    found = text(commit, LOCK)
+    return None if found is None else parsed(found)
+
+
+def trained(branch: str = "HEAD") -> list[Commit]:
+    """The commits that changed dvc.lock, on the branch and on what it merged, oldest first."""
+    form = "--format=%H%x00%s%x00%an%x00%aI%x00%P"
+    order = ("--reverse", "--date-order", "--full-history")
+    found = git("log", "-z", form, *order, "--end-of-options", branch, "--", LOCK)
+    if found is None:
+        raise Mistake(f"there is no branch or commit {branch!r}")
+    fields = found.removesuffix("\0").split("\0") if found else []
+    commits = [
+        Commit(sha, subject, author, when, tuple(parents.split()))
+        for sha, subject, author, when, parents in zip(*[iter(fields)] * 5, strict=True)
+    ]
+    return [one for one in commits if len(one.parents) < 2 or not _inherited(one)]
+
+
+def _inherited(merge: Commit) -> bool:
+    """Whether a merge has the dvc.lock of one of its parents."""
+    names = [f"{sha}:{LOCK}" for sha in (merge.sha, *merge.parents)]
+    own, *others = (git("rev-parse", "--verify", "--quiet", name) for name in names)
+    return own in others
+
+
+@lru_cache(maxsize=4)
+def _files(project: Path, commit: str) -> Any:
+    from dvc.api import DVCFileSystem
+    from dvc.config import Config
+
+    # The store is where today's configuration says, also for commits from before a move.
+    today = Config.from_cwd()
+    return DVCFileSystem(
+        str(project), rev=commit, config={"core": today["core"], "remote": today["remote"]}
+    )
+
+
+def fetch(commit: str, path: str, into: Path) -> Path | None:
+    """An output of a commit, a file or a folder, copied to the folder `into`.
+
+    It comes from the cache or from the store; None if neither has it. DVC takes an object for
+    what its name says, so what it holds is compared with dvc.lock of the commit.
+    """
+    target, known = into / Path(path).name, lock(commit)
+    wanted = known.hash(Path(path)) if known else None
+    try:
+        with replacing(target) as part:
+            _files(Path.cwd(), commit).get(path, str(part), recursive=True)
+            check_content(f"{path} of {commit[:7]}", part, wanted)
+    except Mistake:
+        raise
+    except Exception as error:
+        if _gone(error):
+            return None
+        why = " ".join(str(error).split())[:200]
+        raise Mistake(f"{path} of {commit[:7]} cannot be fetched from the store: {why}") from error
+    return target
+
+
+def check_content(name: str, path: Path, wanted: str | None) -> None:
+    """Refuse a file or folder that holds something else than its MD5 says, if it has one."""
+    if wanted and content(path) != wanted:
+        raise Mistake(
+            f"{name}: the store holds another content than its name says: {content(path)}, not "
+            f"{wanted}. Delete that object, and `dvc push` it from where it is right"
+        )
+
+
+def _gone(error: BaseException | None) -> bool:
+    # DVC wraps the reason; another one, such as a store out of reach, is no missing object.
+    return isinstance(error, FileNotFoundError) or (
+        error is not None and _gone(error.__cause__ or error.__context__)
+    )
+
+
+def content(path: Path) -> str:
+    """The MD5 that DVC gives to what a file or a folder holds."""
+    if path.is_dir():
+        files = (file for file in path.rglob("*") if file.is_file())
+        return digest({file.relative_to(path).as_posix(): file.read_bytes() for file in files})
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+
+
+def digest(files: Mapping[str, bytes]) -> str:
+    """The MD5 that DVC gives to a folder of these files, by their paths in it."""
+    listing = [
+        {"md5": hashlib.md5(files[path], usedforsecurity=False).hexdigest(), "relpath": path}
+        for path in sorted(files, key=lambda path: path.split("/"))
+    ]
+    text = json.dumps(listing).encode()
+    return hashlib.md5(text, usedforsecurity=False).hexdigest() + ".dir"
+
+
+def mainline() -> str:
+    """The sha of main: the remote's, as it was fetched last, where there is one."""
+    for name in ("refs/remotes/origin/main", "refs/heads/main"):
+        if found := head_of(name):
+            return found
+    raise Mistake("there is no branch main here: git fetch origin main, or git branch main")
+
+
+def within(commit: str, later: str) -> bool:
+    """Whether a commit is another one or came before it."""
+    return git("merge-base", "--is-ancestor", commit, later) is not None
+
+
+def merged(commit: str) -> bool:
+    """Whether a commit is part of main."""
+    return within(commit, mainline())
+
+
+def judged() -> str | None:
+    """The sha of HEAD if what a verdict rests on is as HEAD has it; None if it is changed."""
+    paths = (LOCK, "params.yaml", "schema.yaml", "artifacts")
+    clean = git("diff", "--quiet", "HEAD", "--", *paths) is not None
+    return commit("HEAD") if clean else None
+
+
+def shallow() -> bool:
+    """Whether this clone has only the newest commits."""
+    return (git("rev-parse", "--is-shallow-repository") or "").strip() == "true"

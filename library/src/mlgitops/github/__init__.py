@@ -1,0 +1,1 @@
+"""The only sub-package that speaks to a Git host."""

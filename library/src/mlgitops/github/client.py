@@ -1,0 +1,300 @@
+"""The forge by REST: GitHub, GitHub Enterprise Server or Gitea. The only module that knows it."""
+
+import json
+import os
+import re
+import subprocess
+from collections.abc import Iterator
+from functools import cached_property
+from itertools import count
+from pathlib import Path
+from time import monotonic, sleep, time
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from mlgitops.core.errors import Mistake
+from mlgitops.git import repository
+
+PUBLIC = "https://api.github.com"
+PATIENCE = "120"  # seconds of waiting for a forge that is down or limits requests
+TIMEOUT = 15  # seconds of one request
+PAGE = 50  # entries; the most that Gitea gives
+LONGEST = 60_000  # characters; GitHub takes 65,536
+CUT = "\n\n(cut: the rest is too long for a forge)\n"
+DISPATCH = "workflow_dispatch"
+NAME = re.compile(r"[\w.-]+/[\w.-]+")
+SHA = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
+LIMITED = re.compile(
+    r"rate limit|abuse detection|retry your request again|wait a few minutes", re.I
+)
+
+
+class Refused(Mistake):
+    """A request that the forge understood and refused, with its status and words."""
+
+    def __init__(self, status: int, words: str, what: str) -> None:
+        """Say it as a person needs to read it."""
+        self.status, self.words = status, words
+        advice = {
+            401: "the token is not accepted: set GITHUB_TOKEN to a usable one",
+            403: "the token may not do this: docs/github.md lists the permissions",
+            404: "it is not there, or the token may not see it",
+        }.get(status, "")
+        super().__init__(f"{what}: {status} {words}" + (f"\n{advice}" if advice else ""))
+
+
+class Forge:
+    """A repository on a forge. Every method waits and tries again while the forge is not itself."""
+
+    def __init__(self, repository: str, api: str, token: str, patience: float) -> None:
+        """Name the repository (owner/name) and the API's address; nothing is asked yet."""
+        from github import Auth, Github
+
+        self.repository, self.api, self.patience = repository, api, patience
+        self.requester = Github(
+            auth=Auth.Token(token), base_url=api, retry=None, timeout=TIMEOUT,
+            seconds_between_requests=None, seconds_between_writes=None,
+        ).requester  # fmt: skip
+
+    def call(self, verb: str, path: str, body: Any = None, **query: Any) -> tuple[Any, Any]:
+        """Headers and content of an answer; `path` is below the repository, or starts at //."""
+        start = f"/repos/{self.repository}"
+        url = path[1:] if path.startswith("//") else start + path
+
+        found: tuple[Any, Any] = self.patiently(
+            lambda: self.requester.requestJsonAndCheck(
+                verb, url, parameters=query or None, input=body
+            ),
+            f"{verb} {path}",
+        )
+        return found
+
+    def patiently(self, ask: Any, what: str) -> Any:
+        """What `ask` returns, asked again until it succeeds, is refused, or patience ends."""
+        from github import GithubException
+
+        end, pause = monotonic() + self.patience, self.patience / 64
+        while True:
+            try:
+                return ask()
+            except GithubException as error:
+                words = said(error)
+                wait = asked_wait(error, words, self.patience / 2)
+                if wait is None and error.status < 500:
+                    raise Refused(error.status, words, what) from None
+                reason, pause = f"{error.status} {words}", max(wait or 0, pause)
+            except OSError as error:  # what every error of a connection is
+                reason = " ".join(str(error).split())[:200]
+            if monotonic() + pause > end:
+                raise Mistake(self.given_up(reason, pause)) from None
+            sleep(pause)
+            pause *= 2
+
+    def given_up(self, reason: str, pause: float) -> str:
+        """Why there is no answer, and what to do."""
+        if LIMITED.search(reason) or reason.startswith("429"):
+            when = f"in {max(1, round(pause / 60))} min" if pause >= 60 else "later"
+            return f"{self.api} limits the requests of this token ({reason})\nrun this again {when}"
+        return f"{self.api} does not answer: {reason}\nrun this again later"
+
+    def get(self, path: str, **query: Any) -> Any:
+        """The content of one answer."""
+        return self.call("GET", path, **query)[1]
+
+    def pages(self, path: str, key: str = "", **query: Any) -> Iterator[Any]:
+        """The entries of a list, or of the list under a key, page after page."""
+        for page in count(1):
+            sizes = {"per_page": PAGE, "limit": PAGE, "page": page}
+            headers, found = self.call("GET", path, **query, **sizes)
+            yield from found[key] if key else found
+            if 'rel="next"' not in headers.get("link", ""):
+                return
+
+    def post(self, path: str, body: Any) -> Any:
+        """The content of the answer to a POST."""
+        return self.call("POST", path, body)[1]
+
+    def patch(self, path: str, body: Any) -> Any:
+        """The content of the answer to a PATCH."""
+        return self.call("PATCH", path, body)[1]
+
+    def put(self, path: str, body: Any) -> Any:
+        """The content of the answer to a PUT."""
+        return self.call("PUT", path, body)[1]
+
+    def delete(self, path: str) -> None:
+        """Delete what a path names."""
+        self.call("DELETE", path)
+
+    @cached_property
+    def facts(self) -> Any:
+        """What the forge says of the repository: default_branch, html_url, permissions and more."""
+        return self.get("")
+
+    def pull(self, branch: str) -> Any:
+        """The open pull request of a branch of this repository (not of a fork); None if none."""
+        owner = self.repository.split("/")[0]
+        for one in self.pages("/pulls", state="open", head=f"{owner}:{branch}"):
+            place = (one["head"].get("repo") or {}).get("full_name", "")
+            if one["head"]["ref"] == branch and place.lower() == self.repository.lower():
+                return one
+        return None
+
+    def dispatch(self, workflow: str, branch: str) -> None:
+        """Start a workflow on a branch: pushes by a workflow's own token start none."""
+        self.post(f"/actions/workflows/{workflow}/dispatches", {"ref": branch})
+
+    def started(self, workflow: str, sha: str) -> bool:
+        """Whether a workflow was dispatched on a commit; False where the forge does not say.
+
+        A pull request's own run does not count: it may wait for a person's approval forever.
+        """
+        path = f"/actions/workflows/{workflow}/runs"
+        try:
+            found = self.get(path, head_sha=sha, event=DISPATCH)
+        except Refused:
+            return False
+        return any(run.get("event") == DISPATCH for run in found.get("workflow_runs") or ())
+
+    def automerge(self, pull: Any) -> None:
+        """Merge a pull request once its checks pass; GitHub's GraphQL only."""
+        method = "MERGE" if self.facts.get("allow_merge_commit", True) else "SQUASH"
+        wanted = {"pullRequestId": pull.get("node_id"), "mergeMethod": method}
+        self.patiently(
+            lambda: self.requester.graphql_named_mutation(
+                "enablePullRequestAutoMerge", wanted, "clientMutationId"
+            ),
+            "auto-merge",
+        )
+
+
+def said(error: Any) -> str:
+    """The forge's own words, as one line."""
+    data = error.data if isinstance(error.data, dict) else {}
+    details = data.get("errors")
+    inner = [one.get("message", "") for one in details or () if isinstance(one, dict)]
+    words = " ".join(filter(None, [str(data.get("message") or ""), *inner]))
+    return " ".join(words.split())[:300]
+
+
+def asked_wait(error: Any, words: str, otherwise: float) -> float | None:
+    """Seconds to wait for a forge that limits requests; None if it does not."""
+    headers = error.headers or {}
+    after = str(headers.get("retry-after", ""))
+    if error.status != 429 and not (error.status == 403 and (after or LIMITED.search(words))):
+        return None
+    reset = str(headers.get("x-ratelimit-reset", ""))
+    if after.isdigit():
+        return float(after)
+    if headers.get("x-ratelimit-remaining") == "0" and reset.isdigit():
+        return max(0.0, int(reset) - time() + 1)
+    return otherwise
+
+
+def token(host: str) -> str:
+    """GITHUB_TOKEN, else what `gh auth token` knows for the host."""
+    if given := os.environ.get("GITHUB_TOKEN", "").strip():
+        return given
+    try:
+        done = subprocess.run(  # noqa: S603
+            ["gh", "auth", "token", "--hostname", host],  # noqa: S607
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+    except FileNotFoundError:
+        done = None
+    if done and done.returncode == 0 and done.stdout.strip():
+        return done.stdout.strip()
+    raise Mistake("no token: set GITHUB_TOKEN, or run `gh auth login`; docs/github.md")
+
+
+def repository() -> tuple[str, str]:
+    """GITHUB_REPOSITORY, else the name in the URL of origin; with the host, "" if it is unsaid."""
+    if given := os.environ.get("GITHUB_REPOSITORY", "").strip():
+        name, host = given, ""
+    else:
+        url = (repository.git("remote", "get-url", "origin") or "").strip()
+        if "://" not in url:  # git@host:owner/name
+            url = re.sub(r"^([^/:]+):", r"ssh://\1/", url)
+        parts = urlsplit(url)
+        name, host = "/".join(parts.path.strip("/").split("/")[-2:]), parts.hostname or ""
+        name = name.removesuffix(".git")
+    if not NAME.fullmatch(name):
+        raise Mistake(
+            "which repository? set GITHUB_REPOSITORY=owner/name, or: git remote add origin URL"
+        )
+    return name, host
+
+
+def connect() -> Forge:
+    """The repository that the environment or origin names, on the forge at GITHUB_API_URL."""
+    name, host = repository()
+    api = os.environ.get("GITHUB_API_URL", "").strip().rstrip("/")
+    if not api and host not in ("", "github.com", "ssh.github.com"):
+        raise Mistake(
+            f"origin is at {host}: set GITHUB_API_URL, https://{host}/api/v3 for GitHub Enterprise "
+            f"Server, https://{host}/api/v1 for Gitea"
+        )
+    known = host.removeprefix("ssh.") or urlsplit(api or PUBLIC).hostname or ""
+    return Forge(name, api or PUBLIC, token(known.removeprefix("api.")), patience())
+
+
+def patience() -> float:
+    """FORGE_PATIENCE: the seconds of waiting that a command may take for the forge."""
+    given = os.environ.get("FORGE_PATIENCE") or PATIENCE
+    try:
+        return float(given)
+    except ValueError:
+        raise Mistake(f"FORGE_PATIENCE is {given!r}, not a number of seconds") from None
+
+
+def body(path: str) -> str:
+    """The text of a file, as long as a forge takes it."""
+    if Path(path).is_symlink():
+        raise Mistake(f"BODY={path} is a link: another job must not choose what is read here")
+    try:
+        text = Path(path).read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise Mistake(f"BODY={path} cannot be read: {error}") from None
+    return text if len(text) <= LONGEST else text[:LONGEST] + CUT
+
+
+def logged(value: object) -> str:
+    """What others wrote, for a log: on one line, in which a workflow's runner sees no command."""
+    text = "".join(char if char.isprintable() else repr(char)[1:-1] for char in str(value))
+    return re.sub(r":(?=:)|##(?=\[)", r"\g<0> ", text)
+
+
+def page(text: str) -> bool:
+    """Add text to the page of the workflow's run; False outside of one."""
+    there = os.environ.get("GITHUB_STEP_SUMMARY")
+    if there:
+        with Path(there).open("a", encoding="utf-8") as file:
+            file.write(text.rstrip("\n") + "\n")
+    return bool(there)
+
+
+def summary(text: str) -> None:
+    """Add text to the page of the workflow's run; outside of one, print it."""
+    if not page(text):
+        print(text.rstrip("\n"))
+
+
+def event() -> dict[str, Any]:
+    """What started the workflow; empty outside of one."""
+    try:
+        found = json.loads(Path(os.environ.get("GITHUB_EVENT_PATH", "")).read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def sha(given: str) -> str:
+    """HEAD, if it is the whole sha of a commit."""
+    if not SHA.fullmatch(given):
+        raise Mistake(f"HEAD={given!r} is not the sha of a commit")
+    return given
+
+
+def quoted(name: str) -> str:
+    """A name as a part of a path."""
+    return quote(name, safe="")

@@ -1,0 +1,117 @@
+"""`make comment`: one comment on a pull request, updated in place."""
+
+import os
+import re
+from typing import Annotated, Any
+
+import typer
+
+from mlgitops.core.errors import Mistake
+from mlgitops.core import job_output
+from mlgitops.git import lineage
+from mlgitops.github import client
+from mlgitops.github.client import Forge, Refused
+
+MARKER = re.compile(r"<!-- [\w -]+ -->")
+ACTIONS = "gitea-actions"  # who Gitea says a workflow is
+NONE = (
+    f"{job_output.MARKER}\n## ❌ No report\n\nThe job pipeline ended without a report: {{url}}\n\n"
+    "It did not come to judge the commit: the environment could not be made (is `uv.lock` that of "
+    "`pyproject.toml`?), the time was up, or somebody cancelled it.\n"
+)
+
+
+def comment(
+    body: Annotated[str, typer.Option(help="File with the text; its first line is a marker.")],
+    number: Annotated[str, typer.Option(help="The pull request; else the event's.")] = "",
+    head: Annotated[str, typer.Option(help="The commit that the text is about.")] = "",
+    url: Annotated[str, typer.Option(help="The run's page: named where no file was left.")] = "",
+) -> None:
+    """Write the text to the page of the run, and to the one comment with its marker.
+
+    A text about another commit than the newest of the pull request stays on the page. Where a job
+    left no report, that is the text: an older one must not stand there as if it were this run's.
+    """
+    about = client.sha(head) if head else ""
+    text = client.body(body) if not url or os.path.lexists(body) else NONE.format(url=url)
+    marker = text.partition("\n")[0].strip()
+    if not MARKER.fullmatch(marker):
+        raise Mistake(f"{body}: the first line must be a marker, as in {job_output.MARKER}")
+    client.summary(text)
+    there = client.connect()
+    try:
+        pull = wanted(there, number)
+        if pull and about and (newest := newest_of(there, pull)) != about:
+            client.summary(f"\n{superseded(pull, newest, about)}")
+            return
+        done = placed(there, pull, marker, text) if pull else "no pull request is open: no comment"
+    except Refused as error:
+        if error.status not in (401, 403):
+            raise
+        done = f"no comment, as this token may only read: {error.words}"
+    print(done)
+
+
+def wanted(there: Forge, number: str) -> int | None:
+    """NUMBER, else the event's pull request, else the open one of this branch; None if none."""
+    if number:
+        if not number.isdecimal():
+            raise Mistake(f"NUMBER={number!r} is no number of a pull request")
+        return int(number)
+    event = client.event()
+    issue = event.get("issue") or {}
+    pull = event.get("pull_request") or (issue if "pull_request" in issue else None)
+    if pull:
+        return int(pull["number"])
+    branch = os.environ.get("GITHUB_HEAD_REF") or os.environ.get("GITHUB_REF_NAME")
+    found = there.pull(branch or lineage.current())
+    return int(found["number"]) if found else None
+
+
+def newest_of(there: Forge, number: int) -> str:
+    """The head of a pull request as it is now, whatever the event said."""
+    return str(there.get(f"/pulls/{number}")["head"]["sha"])
+
+
+def superseded(number: int, newest: str, about: str) -> str:
+    """Why an older run leaves the comment as it is."""
+    return (
+        f"no comment: #{number} is at {newest[:7]} by now, and this is about {about[:7]}; "
+        "the check of the newest commit comments"
+    )
+
+
+def placed(there: Forge, number: int, marker: str, text: str) -> str:
+    """Update the comment that has the marker, or make it; what was done."""
+    own, *more = ours(there, number, marker) or [None]
+    for one in more:  # A request that was cut off may have made a second one.
+        there.delete(f"/issues/comments/{one['id']}")
+    if own is None:
+        there.post(f"/issues/{number}/comments", {"body": text})
+        return f"commented on #{number}"
+    if own["body"].strip() == text.strip():
+        return f"the comment on #{number} is up to date"
+    there.patch(f"/issues/comments/{own['id']}", {"body": text})
+    return f"updated the comment on #{number}"
+
+
+def ours(there: Forge, number: int, marker: str) -> list[Any]:
+    """The comments that begin with the marker and are a bot's or the token's own.
+
+    A person's is not: whoever wrote a comment can change it after us.
+    """
+    me = login(there)
+    return [
+        one
+        for one in there.pages(f"/issues/{number}/comments")
+        if (one["body"] or "").partition("\n")[0].strip() == marker
+        and (one["user"].get("type") == "Bot" or one["user"]["login"] in (me, ACTIONS))
+    ]
+
+
+def login(there: Forge) -> str:
+    """Whose the token is; "" where the forge does not tell a workflow."""
+    try:
+        return str(there.get("//user")["login"])
+    except Refused:
+        return ""

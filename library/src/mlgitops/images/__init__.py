@@ -1,0 +1,1 @@
+"""Docker images: built, tried, pushed, listed."""

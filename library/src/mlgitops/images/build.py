@@ -1,0 +1,92 @@
+"""`make image`: the image of what is checked out."""
+
+import json
+import os
+from pathlib import Path
+from typing import Annotated, NamedTuple
+
+import typer
+
+from mlgitops.core.errors import Mistake
+from mlgitops.git import repository
+from mlgitops.images import docker
+
+FOLDER = Path("artifacts/model")
+LOCKED = Path("uv.lock")
+# The first step of the Dockerfile above the base.
+FIRST = "ENV PATH=/venv/bin"
+PASSED = ("BASE", "BUILDER")
+
+
+class Facts(NamedTuple):
+    """What an image says of itself; model and data are MD5s of dvc.lock."""
+
+    title: str
+    commit: str
+    model: str
+    data: str
+    source: str
+
+
+def image(
+    target: Annotated[docker.Target, typer.Option(help="Stage of the Dockerfile.")] = "server",
+) -> None:
+    """Build the image of what is checked out: BASE and BUILDER name other images to build from."""
+    docker.required()
+    if not LOCKED.exists():
+        raise Mistake(f"{LOCKED} is missing: `make setup` writes it; commit it")
+    name, known = docker.reference(target), facts()
+    docker.shown("build", *arguments(target, name, known), ".")
+    whole, own = sizes(name)
+    identity = docker.docker("image", "inspect", "--format", "{{.Id}}", name)
+    print(f"image  {name}\nid     {identity}\nsize   {whole} MB, without its base {own} MB")
+    if known.commit.endswith(docker.DIRTY):
+        print("note   built from changes that no commit has: it can be tried, not released")
+
+
+def arguments(target: docker.Target, name: str, known: Facts) -> list[str]:
+    """The arguments of `docker build`."""
+    given = {field.upper(): value for field, value in known._asdict().items()}
+    given |= {one: os.environ[one] for one in PASSED if os.environ.get(one)}
+    given["PACKAGES"] = " ".join(groups())
+    pairs = [part for one, value in given.items() for part in ("--build-arg", f"{one}={value}")]
+    return ["--target", target, "--tag", name, *pairs]
+
+
+def groups() -> list[str]:
+    """What uv installs in the image: as much as the form of the model needs."""
+    signature = json.loads((FOLDER / "signature.json").read_text("utf-8"))
+    names = ["serve", *["serve-sklearn"] * (signature["format"] == "sklearn")]
+    return [word for name in names for word in ("--only-group", name)]
+
+
+def facts() -> Facts:
+    """What the image will say; a Mistake if artifacts/model is not the model of dvc.lock."""
+    lock = Path(repository.LOCK)
+    if not lock.exists():
+        raise Mistake(f"{lock} is not there: run `make pipeline`")
+    known = repository.parsed(lock.read_text("utf-8"))
+    if not any(FOLDER.rglob("*")):
+        raise Mistake(f"{FOLDER} is not there: `dvc pull` gets it, `make pipeline` makes it")
+    here = repository.content(FOLDER)
+    if here != known.model:
+        raise Mistake(
+            f"{FOLDER} is not the model of {lock}: `dvc checkout {FOLDER}` brings that back, "
+            "`make pipeline` makes it anew"
+        )
+    name = docker.image_name().rpartition("/")[2]
+    source = str(docker.project()["project"]["urls"]["repository"])
+    return Facts(name, docker.revision(), here, known.data or "", source)
+
+
+def sizes(name: str) -> tuple[int, int]:
+    """Megabytes of an image, and of what stands above its base."""
+    form = "{{.Size}}\t{{.CreatedBy}}"
+    steps = docker.docker("history", "--no-trunc", "--human=false", "--format", form, name)
+    sizes, own = [], 0
+    for line in steps.splitlines():  # The newest step first.
+        size, _, step = line.partition("\t")
+        sizes.append(int(size))
+        if FIRST in step:
+            own = len(sizes)
+    return round(sum(sizes) / 1e6), round(sum(sizes[:own]) / 1e6)

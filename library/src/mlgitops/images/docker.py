@@ -1,0 +1,115 @@
+"""Docker by its command line, and what this project's images are called."""
+
+import json
+import os
+import subprocess
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from mlgitops.core.errors import Mistake
+from mlgitops.git import repository
+
+Target = Literal["server", "pipeline"]
+DIRTY = "-dirty"
+HUB = "docker.io"
+ABSENT = (
+    "no Docker engine answers ({}). Get one at https://docs.docker.com/get-docker or by "
+    "`apt-get install docker.io`, and start it; without one, `make serve` runs the same server"
+)
+
+
+def project() -> dict[str, Any]:
+    """pyproject.toml."""
+    return tomllib.loads(Path("pyproject.toml").read_text("utf-8"))
+
+
+def image_name() -> str:
+    """Where the image is pushed, without a tag: registry, owner and name.
+
+    REGISTRY, where it is set, takes the place of the registry and owner of pyproject.toml.
+    """
+    owner, _, name = str(project()["tool"]["image"]["name"]).rpartition("/")
+    return f"{os.environ.get('REGISTRY', '').strip('/') or owner}/{name}"
+
+
+def host() -> str:
+    """The registry's host; Docker Hub's where the name starts with none, as Docker reads it."""
+    first, *path = image_name().split("/")
+    named = path and (first == "localhost" or set(first) & set(".:"))
+    return first if named else HUB
+
+
+def revision() -> str:
+    """The commit that is checked out, with "-dirty" if any file differs from it."""
+    changed = repository.git("status", "--porcelain")
+    return repository.head() + (DIRTY if changed else "")
+
+
+def reference(target: Target = "server") -> str:
+    """The name by which the engine knows an image of what is checked out."""
+    suffix = "" if target == "server" else f"-{target}"
+    return f"{image_name()}{suffix}:{revision()}"
+
+
+def raw(*arguments: str) -> bytes:
+    """What a docker command prints; a Mistake tells the last line of why it failed."""
+    try:
+        done = subprocess.run(["docker", *arguments], capture_output=True, check=False)  # noqa: S603, S607
+    except FileNotFoundError:
+        raise Mistake(ABSENT.format("docker is not installed")) from None
+    if done.returncode != 0:
+        raise Mistake(f"docker {arguments[0]}: {last(done.stderr.decode(errors='replace'))}")
+    return done.stdout
+
+
+def both(*arguments: str) -> str:
+    """What a docker command prints on stdout and on stderr."""
+    done = subprocess.run(["docker", *arguments], capture_output=True, check=False)  # noqa: S603, S607
+    return (done.stdout + done.stderr).decode("utf-8", errors="replace")
+
+
+def docker(*arguments: str) -> str:
+    """What a docker command prints, as text without the space around it."""
+    return raw(*arguments).decode("utf-8", errors="replace").strip()
+
+
+def shown(*arguments: str) -> list[str]:
+    """Run a docker command whose progress a person follows on stderr; the lines it printed."""
+    lines = []
+    command = ["docker", *arguments]
+    with subprocess.Popen(  # noqa: S603
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+    ) as process:
+        for line in process.stdout or ():
+            os.write(2, line.encode())
+            lines.append(line.rstrip())
+    if process.returncode != 0:
+        raise Mistake(f"docker {arguments[0]} failed: {last(lines)}")
+    return lines
+
+
+def last(said: str | Sequence[str]) -> str:
+    """The last line that says something."""
+    lines = said.splitlines() if isinstance(said, str) else said
+    return next((line.strip() for line in reversed(lines) if line.strip()), "it does not say why")
+
+
+def required() -> None:
+    """A Mistake if no engine answers."""
+    try:
+        docker("version", "--format", "{{.Server.Version}}")
+    except Mistake as mistake:
+        why = str(mistake)
+        raise mistake if "not installed" in why else Mistake(ABSENT.format(why)) from None
+
+
+def labels(image: str) -> dict[str, str]:
+    """The labels of an image that the engine has; a Mistake if it has none of this name."""
+    try:
+        found = docker("image", "inspect", "--format", "{{json .Config.Labels}}", image)
+    except Mistake:
+        raise Mistake(f"there is no image {image}: `make image` makes it") from None
+    known: dict[str, str] = json.loads(found) or {}
+    return known

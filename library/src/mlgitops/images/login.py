@@ -1,0 +1,35 @@
+"""`make login`: the registry of the image lets this machine push and pull."""
+
+import os
+import subprocess
+
+from mlgitops.core.errors import Mistake
+from mlgitops.images import docker
+
+GITHUB = "ghcr.io"  # takes the token of a workflow
+
+
+def credentials(host: str) -> tuple[str, str] | None:
+    """User and password: REGISTRY_USER and REGISTRY_PASSWORD, on ghcr.io else the workflow's."""
+    user, password = (os.environ.get(f"REGISTRY_{name}", "") for name in ("USER", "PASSWORD"))
+    if bool(user) is not bool(password):
+        raise Mistake(f"{host} needs both, REGISTRY_USER and REGISTRY_PASSWORD, or neither")
+    if not user and host == GITHUB:
+        user, password = (os.environ.get(f"GITHUB_{name}", "") for name in ("ACTOR", "TOKEN"))
+    return (user, password) if user and password else None
+
+
+def login() -> None:
+    """Log Docker in to the registry of the image."""
+    docker.required()
+    host = docker.host()
+    known = credentials(host)
+    if known is None:
+        print(f"{host}: no REGISTRY_USER and REGISTRY_PASSWORD here; what Docker knows is used")
+        return
+    user, password = known
+    command = ["docker", "login", "--username", user, "--password-stdin", host]
+    done = subprocess.run(command, input=password, text=True, capture_output=True, check=False)  # noqa: S603
+    if done.returncode != 0:
+        raise Mistake(f"{host} does not let {user} in: {docker.last(done.stderr)}")
+    print(f"{host}: logged in as {user}")

@@ -1,0 +1,42 @@
+"""`make push`: the image to its registry, and the digest by which it is known from then on."""
+
+import re
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mlgitops.core.errors import Mistake
+from mlgitops.core.files import replacing
+from mlgitops.core import job_output
+from mlgitops.images import docker
+
+# `make release` reads it.
+NOTE = Path("artifacts/image.env")
+DIGEST = re.compile(r"digest: (sha256:[0-9a-f]{64})")
+
+
+def push(
+    target: Annotated[docker.Target, typer.Option(help="Which of the two images.")] = "server",
+) -> None:
+    """Push the image of what is checked out; print IMAGE=…@sha256:… and note it for a release."""
+    docker.required()
+    name = docker.reference(target)
+    if name.endswith(docker.DIRTY):
+        raise Mistake("the tree has changes that no commit has: commit, then `make image`")
+    docker.labels(name)
+    pushed, found = name.rpartition(":")[0], digest(docker.shown("push", name), name)
+    line = f"IMAGE={pushed}@{found}"
+    if target == "server":
+        with replacing(NOTE) as part:
+            part.write_text(line + "\n", encoding="utf-8")
+    job_output.tell(name=pushed, digest=found)
+    print(line)
+
+
+def digest(said: list[str], name: str) -> str:
+    """The digest that the registry gave."""
+    found = [match[1] for line in said if (match := DIGEST.search(line))]
+    if not found:
+        raise Mistake(f"docker push {name} told no digest: {docker.last(said)}")
+    return found[-1]

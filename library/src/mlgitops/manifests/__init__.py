@@ -1,0 +1,1 @@
+"""What deploy/ tells a cluster, rendered and checked."""

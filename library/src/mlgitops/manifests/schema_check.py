@@ -1,0 +1,88 @@
+"""Whether objects are what Kubernetes knows: strictly, so that a misspelt field is refused.
+
+Kubernetes' own kinds are judged by kubernetes-validate, which holds the schemas of each version:
+over 100 MB, so uv runs it beside the project. Custom ones are judged by schemas/, which were made
+from the definitions that Argo CD and Flux install.
+"""
+
+import json
+import re
+import subprocess
+import tomllib
+from collections.abc import Iterator, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from mlgitops.core.errors import Mistake
+
+VALIDATOR = "kubernetes-validate==1.37.0"
+SCHEMAS = Path(__file__).parent / "schemas"
+ERROR = re.compile(r"ERROR - did not validate for resource (\S+) against version \S+: (.*)", re.S)
+
+
+def schema(document: dict[str, Any]) -> Path:
+    """Where the schema of an object's kind is, if it is a custom one."""
+    group, _, version = str(document.get("apiVersion")).rpartition("/")
+    return SCHEMAS / f"{document.get('kind')}.{group}.{version}.json"
+
+
+def problems(documents: Sequence[dict[str, Any]]) -> list[str]:
+    """What is wrong with rendered objects."""
+    custom = [document for document in documents if schema(document).exists()]
+    built_in = [document for document in documents if not schema(document).exists()]
+    return [text for document in custom for text in refused(document)] + validated(built_in)
+
+
+def refused(document: dict[str, Any]) -> Iterator[str]:
+    """What the schema of a custom object refuses."""
+    for error in sorted(rules(schema(document)).iter_errors(document), key=str):
+        where = ".".join(map(str, error.absolute_path))
+        yield f"{name(document)}: {where}: {error.message[:200]}"
+
+
+@cache
+def rules(path: Path) -> Any:
+    """The validator of a schema."""
+    from jsonschema import Draft202012Validator
+
+    return Draft202012Validator(json.loads(path.read_text(encoding="utf-8")))
+
+
+def name(document: dict[str, Any]) -> str:
+    """An object's kind and name, as kubectl writes them."""
+    return f"{str(document.get('kind')).lower()}/{document.get('metadata', {}).get('name')}"
+
+
+def version() -> str:
+    """The version of Kubernetes that runs the project, as pyproject.toml tells it."""
+    document = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))
+    return str(document["tool"]["manifests"]["kubernetes"])
+
+
+def validated(documents: Sequence[dict[str, Any]]) -> list[str]:
+    """What kubernetes-validate says about objects of Kubernetes' own kinds."""
+    if not documents:
+        return []
+    command = [
+        "uv", "tool", "run", "--quiet", "--from", VALIDATOR, "kubernetes-validate", "--strict",
+        "--quiet", "--kubernetes-version", version(), "-",
+    ]  # fmt: skip
+    given = "\n---\n".join(json.dumps(document) for document in documents)
+    try:
+        done = subprocess.run(  # noqa: S603
+            command, input=given, capture_output=True, text=True, check=False
+        )
+    except FileNotFoundError:
+        raise Mistake("uv is not installed: make setup, or https://docs.astral.sh/uv") from None
+    if done.returncode and not re.match("ERROR|WARN", done.stdout):
+        raise Mistake(f"{VALIDATOR} did not run: {(done.stdout + done.stderr).strip()[-300:]}")
+    return [told(line) for line in re.split(r"\n(?=ERROR|WARN|FATAL)", done.stdout.strip()) if line]
+
+
+def told(line: str) -> str:
+    """A line of the validator, in our words; a kind that it does not know is no pass."""
+    if error := ERROR.match(line):
+        return f"{error[1]}: {error[2][:300]}"
+    unknown = re.sub(r"^WARN - Couldn't find schema for ", "no schema is known of ", line)
+    return f"{unknown}: a misspelt kind, or put its JSON schema into src/ops/schemas/"

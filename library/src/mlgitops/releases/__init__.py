@@ -1,0 +1,1 @@
+"""What an environment runs, as a file: release, promotion, rollback; and running it here."""

@@ -1,0 +1,146 @@
+"""`make release`: an image of a commit of main becomes what staging runs, as a file."""
+
+from typing import Annotated
+
+import typer
+
+from mlgitops.core.errors import Mistake, listed
+from mlgitops.core import job_output
+from mlgitops.git import repository
+from mlgitops.images import docker
+from mlgitops.releases import release_env
+from mlgitops.releases.release_env import STAGING, Release
+from mlgitops.images.push import NOTE
+
+# The labels of the Dockerfile that tell what an image was built from.
+REVISION, MODEL, DATA = "org.opencontainers.image.revision", "mlgitops.training.exported_model", "mlgitops.data.ingest"
+OUTSIDE = (".", ":(exclude)deploy/")  # what an image is built from
+# What release.yml makes no image for.
+IGNORED = ("deploy/**", "docs/**", "**.md")
+
+
+def release(
+    image: Annotated[str, typer.Option(help="Its digest; empty: what was pushed last.")] = "",
+    commit: Annotated[str, typer.Option(help="What it was built from; empty: HEAD.")] = "",
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Do not ask the image what it was built from.")
+    ] = False,
+) -> None:
+    """Write deploy/staging/release.env for a commit of main and an image that was built from it."""
+    new = proposed(image or pushed(offline), commit)
+    release_env.check_sound(STAGING)
+    check_forward(new)
+    done = overtaken(new) or already(new)
+    job_output.tell(changed=not done)
+    if done:
+        print(done)
+        return
+    release_env.check_unedited(STAGING)
+    if offline:
+        print("the image's labels were not looked at: nothing proves what it was built from")
+    else:
+        check_labels(new)
+    old = release_env.stored(STAGING)
+    release_env.write(STAGING, new)
+    print(release_env.difference(STAGING, old, release_env.text(new)))
+    print(release_env.to_commit(STAGING, f"Release {new.commit[:7]} to {STAGING}"))
+
+
+def pushed(offline: bool) -> str:
+    """The image that `make push` pushed last."""
+    if offline:
+        raise Mistake("OFFLINE=1 looks at no image, so say which: IMAGE=host/owner/name@sha256:…")
+    try:
+        name, _, image = NOTE.read_text(encoding="utf-8").strip().partition("=")
+    except OSError:
+        name, image = "", ""
+    if name != "IMAGE":
+        raise Mistake(f"{NOTE} names no image: make push, or IMAGE=host/owner/name@sha256:…")
+    return image
+
+
+def proposed(image: str, name: str) -> Release:
+    """The commit of a name, or HEAD, as a release, if it can be one."""
+    commit = repository.commit(name) if name else repository.head()
+    if commit is None:
+        raise Mistake(f"COMMIT={name[:100]} is no commit of this repository: git fetch")
+    lock = repository.lock(commit)
+    if lock is None or lock.model is None or lock.data is None:
+        raise Mistake(
+            f"dvc.lock of {commit[:7]} has no hash of the model and of the data: make pipeline, "
+            "then commit"
+        )
+    new = Release(image, commit, lock.model, lock.data)
+    if other := release_env.foreign(image):
+        raise Mistake(other)
+    check_clean()
+    if not repository.merged(commit):
+        raise Mistake(
+            f"{commit[:7]} is not merged to main: merge it, and release the commit of main "
+            "(git switch main && git pull)"
+        )
+    return new
+
+
+def check_clean() -> None:
+    """Refuse changes that are not committed; what was released is no part of an image."""
+    status = repository.git("status", "--porcelain", "-z", "--no-renames", "--", *OUTSIDE) or ""
+    if changed := [entry[3:] for entry in status.split("\0") if entry]:
+        raise Mistake(f"not committed: {listed(changed)}.\nCommit or git stash, then build again")
+
+
+def check_forward(new: Release) -> None:
+    """Refuse what is older than what staging runs, by main."""
+    runs = release_env.read(STAGING, repository.mainline())
+    if runs and runs.commit != new.commit and repository.within(new.commit, runs.commit):
+        raise Mistake(
+            f"{STAGING} already has a newer one, {release_env.named(release_env.text(runs))}.\n"
+            f"To go back from it: make rollback ENVIRONMENT={STAGING}, or git revert"
+        )
+
+
+def overtaken(new: Release) -> str | None:
+    """What to say where main has a newer commit that gets an image of its own; None if not."""
+    span = f"{new.commit}..{repository.mainline()}"
+    paths = (".", *(f":(exclude){pattern}" for pattern in IGNORED))
+    log = repository.git("log", "--first-parent", "-1", "--format=%h %s", span, "--", *paths)
+    return f"nothing to do: a newer release follows, of {log.strip()}" if log else None
+
+
+def already(new: Release) -> str | None:
+    """What to say where there is nothing to do; None if there is."""
+    old = release_env.read(STAGING)
+    if old is None or old.image != new.image:
+        return None
+    # Releases are committed after the image was built, so HEAD may be a commit that made one.
+    same = repository.git("diff", "--quiet", old.commit, new.commit, "--", *OUTSIDE) is not None
+    if not same:
+        return None
+    text = release_env.text(old)
+    state = "" if text == release_env.stored(STAGING, "HEAD") else ", not committed"
+    return f"nothing to do: {STAGING} has {release_env.named(text)} with this image{state}"
+
+
+def check_labels(new: Release) -> None:
+    """Refuse an image that says that it was built from something else."""
+    found = labels(new.image)
+    for name, value in ((REVISION, new.commit), (MODEL, new.model), (DATA, new.data)):
+        if found.get(name) != value:
+            raise Mistake(
+                f"the image's label {name} is {found.get(name) or 'missing'}, that of "
+                f"{new.commit[:7]} is {value}.\n"
+                "It was built from something else: make image && make push"
+            )
+
+
+def labels(image: str) -> dict[str, str]:
+    """The labels of an image, which is pulled if it is not here."""
+    try:
+        docker.required()
+    except Mistake as mistake:
+        raise Mistake(
+            f"{mistake}.\nOFFLINE=1 trusts that the image was built from it, without asking"
+        ) from None
+    if not docker.docker("image", "ls", "--quiet", "--no-trunc", image):
+        docker.docker("pull", "--quiet", image)
+    return docker.labels(image)

@@ -1,0 +1,152 @@
+"""`make card`: the figures of docs/model-card.md and docs/data-sheet.md.
+
+People write the rest. The figures stand between two markers and depend on the commit
+alone, so it leaves out what a machine or a release changes: times and the champion.
+"""
+
+import hashlib
+import json
+import re
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from mlgitops.core import config
+from mlgitops.data import schema
+from mlgitops.data.ingest import Data
+from mlgitops.core.errors import Mistake
+from mlgitops.core.files import replacing
+from mlgitops.training.prepare import Prepare
+from mlgitops.reporting import diff
+from mlgitops.evaluation.checks import Check, Judge, metric_interval
+from mlgitops.evaluation.bootstrap import is_mean
+from mlgitops.evaluation.evidence import Evidence, gathered
+from mlgitops.evaluation.limits import Gate
+from mlgitops.reporting.markdown import render
+
+DOCUMENTS = {
+    Path("docs/model-card.md"): "model-card.md.j2",
+    Path("docs/data-sheet.md"): "data-sheet.md.j2",
+}
+PARITY = Path("artifacts/parity.json")
+ROWS = 200  # of a table
+BEGIN, END = "<!-- figures: ", "<!-- end of the figures -->"
+BLOCK = re.compile(
+    rf"{BEGIN}written by `make card`, (?P<digest>\w+) -->\n(?P<figures>.*?){END}", re.DOTALL
+)
+
+
+def digest(figures: str) -> str:
+    """What the marker says of the figures, so that an edit by hand is told from an old figure."""
+    return hashlib.sha256(figures.encode()).hexdigest()[:16]
+
+
+def project() -> dict[str, str]:
+    """Name, description and owner, as pyproject.toml has them."""
+    try:
+        found = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))["project"]
+    except (OSError, tomllib.TOMLDecodeError, KeyError):
+        raise Mistake("pyproject.toml: cannot be read, or has no [project]") from None
+    repository = found.get("urls", {}).get("repository", "")
+    return {
+        "name": found["name"].removesuffix("-model"),
+        "description": found.get("description", ""),
+        "owner": repository.rstrip("/").split("/")[-2] if repository.count("/") > 3 else "",
+        "repository": repository,
+    }
+
+
+def intervals(judge: Judge, here: Evidence, p: Gate) -> dict[str, Any]:
+    """The interval of each metric that has one."""
+    found: dict[str, Any] = {}
+    for name in filter(is_mean, here.metrics):
+        drawn = judge.sampled(name, judge.losses(name))
+        found[name] = metric_interval(name, drawn[:, 0], p.confidence, len(here.actual))
+    return found
+
+
+def facts() -> dict[str, Any]:
+    """Everything that the two templates show."""
+    here, p = gathered(), config.load(Gate)
+    judge = Judge(here, p)
+    checks: list[Check] = [*judge.minimum(), judge.size()]
+    slices = judge.slices()
+    return {
+        "project": project(),
+        "here": here,
+        "rules": here.rules,
+        "p": p,
+        "intervals": intervals(judge, here, p),
+        "checks": checks,
+        "slices": list(zip(here.slices, slices, strict=True)),
+        "passed": all(check.passed for check in [*checks, *slices]),
+        "train": diff.flat(config.read(config.PARAMS)["train"]),
+        "parity": diff.loaded(PARITY.read_text("utf-8") if PARITY.exists() else None),
+        "data": json.loads(diff.DATA.read_text(encoding="utf-8")),
+        "source": config.load(Data).source,
+        "prepare": config.load(Prepare),
+        "schema": schema.SCHEMA,
+        "most": ROWS,
+    }
+
+
+def marked(template: str, found: dict[str, Any]) -> str:
+    """The whole document as it is first written, with the digest of its figures."""
+    text = render(template, digest="0", **found)
+    block = BLOCK.search(text)
+    assert block is not None
+    return text.replace(f", {block['digest']} -->", f", {digest(block['figures'])} -->", 1)
+
+
+def figures(path: Path, text: str) -> re.Match[str]:
+    """The part of a document that is written by the run; a Mistake if its markers are gone."""
+    found = list(BLOCK.finditer(text))
+    if len(found) != 1 or text.count(END) != 1:
+        raise Mistake(
+            f"{path}: the two markers around the figures are not there once: put them back as they "
+            "were, or move the file away and run `make card`"
+        )
+    return found[0]
+
+
+def updated(path: Path, new: str) -> str:
+    """The document with the new figures; what people wrote around them stays."""
+    if not path.exists():
+        return new
+    # Bytes, since reading as text would change the line ends of what people wrote.
+    text = path.read_bytes().decode("utf-8")
+    there, fresh = figures(path, text), figures(path, new)
+    return text[: there.start()] + fresh[0] + text[there.end() :]
+
+
+def check_current(path: Path, new: str) -> None:
+    """Refuse figures that were edited by hand, or that are of another run."""
+    if not path.exists():
+        raise Mistake(f"{path} is not there: run `make card`")
+    there = figures(path, path.read_bytes().decode("utf-8"))
+    if digest(there["figures"]) != there["digest"]:
+        raise Mistake(f"{path}: the figures were edited by hand: run `make card`, which mends them")
+    if there[0] != figures(path, new)[0]:
+        raise Mistake(f"{path}: the figures are not those of this model: run `make card`")
+
+
+def card(
+    check: Annotated[
+        bool, typer.Option(help="Write nothing; exit with 1 if the figures are not current.")
+    ] = False,
+) -> None:
+    """Write the figures of the model card and of the data sheet, or check them."""
+    found = facts()
+    for path, template in DOCUMENTS.items():
+        new = marked(template, found)
+        if check:
+            check_current(path, new)
+            continue
+        text = updated(path, new)
+        with replacing(path) as part:
+            part.write_bytes(text.encode("utf-8"))
+        print(f"{path}: {len(text.splitlines())} lines")
+    if check:
+        print(f"{', '.join(map(str, DOCUMENTS))}: the figures are those of this model")

@@ -1,0 +1,5 @@
+"""`python -m mlgitops.serving`."""
+
+from mlgitops.serving.cli import main
+
+main()

@@ -1,0 +1,79 @@
+"""`serve [FOLDER]`: answer for the model in a folder."""
+
+import argparse
+import errno
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mlgitops.serving.errors import Mistake
+
+if TYPE_CHECKING:
+    from mlgitops.serving.settings import Settings
+
+FOLDER = Path("artifacts/model")
+
+
+def overview() -> str:
+    """The settings, their defaults and meanings, for `serve --help`."""
+    from mlgitops.serving.settings import PREFIX, Settings
+
+    lines = []
+    for name, field in Settings.model_fields.items():
+        if name != "release":
+            meaning = f"  {field.description}" if field.description else ""
+            lines.append(f"  {PREFIX}{name.upper()}={field.default}{meaning}")
+    return "\n".join(["environment variables and their defaults:", *lines])
+
+
+def listening(settings: "Settings") -> socket.socket:
+    """A socket on the chosen address; a Mistake if it is taken or not ours."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    made = socket.socket(family, socket.SOCK_STREAM)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        made.bind((settings.host, settings.port))
+    except OSError as error:
+        made.close()
+        taken = " (another port: SERVE_PORT)" if error.errno == errno.EADDRINUSE else ""
+        where = f"{settings.host}:{settings.port}"
+        raise Mistake(f"cannot listen on {where}: {error.strerror}{taken}") from None
+    return made
+
+
+def serve(folder: Path) -> None:
+    """Serve the folder until a signal."""
+    from mlgitops.serving.server import Server, door
+    from mlgitops.serving.settings import Settings
+
+    settings = Settings.read(os.environ)
+    server = Server(door(folder, settings), settings)
+    sock = listening(settings)
+    print(f"serve: {folder} on http://{settings.host}:{settings.port}/docs", flush=True)
+    server.run(sockets=[sock])
+
+
+def interruptible() -> None:
+    """End by a signal until the server has a drain: to process 1 the system's default is none."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: os._exit(0))
+
+
+def main() -> None:
+    """Run `serve` with the arguments of this process."""
+    interruptible()
+    parser = argparse.ArgumentParser(
+        "serve",
+        description="Answer for the model in a folder, by MLflow's protocol and V2.",
+        epilog=overview(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("folder", nargs="?", type=Path, default=FOLDER)
+    try:
+        serve(parser.parse_args().folder)
+    except Mistake as mistake:
+        print(f"serve: {mistake}", file=sys.stderr)
+        sys.exit(1)

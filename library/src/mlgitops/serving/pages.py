@@ -1,0 +1,118 @@
+"""What can be read: health, metadata, the release, metrics, and the documentation of all of it."""
+
+from collections.abc import Callable
+from typing import Any
+
+from fastapi import FastAPI, Response
+from fastapi.openapi.utils import get_openapi
+from fastapi.responses import JSONResponse
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from mlgitops.serving import documentation, tensors
+from mlgitops.serving.metrics import Metrics
+from mlgitops.serving.model import Signature
+from mlgitops.serving.settings import Settings
+
+
+def pages(
+    signature: Signature, settings: Settings, metrics: Metrics, ready: Callable[[], bool]
+) -> FastAPI:
+    """The application behind the door."""
+    app = FastAPI(title=settings.name, version=settings.version, redoc_url=None)
+    release(app, settings)
+    health(app, ready)
+    models(app, signature, settings, ready)
+
+    @app.get("/metrics", tags=["operation"], response_class=Response)
+    async def prometheus() -> Response:
+        """Requests, errors, seconds, rows, and what is running, for Prometheus."""
+        return Response(metrics.page(), media_type=CONTENT_TYPE_LATEST)
+
+    @app.api_route("/invocations", methods=["GET", "PUT", "DELETE"], include_in_schema=False)
+    async def posted() -> JSONResponse:
+        """Tell those who came with the wrong method."""
+        told = {"error_code": "BAD_REQUEST", "message": "ask with POST"}
+        return JSONResponse(told, 405, {"Allow": "POST"})
+
+    documented(app, signature, settings)
+    return app
+
+
+def release(app: FastAPI, settings: Settings) -> None:
+    """Say which release runs."""
+
+    @app.get("/version", tags=["operation"])
+    async def version() -> dict[str, str | int]:
+        """Commit, model, data and image of this release, and the version of the model's format."""
+        return settings.release.model_dump() | {"format": 1}
+
+
+def health(app: FastAPI, ready: Callable[[], bool]) -> None:
+    """Say whether it lives, and whether it takes requests; also by MLflow's names."""
+
+    @app.get("/v2/health/live", tags=["operation"])
+    @app.get("/health", include_in_schema=False)
+    async def live() -> dict[str, bool]:
+        """Whether the server runs."""
+        return {"live": True}
+
+    @app.get("/v2/health/ready", tags=["operation"], responses={503: {}})
+    @app.get("/ping", include_in_schema=False)
+    async def readiness() -> JSONResponse:
+        """Whether new requests should come here; 503 from SIGTERM on."""
+        return JSONResponse({"ready": ready()}, 200 if ready() else 503)
+
+
+def models(
+    app: FastAPI, signature: Signature, settings: Settings, ready: Callable[[], bool]
+) -> None:
+    """Say what the server and its model are, as V2 does."""
+    server = {
+        "name": settings.name,
+        "version": settings.version,
+        "extensions": ["binary_tensor_data"],
+    }
+    model = tensors.metadata(settings.name, settings.version, signature)
+
+    @app.get("/v2", tags=["V2"])
+    async def about() -> dict[str, Any]:
+        """The server."""
+        return server
+
+    @app.get("/v2/models/{name}", tags=["V2"], responses={404: {}})
+    @app.get("/v2/models/{name}/versions/{version}", include_in_schema=False)
+    async def metadata(name: str, version: str = settings.version) -> JSONResponse:
+        """The tensors that the model takes and gives."""
+        return found(model, name, version)
+
+    @app.get("/v2/models/{name}/ready", tags=["V2"], responses={404: {}, 503: {}})
+    @app.get("/v2/models/{name}/versions/{version}/ready", include_in_schema=False)
+    async def model_ready(name: str, version: str = settings.version) -> JSONResponse:
+        """Whether the model answers."""
+        state = {"name": settings.name, "ready": ready()}
+        return found(state, name, version, 200 if ready() else 503)
+
+    @app.post("/v2/models/{name}/infer", include_in_schema=False)
+    @app.post("/v2/models/{name}/versions/{version}/infer", include_in_schema=False)
+    async def other(name: str, version: str = settings.version) -> JSONResponse:
+        """What did not come through the door asks for another model."""
+        return found({"error": "not found"}, name, version, 404)
+
+    def found(body: dict[str, Any], name: str, version: str, status: int = 200) -> JSONResponse:
+        if (name, version) == (settings.name, settings.version):
+            return JSONResponse(body, status)
+        told = f"there is no model {name[:40]!r} of version {version[:40]!r}, there is "
+        return JSONResponse({"error": f"{told}{settings.name} of {settings.version}"}, 404)
+
+
+def documented(app: FastAPI, signature: Signature, settings: Settings) -> None:
+    """Add the addresses that the door takes to the documentation."""
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            described = get_openapi(title=app.title, version=app.version, routes=app.routes)
+            described["paths"] |= documentation.paths(signature, settings)
+            app.openapi_schema = described
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]

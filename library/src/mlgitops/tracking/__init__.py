@@ -1,0 +1,1 @@
+"""The only sub-package that knows a tracker; runs are a projection of Git."""

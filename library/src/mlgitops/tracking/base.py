@@ -1,0 +1,121 @@
+"""What a tracker is given, as plain data, and what it must be able to do.
+
+An adapter is a module here, named as `track.tracker` in params.yaml, with a function `connect`.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+Table = Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Key:
+    """What a run is known by: a commit and the sha256 of its dvc.lock."""
+
+    commit: str
+    lock: str
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What can be known of a run, also later: tags, figures by name, texts and tables by path."""
+
+    tags: Mapping[str, str] = field(default_factory=dict)
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)
+    tables: Mapping[str, Table] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A table: its role, md5 and address of the object, its schema (type by column) and profile."""
+
+    role: str
+    name: str
+    digest: str
+    address: str
+    schema: Mapping[str, str]
+    profile: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Asset:
+    """A model: its folder, its md5, and the packages (name==version) and code that it needs."""
+
+    folder: Path
+    digest: str
+    requirements: Sequence[str]
+    code: Sequence[Path]
+
+
+@dataclass(frozen=True)
+class Run:
+    """A commit as a run: `when` in seconds since 1970; `parent` is a trained commit's hash."""
+
+    key: Key
+    name: str
+    when: float
+    params: Mapping[str, str]
+    evidence: Evidence
+    parent: str | None = None
+    datasets: Sequence[Dataset] = ()
+    model: Asset | None = None
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One setting that was tried, and what it gave; `metrics` is empty if it failed."""
+
+    number: int
+    when: float
+    params: Mapping[str, str]
+    metrics: Mapping[str, float]
+    tags: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Search:
+    """A search: the key of its study, and its trials."""
+
+    key: str
+    name: str
+    params: Mapping[str, str]
+    tags: Mapping[str, str]
+    trials: Sequence[Trial]
+
+
+class Tracker(Protocol):
+    """A place for runs. A run that `log` did not finish is never among `complete`."""
+
+    def complete(self) -> Collection[Key]:
+        """The keys of the runs that are there as a whole."""
+
+    def clear(self, keys: Collection[Key]) -> int:
+        """Delete the runs of these keys that were left half done; how many that was."""
+
+    def log(self, run: Run) -> None:
+        """Add a run that is not there."""
+
+    def add(self, key: Key, evidence: Evidence) -> None:
+        """Add to a complete run what became known later; what is the same stays as it is."""
+
+    def search(self, search: Search) -> int:
+        """Add the trials that are not there under one parent; how many were added."""
+
+    def version(self, commit: str) -> str | None:
+        """The registered version of a trained commit's model; None if there is none."""
+
+    def alias(self, name: str, version: str | None) -> bool:
+        """Let the alias name this version alone, or none; whether that was another before."""
+
+    def ui(self) -> None:
+        """Open the tracker's pages, until the person stops it."""
+
+
+def connect(name: str, project: str) -> Tracker:
+    """The adapter of that name, for the runs of a project."""
+    return cast(Tracker, import_module(f"mlgitops.tracking.{name}").connect(project))

@@ -1,0 +1,320 @@
+"""`make track`: what was trained becomes runs in the tracker, from Git and the store alone."""
+
+import json
+import re
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from hashlib import sha256
+from importlib.metadata import version
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated, Any, Literal
+
+import typer
+import yaml
+from tqdm import tqdm
+
+from mlgitops.core import config
+from mlgitops.core.errors import Mistake
+from mlgitops.git import lineage, repository
+from mlgitops.tracking.base import Asset, Dataset, Evidence, Key, Run, Search, Tracker, Trial, connect
+
+GATE = Path("artifacts/gate.json")
+TRIALS = Path("artifacts/trials")
+ROLES = ("raw", "train", "test")
+PLOTS = "artifacts/plots"
+SHORT = 8  # characters of a hash in a name
+LONGEST = 60  # characters of a part of a metric's name
+NEEDED = {
+    "onnx": ("numpy", "onnxruntime", "pandas"),
+    "sklearn": ("joblib", "numpy", "pandas", "pydantic", "pyyaml", "scikit-learn"),
+}
+
+
+class Track(config.Section):
+    """Which tracker the runs go to."""
+
+    tracker: Literal["mlflow"]
+
+
+def track(
+    every: Annotated[
+        bool, typer.Option("--all", help="Every trained commit that the tracker lacks.")
+    ] = False,
+    trials: Annotated[
+        bool, typer.Option("--trials", help="The trials of `ml tune` instead of commits.")
+    ] = False,
+) -> None:
+    """Log the commit that HEAD's dvc.lock comes from; with --all, the whole history."""
+    tracker = connect(config.load(Track).tracker, project())
+    if trials:
+        print(log_trials(tracker))
+        return
+    if every and repository.shallow():
+        raise Mistake("this clone lacks older commits: git fetch --unshallow")
+    if repository.judged() is None:
+        print("what is not committed is not logged: dvc.lock, params.yaml or artifacts/ changed")
+    wanted = repository.trained() if every else [newest()]
+    print(log_commits(tracker, wanted))
+
+
+def project() -> str:
+    """The project's name, under which its runs and models are filed."""
+    try:
+        return str(tomllib.loads(Path("pyproject.toml").read_text("utf-8"))["project"]["name"])
+    except (OSError, tomllib.TOMLDecodeError, KeyError) as error:
+        raise Mistake(
+            f"pyproject.toml names no project ({error}): run this in its folder"
+        ) from None
+
+
+def newest() -> repository.Commit:
+    """The trained commit that HEAD's dvc.lock comes from."""
+    commit = lineage.origin(repository.head())
+    if commit is None or repository.text("HEAD", "dvc.lock") is None:
+        raise Mistake("nothing trained is committed yet: make pipeline, then git commit")
+    return next(one for one in repository.trained(commit) if one.sha == commit)
+
+
+def log_commits(tracker: Tracker, wanted: list[repository.Commit]) -> str:
+    """Log what the tracker lacks, oldest first; a line that says what was done."""
+    keys = {commit: key for commit in wanted if (key := key_of(commit.sha))}
+    halves = tracker.clear(keys.values())
+    known = set(tracker.complete())
+    missing = [commit for commit in keys if keys[commit] not in known]
+    merges, here = (lineage.merges(), lineage.current()) if missing else ({}, "")
+    gone = []
+    for commit in tqdm(missing, unit=" commits", disable=not missing):
+        merge = merges.get(commit.sha)
+        branch = here if merge is None else lineage.branch(merge)
+        with run_of(commit, keys[commit], branch, merge or commit.subject) as run:
+            tracker.log(run)
+            gone += [] if run.model else [commit.sha[:SHORT]]
+    for key in set(keys.values()) & known:
+        if evidence := verdict(key.commit):
+            tracker.add(key, evidence)
+    return said(len(missing), len(keys) - len(missing), halves, gone)
+
+
+def said(logged: int, known: int, halves: int, gone: list[str]) -> str:
+    """What was done, in a sentence or three."""
+    text = f"{logged} logged, {known} there already"
+    text += f", {halves} half run{'s' * (halves > 1)} deleted" if halves else ""
+    if gone:
+        text += f"\nwithout a model, as the store lacks it: {', '.join(gone)}"
+    return text
+
+
+def key_of(commit: str) -> Key | None:
+    """The key of a commit's run; None where the commit deleted dvc.lock."""
+    lock = repository.lock(commit)
+    return Key(commit, lock.digest) if lock else None
+
+
+@contextmanager
+def run_of(commit: repository.Commit, key: Key, branch: str, request: str) -> Iterator[Run]:
+    """A commit as a run; the model's files are there until the block ends.
+
+    `request` is the subject that may name a pull request.
+    """
+    lock = repository.lock(commit.sha)
+    assert lock is not None
+    with TemporaryDirectory() as folder:
+        model = asset(commit.sha, lock, Path(folder))
+        evidence = merged(figures(commit.sha), verdict(commit.sha))
+        yield Run(
+            key=key,
+            name=f"{commit.sha[:SHORT]} {commit.subject}",
+            when=datetime.fromisoformat(commit.when).timestamp(),
+            params=flat(yaml.safe_load(repository.text(commit.sha, "params.yaml") or "") or {}),
+            evidence=merged(evidence, Evidence(tags=tags(commit, lock, branch, request, model))),
+            parent=lineage.origin(commit.parents[0]) if commit.parents else None,
+            datasets=datasets(commit.sha, lock),
+            model=model,
+        )
+
+
+def tags(
+    commit: repository.Commit, lock: repository.Lock, branch: str, request: str, model: Asset | None
+) -> dict[str, str]:
+    """What the run is found by."""
+    return {
+        "author": commit.author,
+        "subject": commit.subject,
+        "branch": branch,
+        "pull_request": lineage.request(request),
+        "data": lock.data or "",
+        "model": lock.model or "",
+        "model_state": "stored" if model else "gone from the store",
+    }
+
+
+def flat(value: Any, name: str = "") -> dict[str, str]:
+    """Nested mappings as one, with dotted names and values as text."""
+    if isinstance(value, dict) and value:
+        return {
+            key: text
+            for child, one in value.items()
+            for key, text in flat(one, f"{name}.{child}" if name else str(child)).items()
+        }
+    return {name: value if isinstance(value, str) else json.dumps(value, default=str)}
+
+
+def figures(commit: str) -> Evidence:
+    """Metrics, metrics of the slices, and the points of the plots, as the commit has them."""
+    measured = loaded(commit, "artifacts/metrics.json") or {}
+    sliced = loaded(commit, "artifacts/slices.json") or []
+    listing = repository.git("ls-tree", "--name-only", commit, f"{PLOTS}/") or ""
+    plots = {path: repository.text(commit, path) or "" for path in listing.splitlines()}
+    names = distinct()
+    metrics = numbers(measured, "") | {
+        key: value
+        for row in sliced
+        for key, value in numbers(
+            row, f"slice/{names(row['column'])}/{names(row['value'])}/"
+        ).items()
+    }
+    return Evidence(
+        metrics=metrics,
+        files={path.removeprefix("artifacts/"): text for path, text in plots.items()},
+        tables={"slices.json": sliced} if sliced else {},
+    )
+
+
+def loaded(commit: str, path: str) -> Any:
+    """A JSON file of a commit; None if it has none."""
+    text = repository.text(commit, path)
+    return None if text is None else json.loads(text)
+
+
+def numbers(figures: Mapping[str, Any], prefix: str) -> dict[str, float]:
+    """The numbers among the values; what is undefined is left out."""
+    return {
+        prefix + name: float(value)
+        for name, value in figures.items()
+        if isinstance(value, (int, float))
+    }
+
+
+def distinct() -> Callable[[object], str]:
+    """A function that makes a part of a metric's name of any text, another one for another text."""
+    taken: dict[str, str] = {}
+
+    def name(value: object) -> str:
+        text = str(value)
+        safe = re.sub(r"[^\w \-.]", "_", text).strip(" .")[:LONGEST] or "_"
+        if taken.setdefault(safe, text) != text:
+            safe = f"{safe} {sha256(text.encode()).hexdigest()[:SHORT]}"
+        return safe
+
+    return name
+
+
+def verdict(commit: str) -> Evidence:
+    """What the gate said, if artifacts/gate.json is about this commit."""
+    try:
+        text = GATE.read_text("utf-8")
+    except OSError:
+        return Evidence()
+    found = json.loads(text)
+    if found.get("commit") != commit:
+        return Evidence()
+    names = distinct()
+    metrics = {
+        f"gate/{check['kind']}/{names(check['name'])}": float(check["value"])
+        for check in found["checks"]
+        if check["value"] is not None
+    }
+    state = "passed" if found["passed"] else "refused"
+    return Evidence(
+        tags={"gate": state}, metrics=metrics, files={"gate.json": text},
+        tables={"gate-table.json": found["checks"]} if found["checks"] else {},
+    )  # fmt: skip
+
+
+def merged(*parts: Evidence) -> Evidence:
+    """All of it together."""
+    return Evidence(
+        **{
+            name: {key: value for part in parts for key, value in getattr(part, name).items()}
+            for name in ("tags", "metrics", "files", "tables")
+        }
+    )
+
+
+def datasets(commit: str, lock: repository.Lock) -> list[Dataset]:
+    """The raw data of a commit and the two sets made from it: md5 and where the object lies."""
+    rules = yaml.safe_load(repository.text(commit, "schema.yaml") or "") or {}
+    columns = {name: column["type"] for name, column in rules.get("columns", {}).items()}
+    profile = loaded(commit, "artifacts/data.json") or {}
+    rows = {"raw": profile.get("rows")}
+    return [
+        Dataset(role, f"{role}.parquet", md5, address(md5), columns, {"rows": rows.get(role)})
+        for role in ROLES
+        if (md5 := lock.hash(Path(f"data/{role}.parquet")))
+    ]
+
+
+def address(md5: str) -> str:
+    """Where the store keeps an object."""
+    return f"{store()}/files/md5/{md5[:2]}/{md5[2:]}"
+
+
+def store() -> str:
+    """The address of the store, as .dvc/config names it; a folder relative to the project."""
+    from configparser import ConfigParser
+
+    config = ConfigParser(interpolation=None)
+    config.read(".dvc/config")
+    url = next((part["url"] for part in config.values() if "url" in part), "")
+    return url if "://" in url else url.removeprefix("../")
+
+
+def asset(commit: str, lock: repository.Lock, into: Path) -> Asset | None:
+    """The model of a commit out of the store, and what it needs; None if it is gone."""
+    folder = repository.fetch(commit, "artifacts/model", into) if lock.model else None
+    if folder is None:
+        return None
+    kind = json.loads((folder / "signature.json").read_text("utf-8"))["format"]
+    code = [] if kind == "onnx" else [lineage.folder(commit, "src/ml", into)]
+    return Asset(folder, str(lock.model), requirements(commit, NEEDED[kind]), code)
+
+
+def requirements(commit: str, names: tuple[str, ...]) -> list[str]:
+    """The packages with the versions of the commit's uv.lock, else with those installed here."""
+    text = repository.text(commit, "uv.lock") or ""
+    locked = {one["name"]: one.get("version") for one in tomllib.loads(text).get("package", [])}
+    return [f"{name}=={locked.get(name) or version(name)}" for name in names]
+
+
+def log_trials(tracker: Tracker) -> str:
+    """Log the trials of every study that `ml tune` left; a line that says what was done."""
+    found = [json.loads(path.read_text("utf-8")) for path in sorted(TRIALS.glob("*.json"))]
+    if not found:
+        raise Mistake(f"{TRIALS} holds no trials: make tune")
+    added = sum(tracker.search(search_of(study)) for study in found)
+    total = sum(len(study["trials"]) for study in found)
+    return f"{added} trials logged, {total - added} there already"
+
+
+def search_of(study: Mapping[str, Any]) -> Search:
+    """A study of `ml tune` as the tracker takes it."""
+    trials = [
+        Trial(
+            number=one["number"],
+            when=one["when"],
+            params=flat(one["params"]) if one["params"] else {},
+            metrics=numbers({study["metric"]: one["value"], "spread": one["spread"]}, "cv/"),
+            tags={"present": str(one["number"] == 0).lower(), "reason": one["reason"] or ""},
+        )
+        for one in study["trials"]
+    ]
+    return Search(
+        key=study["key"],
+        name=f"tune {study['key'][:SHORT]}",
+        params=flat(study["settings"]),
+        tags={"metric": study["metric"], "data": study["data"]},
+        trials=trials,
+    )

@@ -1,0 +1,10 @@
+"""`make ui`: the tracker's own pages."""
+
+from mlgitops.core import config
+from mlgitops.tracking.track import Track, project
+from mlgitops.tracking.base import connect
+
+
+def ui() -> None:
+    """Open the tracker's pages on this project's runs; Ctrl-C ends it."""
+    connect(config.load(Track).tracker, project()).ui()

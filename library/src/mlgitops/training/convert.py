@@ -1,0 +1,96 @@
+"""A fitted pipeline as ONNX, with the features traced into it."""
+
+from collections.abc import Mapping
+
+from onnx import ModelProto
+from onnx.compose import add_prefix
+from skl2onnx import to_onnx
+from skl2onnx.common.data_types import FloatTensorType, StringTensorType
+from sklearn.base import is_classifier
+from sklearn.pipeline import Pipeline
+
+from mlgitops.training.features import FEATURES, finite
+from mlgitops.data.schema import Column
+
+OPSET = {"": 18, "ai.onnx.ml": 3}
+
+
+def convert(fitted: Pipeline, columns: Mapping[str, Column]) -> ModelProto:
+    """The ONNX model: one input of shape (rows, 1) a feature column, the outputs of the estimator.
+
+    Raises what skl2onnx raises where it has no converter for a step.
+    """
+    made = [feature.__name__ for feature in FEATURES]
+    rest = without_features(fitted, {name: columns.get(name) for name in [*columns, *made]})
+    return canonical(with_features(rest, columns) if FEATURES else rest)
+
+
+def without_features(fitted: Pipeline, columns: Mapping[str, Column | None]) -> ModelProto:
+    """All steps but the first, from the columns of the table and the features made from them."""
+    types = [
+        (name, StringTensorType([None, 1]) if is_text(column) else FloatTensorType([None, 1]))
+        for name, column in columns.items()
+    ]
+    options = {"zipmap": False} if is_classifier(fitted) else None
+    return named(
+        to_onnx(fitted[1:], initial_types=types, options=options, target_opset=OPSET), list(columns)
+    )
+
+
+def named(model: ModelProto, columns: list[str]) -> ModelProto:
+    """The model with the columns' own names for its inputs, and fixed ones for its outputs.
+
+    skl2onnx makes identifiers of the names: "bill length" and "bill_length" would be mixed up.
+    """
+    renamed: ModelProto = add_prefix(model, "inner/")
+    graph = renamed.graph
+    kinds = ["value"] if len(graph.output) == 1 else ["label", "probabilities"]
+    outputs = [free(kind, columns) for kind in kinds]
+    names = dict(zip((one.name for one in graph.input), columns, strict=True))
+    names |= dict(zip((one.name for one in graph.output), outputs, strict=True))
+    for one in [*graph.input, *graph.output]:
+        one.name = names[one.name]
+    for node in graph.node:
+        node.input[:] = [names.get(name, name) for name in node.input]
+        node.output[:] = [names.get(name, name) for name in node.output]
+    return renamed
+
+
+def free(name: str, taken: list[str]) -> str:
+    """The name, with as many underscores after it as make it another than those taken."""
+    while name in taken:
+        name += "_"
+    return name
+
+
+def with_features(rest: ModelProto, columns: Mapping[str, Column]) -> ModelProto:
+    """The model with the features traced in front of it, so that its inputs are plain columns."""
+    import ndonnx  # Half a second, and only for projects that made a feature.
+    import spox
+
+    inputs = {
+        name: ndonnx.argument(
+            shape=("rows", 1), dtype=ndonnx.utf8 if is_text(column) else ndonnx.float32
+        )
+        for name, column in columns.items()
+    }
+    made = {feature.__name__: finite(feature(inputs, ndonnx), ndonnx) for feature in FEATURES}
+    arrays = {name: array.unwrap_spox() for name, array in (inputs | made).items()}
+    outputs = spox.inline(canonical(rest))(
+        **{one.name: arrays[one.name] for one in rest.graph.input}
+    )
+    model: ModelProto = spox.build({name: arrays[name] for name in inputs}, dict(outputs))
+    return model
+
+
+def is_text(column: Column | None) -> bool:
+    """Whether the model takes the column as text."""
+    return column is not None and column.type == "category"
+
+
+def canonical(model: ModelProto) -> ModelProto:
+    """The model with its opsets in order: skl2onnx writes them in the order of a set."""
+    opsets = sorted(model.opset_import, key=lambda opset: opset.domain)
+    del model.opset_import[:]
+    model.opset_import.extend(opsets)
+    return model

@@ -1,0 +1,139 @@
+"""artifacts/model/: what is exported, and how it is asked for predictions."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from mlgitops.core import config
+from mlgitops.core.errors import Mistake
+from mlgitops.data.schema import Column, Task
+
+FOLDER = Path("artifacts/model")
+Format = Literal["onnx", "sklearn"]
+Kind = Literal["label", "probabilities", "value"]
+Policy = Literal["refuse", "accept"]
+FILES: dict[Format, str] = {"onnx": "model.onnx", "sklearn": "model.joblib"}
+
+
+class Input(Column):
+    """A feature: what serving accepts, and the lowest and highest value that training has seen."""
+
+    name: str
+    seen: tuple[float, float] | None = None
+
+
+class Output(config.Strict):
+    """A result: a label, the probability of each label, or a value."""
+
+    name: str
+    type: Kind
+
+
+class Signature(config.Strict):
+    """signature.json: enough to serve the model without the code that trained it."""
+
+    version: Literal[1]
+    format: Format
+    task: Task
+    inputs: tuple[Input, ...]
+    outputs: tuple[Output, ...]
+    labels: tuple[int | str, ...] | None = None
+    examples: tuple[dict[str, Any], ...]
+    unknown_category: Policy = "refuse"
+    out_of_range: Policy = "refuse"
+
+    @property
+    def columns(self) -> dict[str, Column]:
+        """The features by name."""
+        return {one.name: one for one in self.inputs}
+
+
+class Predictions(NamedTuple):
+    """Labels or values of shape (rows,); probabilities of shape (rows, labels), if a classifier."""
+
+    values: np.ndarray
+    probabilities: np.ndarray | None
+
+    def take(self, rows: np.ndarray) -> "Predictions":
+        """The predictions for some of the rows, by position."""
+        some = None if self.probabilities is None else self.probabilities[rows]
+        return Predictions(self.values[rows], some)
+
+
+# Answers for a table of `features.inputs`.
+Runtime = Callable[[pd.DataFrame], Predictions]
+
+
+class Model(NamedTuple):
+    """A loaded artifacts/model/."""
+
+    signature: Signature
+    predict: Runtime
+
+
+def load(folder: Path = FOLDER) -> Model:
+    """The exported model; a Mistake if the folder is incomplete or of another version."""
+    try:
+        text = (folder / "signature.json").read_text(encoding="utf-8")
+    except OSError:
+        raise Mistake(f"{folder} holds no model: run `make pipeline`") from None
+    try:
+        plain = json.loads(text)
+    except ValueError as error:
+        raise Mistake(f"{folder / 'signature.json'}: is not JSON: {error}") from None
+    signature = config.parse(Signature, plain, str(folder / "signature.json"))
+    file = folder / FILES[signature.format]
+    if not file.exists():
+        raise Mistake(f"{file} is missing: run `make pipeline`")
+    return Model(signature, onnx(file) if signature.format == "onnx" else sklearn(file))
+
+
+@contextmanager
+def explained(file: Path) -> Iterator[None]:
+    """Turns what ONNX Runtime says of the file into a Mistake."""
+    try:
+        yield
+    except Exception as error:
+        # Its exceptions have no base of their own.
+        if not type(error).__module__.startswith("onnxruntime"):
+            raise
+        raise Mistake(
+            f"{file}: ONNX Runtime cannot run it: make pipeline FORCE=1; if that fails, set "
+            f"export.format: sklearn in params.yaml ({' '.join(str(error).split())[:200]})"
+        ) from error
+
+
+def onnx(file: Path) -> Runtime:
+    """The model in ONNX Runtime."""
+    import onnxruntime
+
+    with explained(file):
+        session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
+
+    def predict(table: pd.DataFrame) -> Predictions:
+        with explained(file):
+            answers = session.run(None, {name: table[[name]].to_numpy() for name in table})
+        if len(answers) == 1:
+            return Predictions(answers[0].reshape(-1), None)
+        return Predictions(*answers)
+
+    return predict
+
+
+def sklearn(file: Path) -> Runtime:
+    """The fitted pipeline in scikit-learn."""
+    import joblib
+
+    pipeline = joblib.load(file)
+
+    def predict(table: pd.DataFrame) -> Predictions:
+        values = np.asarray(pipeline.predict(table))
+        known = hasattr(pipeline, "predict_proba")
+        return Predictions(values, pipeline.predict_proba(table) if known else None)
+
+    return predict

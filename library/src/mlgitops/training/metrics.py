@@ -1,0 +1,110 @@
+"""What is measured of a model, from labels or values and its predictions.
+
+In numpy, because importing scikit-learn's metrics takes longer than a stage; the tests compare
+each with scikit-learn's own.
+"""
+
+import numpy as np
+import pandas as pd
+
+from mlgitops.training.exported_model import Predictions
+from mlgitops.data.profile import rounded
+from mlgitops.data.schema import Task
+
+Metrics = dict[str, float | int | None]
+
+HIGHER_IS_BETTER = frozenset({"accuracy", "f1_macro", "r2", "roc_auc"})
+# The metrics of a task that are the mean of a loss for each row; the first is its own.
+LOSSES: dict[Task, tuple[str, ...]] = {
+    "binary": ("log_loss", "brier", "accuracy"),
+    "multiclass": ("log_loss", "brier", "accuracy"),
+    "regression": ("rmse", "mae"),
+}
+
+
+def measure(
+    actual: np.ndarray, predictions: Predictions, labels: tuple[int | str, ...] | None, bins: int
+) -> Metrics:
+    """The metrics of the task; None where a metric is undefined for these rows."""
+    if labels is None or predictions.probabilities is None:
+        found = regression(actual, predictions.values)
+    else:
+        found = classification(actual, predictions, np.asarray(labels, dtype=object), bins)
+    return {"rows": len(actual), **{name: rounded(value) for name, value in found.items()}}
+
+
+def regression(actual: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
+    """Errors in the unit of the target, and R² (undefined for a constant target)."""
+    error = np.abs(actual - predicted)
+    spread = float(np.sum((actual - actual.mean()) ** 2))
+    return {
+        "mae": float(error.mean()),
+        "rmse": float(np.sqrt(np.mean(error**2))),
+        "r2": 1 - float(np.sum(error**2)) / spread if spread else np.nan,
+        **{f"error_p{q}": float(np.percentile(error, q)) for q in (50, 90, 99)},
+    }
+
+
+def classification(
+    actual: np.ndarray, predictions: Predictions, labels: np.ndarray, bins: int
+) -> dict[str, float]:
+    """Log loss, Brier and calibration error; ROC AUC (one against the rest); macro F1; accuracy."""
+    assert predictions.probabilities is not None
+    hits = actual[:, None] == labels[None, :]
+    probabilities = predictions.probabilities.astype("float64")
+    probabilities /= probabilities.sum(axis=1, keepdims=True)
+    chosen = np.clip(probabilities[hits], 1e-15, 1)
+    return {
+        "log_loss": float(-np.log(chosen).mean()),
+        "roc_auc": auc(hits, probabilities),
+        "f1_macro": f1_macro(actual, predictions.values),
+        "accuracy": float((actual == predictions.values).mean()),
+        "brier": float(
+            ((probabilities - hits) ** 2).sum(axis=1).mean() / (2 if hits.shape[1] == 2 else 1)
+        ),
+        "calibration_error": calibration_error(calibration(hits, probabilities, bins)),
+    }
+
+
+def auc(hits: np.ndarray, probabilities: np.ndarray) -> float:
+    """The mean over the classes that these rows have, but not all of them have; NaN if none."""
+    counts = hits.sum(axis=0)
+    known = [k for k in range(hits.shape[1]) if 0 < counts[k] < len(hits)]
+    if not known:
+        return float("nan")
+    return float(np.mean([area(hits[:, k], probabilities[:, k]) for k in known]))
+
+
+def area(hits: np.ndarray, scores: np.ndarray) -> float:
+    """The share of pairs of a hit and a miss in which the hit scores higher; ties count half."""
+    _, group, counts = np.unique(scores, return_inverse=True, return_counts=True)
+    ranks = (np.cumsum(counts) - (counts - 1) / 2)[group]  # equal scores share their mean rank
+    positive = int(hits.sum())
+    lowest = positive * (positive + 1) / 2
+    return float((ranks[hits].sum() - lowest) / (positive * (len(hits) - positive)))
+
+
+def f1_macro(actual: np.ndarray, predicted: np.ndarray) -> float:
+    """The mean, over the labels that occur, of the harmonic mean of precision and recall."""
+    scores = []
+    for label in set(actual.tolist()) | set(predicted.tolist()):
+        true, said = actual == label, predicted == label
+        scores.append(2 * np.sum(true & said) / (np.sum(true) + np.sum(said)))
+    return float(np.mean(scores))
+
+
+def calibration(hits: np.ndarray, probabilities: np.ndarray, bins: int) -> pd.DataFrame:
+    """Predicted and observed share of right labels, for `bins` intervals of the confidence."""
+    confidence = probabilities.max(axis=1)
+    right = hits[np.arange(len(hits)), probabilities.argmax(axis=1)]
+    interval = np.minimum((confidence * bins).astype(int), bins - 1)
+    table = pd.DataFrame({"predicted": confidence, "observed": right.astype(float)})
+    return table.groupby(interval).agg(
+        predicted=("predicted", "mean"), observed=("observed", "mean"), rows=("observed", "size")
+    )
+
+
+def calibration_error(table: pd.DataFrame) -> float:
+    """The expected calibration error: mean distance of predicted and observed, by rows."""
+    distance = (table["predicted"] - table["observed"]).abs()
+    return float((distance * table["rows"]).sum() / table["rows"].sum())

@@ -1,0 +1,421 @@
+"""With a run of DVC replaced by the stages themselves; the workflows' tests use DVC."""
+
+import hashlib
+import json
+import re
+import shutil
+import subprocess
+import sys
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+
+import pytest
+from made_project import TEMPLATE
+
+from mlgitops.core.errors import Mistake
+from mlgitops.ci import reproduce
+from mlgitops.core import job_output
+from mlgitops.reporting.card import card
+
+LOCK, RAW = Path("dvc.lock"), Path("data/raw.parquet")
+
+
+def pointer(md5):
+    return f"outs:\n- md5: '{md5}'\n  size: 1\n  hash: md5\n  path: raw.parquet\n"
+
+
+@pytest.fixture
+def ran(project, monkeypatch):
+    """The DVC commands that were given; `repro` runs the stages."""
+    commands = []
+
+    def dvc(*command):
+        commands.append(command[0])
+        if command[0] == "repro":
+            project.run()
+        return True
+
+    monkeypatch.setattr(reproduce, "dvc", dvc)
+    shutil.copytree(TEMPLATE / "src", "src", ignore=shutil.ignore_patterns("__pycache__"))
+    Path("data/raw.parquet.dvc").write_text(pointer(project.entry(RAW)["md5"]))
+    project.lock()
+    project.commit("Add the code")
+    project.git("switch", "--quiet", "--create", "change")
+    return commands
+
+
+def report():
+    return job_output.REPORT.read_text(encoding="utf-8")
+
+
+def changed_paths():
+    """What the patch changes."""
+    return set(re.findall(r"(?m)^diff --git a/(\S+)", job_output.PATCH.read_text("utf-8")))
+
+
+def test_nothing_that_matters_changed_and_nothing_runs(project, ran, capsys):
+    Path("notes.md").write_text("words")
+    project.commit()
+    reproduce.reproduce()
+    assert ran == ["pull"]
+    assert "nothing ran; the gate passes" in capsys.readouterr().out
+    assert json.loads(job_output.VERDICT.read_text())["passed"] is True
+    assert not job_output.PATCH.exists()
+
+
+def test_a_stale_lock_is_made_anew_and_left_as_a_patch_of_what_is_made(project, ran):
+    project.set("prepare.seed", 5)
+    project.commit()
+    Path("mine.txt").write_text("not committed, not made")
+    reproduce.reproduce()
+    changed = changed_paths()
+    assert {"dvc.lock", "artifacts/metrics.json", "docs/model-card.md"} <= changed
+    assert "mine.txt" not in changed
+    assert "In a fork do it yourself" in report()
+    assert ran == ["pull", "repro", "push"]
+
+
+CARD = Path("docs/model-card.md")
+
+
+def described(project):
+    """The card is part of main."""
+    card(check=False)
+    text = CARD.read_text("utf-8")
+    project.commit("Describe")
+    project.git("branch", "--force", "main")
+    return text
+
+
+def test_figures_of_the_card_that_were_edited_by_hand_are_written_again(project, ran):
+    text = described(project)
+    CARD.write_text(text.replace("| Trained on | 192", "| Trained on | 500"), "utf-8")
+    project.commit("Flatter")
+    reproduce.reproduce()
+    assert ran == ["pull"]
+    assert CARD.read_text("utf-8") == text
+    assert changed_paths() == {"docs/model-card.md"}
+    assert "the model card) is out of date in this commit" in report()
+
+
+def test_a_lock_that_was_trained_elsewhere_brings_its_card(project, ran):
+    text = described(project)
+    project.set("prepare.seed", 5)
+    project.run()
+    project.commit()
+    reproduce.reproduce()
+    assert CARD.read_text("utf-8") != text
+    assert changed_paths() == {"docs/model-card.md"}
+
+
+def test_a_card_that_is_current_leaves_nothing(project, ran):
+    described(project)
+    Path("notes.md").write_text("words")
+    project.commit()
+    reproduce.reproduce()
+    assert not job_output.PATCH.exists()
+
+
+def test_what_a_branch_trained_is_run_again_and_verified(project, ran, capsys):
+    project.set("prepare.seed", 5)
+    project.run()
+    project.commit()
+    reproduce.reproduce()
+    assert "the same hashes came out again" in capsys.readouterr().out
+    assert not job_output.PATCH.exists()
+
+
+def test_another_hash_of_the_same_inputs_is_refused_and_kept(project, ran):
+    project.set("prepare.seed", 5)
+    project.run()
+    lock = LOCK.read_text()
+    model = re.search(r"md5: (\w+)\.dir", lock)[1]
+    LOCK.write_text(lock.replace(model, "0" * 32))
+    project.commit()
+    forged = LOCK.read_text()
+    with pytest.raises(Mistake, match=r"artifacts/model is 00000000.*git checkout origin/main"):
+        reproduce.reproduce()
+    assert LOCK.read_text() == forged
+    assert "## ❌ Refused" in report()
+    assert sorted(path.name for path in job_output.FOLDER.iterdir()) == ["report.md"]
+
+
+def test_a_lock_that_contradicts_itself_is_refused_before_anything_runs(project, ran):
+    lock = LOCK.read_text()
+    test = re.search(r"hash: md5\n +md5: (\w+)\n +path: data/test.parquet|$", lock)[1]
+    test = test or re.search(r"path: data/test.parquet\n +hash: md5\n +md5: (\w+)", lock)[1]
+    LOCK.write_text(lock.replace(test, "e" * 32, 1))
+    project.commit()
+    with pytest.raises(Mistake, match="contradicts itself: "):
+        reproduce.reproduce()
+    assert "repro" not in ran
+
+
+def test_metrics_that_were_edited_are_refused(project, ran):
+    metrics = Path("artifacts/metrics.json")
+    metrics.write_text(metrics.read_text().replace("0.", "0.0", 1))
+    project.commit()
+    with pytest.raises(Mistake, match=r"no input changed: artifacts/metrics\.json"):
+        reproduce.reproduce()
+
+
+def test_a_stale_lock_on_main_itself_is_refused(project, ran):
+    project.git("switch", "--quiet", "main")
+    project.set("prepare.seed", 5)
+    project.commit()
+    with pytest.raises(Mistake, match=r"dvc.lock of main is out of date: prepare \(params"):
+        reproduce.reproduce()
+    assert "repro" not in ran
+
+
+def test_what_the_store_of_main_lost_is_no_stale_lock(project, ran):
+    project.git("switch", "--quiet", "main")
+    Path("data/train.parquet").unlink()
+    Path("artifacts/fitted.joblib").unlink()
+    lost = r"data/train\.parquet, artifacts/fitted\.joblib"
+    with pytest.raises(Mistake, match=f"main is current, but the store lacks {lost}. .*any pull"):
+        reproduce.reproduce()
+    assert "repro" not in ran
+
+
+def test_data_that_is_nowhere_is_named(project, ran):
+    Path("data/raw.parquet.dvc").write_text(pointer("0" * 32))
+    RAW.unlink()
+    project.commit()
+    with pytest.raises(Mistake, match=r"no stage makes it: data/raw\.parquet"):
+        reproduce.reproduce()
+
+
+STORED = Path("store/files/md5")
+RED = STORED / "10/98e2cb1442f45f8ca2e74e1cd24bd0"  # what holds "red\n"
+
+
+@pytest.fixture
+def stored(project, ran):
+    """The same with an object in the store, on main and on the branch."""
+    RED.parent.mkdir(parents=True)
+    RED.write_text("red\n")
+    project.commit("Store")
+    project.git("branch", "--force", "main")
+    return project
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (
+            lambda: RED.write_text("forged\n"),
+            "98e2cb1442f45f8ca2e74e1cd24bd0 .objects in the store",
+        ),
+        (RED.unlink, "98e2cb1442f45f8ca2e74e1cd24bd0 .objects in the store never change"),
+        (lambda: RED.rename(RED.with_name("1" * 30)), "another one than its name.* never change"),
+        (lambda: RED.with_name("2" * 30).write_text("blue"), "2222 .its content is another one"),
+        (lambda: RED.with_name("3" * 30).symlink_to(RED.name), "3333 .mode 120000"),
+        (lambda: Path("store/runs").write_text("a"), "store/runs .only what the pipeline makes"),
+    ],
+)
+def test_what_changes_in_the_store_but_added_objects_is_refused(stored, ran, change, said):
+    change()
+    stored.commit("Forge")
+    with pytest.raises(Mistake, match=f"objects are only added to the store: .*{said}"):
+        reproduce.reproduce()
+    assert ran == []
+    assert "## ❌ Refused" in report()
+
+
+def test_an_added_object_is_what_its_name_says(stored, ran):
+    blue = STORED / "da/a5960a123ff55e594be19f9ddc940d"
+    blue.parent.mkdir(parents=True)
+    blue.write_text("blue\n")
+    stored.commit("Push")
+    reproduce.reproduce()
+    assert ran == ["pull"]
+
+
+PIPELINE = "stages:\n  fit:\n    cmd: cp rows model\n    deps: [rows]\n    outs: [model]\n"
+
+
+@pytest.mark.slow
+def test_what_dvc_remembers_of_a_run_verifies_nothing(tmp_path, monkeypatch):
+    """With DVC itself: its run cache is a file, and says what was made of which inputs."""
+    monkeypatch.chdir(tmp_path)
+
+    def dvc(*words):
+        return subprocess.run([sys.executable, "-m", "dvc", *words], check=False).returncode == 0
+
+    monkeypatch.setattr(reproduce, "dvc", dvc)
+    subprocess.run(["git", "init", "--quiet"], check=True)
+    assert reproduce.dvc("init", "--quiet")
+    Path("dvc.yaml").write_text(PIPELINE)
+    Path("rows").write_text("rows")
+    assert reproduce.dvc("repro", "--quiet")
+    honest, model = LOCK.read_text(), Path("model")
+    forged = hashlib.md5(b"forged").hexdigest()
+    cache = Path(".dvc/cache")
+    (cache / "files/md5" / forged[:2]).mkdir(parents=True)
+    (cache / "files/md5" / forged[:2] / forged[2:]).write_text("forged")
+    runs = [path for path in (cache / "runs").rglob("*") if path.is_file()]
+    for path in (LOCK, *runs):
+        head, outs, tail = path.read_text().partition("outs:")
+        tail = re.sub(r"md5: \w{32}", f"md5: {forged}", tail).replace("size: 4", "size: 6")
+        path.chmod(0o644)
+        path.write_text(head + outs + tail)
+    with pytest.raises(Mistake, match=f"fit: model is {forged[:8]} in dvc.lock, and running it"):
+        reproduce.made(None, claims=True)
+    assert model.read_text() == "rows"
+    LOCK.write_text(honest)
+    assert reproduce.made(None, claims=True) == "verified"
+
+
+def test_a_failed_stage_leaves_the_lock_as_it_was(project, ran, monkeypatch):
+    project.set("prepare.seed", 5)
+    project.commit()
+    before = LOCK.read_text()
+
+    def fails(*command):
+        if command[0] == "repro":
+            LOCK.write_text("half")
+        return command[0] != "repro"
+
+    monkeypatch.setattr(reproduce, "dvc", fails)
+    with pytest.raises(Mistake, match="a stage failed"):
+        reproduce.reproduce()
+    assert LOCK.read_text() == before
+    assert not job_output.PATCH.exists()
+
+
+def refusing(monkeypatch):
+    """The store takes nothing from here."""
+    inner = reproduce.dvc
+    monkeypatch.setattr(reproduce, "dvc", lambda *words: inner(*words) and words[0] != "push")
+
+
+def test_without_a_login_to_the_store_nothing_is_left_to_commit(project, ran, monkeypatch):
+    project.set("prepare.seed", 5)
+    project.commit()
+    refusing(monkeypatch)
+    with pytest.raises(Mistake, match="the store lacks outputs of this commit and takes none"):
+        reproduce.reproduce()
+    assert report().startswith("<!-- report -->\n## ❌ Refused\n\nthe store lacks outputs")
+    assert "### Gate" in report()
+    assert json.loads(job_output.VERDICT.read_text())["passed"] is True
+    assert not job_output.PATCH.exists()
+
+
+def test_a_verified_lock_whose_objects_nobody_can_push_is_refused(project, ran, monkeypatch):
+    project.set("prepare.seed", 5)
+    project.run()
+    project.commit()
+    refusing(monkeypatch)
+    with pytest.raises(Mistake, match="the store lacks outputs of this commit and takes none"):
+        reproduce.reproduce()
+    assert "## ❌ Refused" in report()
+
+
+class ReadOnly(SimpleHTTPRequestHandler):
+    """A store that everybody may read and nobody may write."""
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.mark.slow
+def test_a_store_that_may_only_be_read_is_enough_where_it_has_the_objects(tmp_path, monkeypatch):
+    """With DVC itself: a fork's check has no more, and a push that sends nothing succeeds."""
+    monkeypatch.chdir(tmp_path)
+
+    def dvc(*words):
+        return subprocess.run([sys.executable, "-m", "dvc", *words], check=False).returncode == 0
+
+    subprocess.run(["git", "init", "--quiet"], check=True)
+    Path("dvc.yaml").write_text(PIPELINE)
+    Path("rows").write_text("rows")
+    store = tmp_path / "public"
+    assert dvc("init", "--quiet")
+    assert dvc("remote", "add", "--quiet", "--default", "store", str(store))
+    assert dvc("repro", "--quiet")
+    assert dvc("push", "--quiet")
+    handler = partial(ReadOnly, directory=str(store))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        assert dvc("remote", "modify", "store", "url", f"http://127.0.0.1:{server.server_port}")
+        assert dvc("push", "--quiet")
+        next(path for path in store.rglob("*") if path.is_file()).unlink()
+        assert not dvc("push", "--quiet")
+        server.shutdown()
+
+
+def conflicting(project):
+    project.set("prepare.seed", 5)
+    project.run()
+    project.commit()
+    project.git("switch", "--quiet", "main")
+    project.set("prepare.test_share", 0.3)
+    project.run()
+    project.commit()
+    project.git("switch", "--quiet", "change")
+
+
+def test_a_conflict_in_what_is_made_is_settled_by_making_it(project, ran):
+    conflicting(project)
+    shutil.rmtree("artifacts/model")
+    with pytest.raises(Exception, match="merge"):
+        project.git("merge", "--quiet", "main")
+    reproduce.settle(["dvc.lock"])
+    assert reproduce.readable(LOCK.read_text())
+    with pytest.raises(Mistake, match=r"settle these first.*: schema\.yaml"):
+        reproduce.settle(["dvc.lock", "schema.yaml"])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "schema: '2.0'\nstages: {train: {cmd: a, outs: [artifacts/fitted.joblib]}}\n",
+        "schema: '2.0'\nstages: {train: [a]}\n",
+        "schema: '2.0'\nstages: {train: {cmd: a, outs: [{path: a, md5: 1}]}}\n",
+        "schema: '2.0'\nstages: {train: {cmd: 2026-99-99}}\n",
+        "[" * 100_000,
+    ],
+)
+def test_what_dvc_would_not_take_is_no_lock_file(text):
+    assert not reproduce.readable(text)
+
+
+def test_a_lock_of_another_shape_claims_nothing_and_is_made_again(project, ran, capsys):
+    lock = LOCK.read_text()
+    LOCK.write_text("schema: '2.0'\nstages: {train: {cmd: a, outs: [artifacts/fitted.joblib]}}\n")
+    project.commit()
+    reproduce.reproduce()
+    assert LOCK.read_text() == lock
+    assert "dvc.lock" in job_output.PATCH.read_text("utf-8")
+    assert "the gate passes" in capsys.readouterr().out
+
+
+def test_what_nobody_foresaw_is_reported_too(project, ran, monkeypatch):
+    def fails(*_):
+        raise ZeroDivisionError("by `zero`\nmore")
+
+    monkeypatch.setattr(reproduce, "status", fails)
+    with pytest.raises(ZeroDivisionError):
+        reproduce.reproduce()
+    assert "## ❌ Refused" in report()
+    assert "ZeroDivisionError: by &#96;zero&#96;. Nobody foresaw this: see the log" in report()
+    assert "more" not in report()
+
+
+def test_marks_of_a_conflict_are_no_lock_file():
+    assert not reproduce.readable("<<<<<<< HEAD\nstages:\n=======\n>>>>>>> main\n")
+    assert not reproduce.readable("just words")
+    assert reproduce.readable("schema: '2.0'\nstages: {}\n")
+    assert reproduce.readable(None)
+
+
+def test_a_lock_that_a_merge_wrote_claims_nothing(project, ran):
+    conflicting(project)
+    project.git("merge", "--quiet", "--strategy-option", "ours", "--no-commit", "main")
+    LOCK.write_text(LOCK.read_text().replace("cmd: ml prepare", "cmd:  ml prepare", 1))
+    project.commit("Merge main")
+    assert reproduce.by_merge()

@@ -1,0 +1,154 @@
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from mlgitops.core.errors import Mistake
+from mlgitops.git import repository
+
+
+def test_trained_lists_the_commits_that_changed_the_lock_oldest_first(project):
+    Path("notes.md").write_text("nothing that trains")
+    project.commit("Notes")
+    project.git("checkout", "--quiet", "-b", "branch")
+    project.set("train.one_hot", 4)
+    project.run()
+    inner = project.commit("On a branch\n\nbody")
+    project.git("checkout", "--quiet", "main")
+    project.git("merge", "--quiet", "--no-ff", "--message", "Merge", "branch")
+    found = repository.trained()
+    assert [one.subject for one in found] == ["Start", "On a branch"]
+    assert found[1].sha == inner
+    assert found[1].author == "Ada"
+    assert len(found[1].parents) == 1
+
+
+def test_a_subject_may_hold_anything(project):
+    project.set("train.one_hot", 4)
+    project.run()
+    project.commit('%H | "quoted" \x1f `ticks` $(x)')
+    assert repository.trained()[-1].subject == '%H | "quoted" \x1f `ticks` $(x)'
+
+
+@pytest.mark.usefixtures("project")
+def test_lock_tells_model_data_and_digest():
+    found = repository.lock("HEAD")
+    assert found.model.endswith(".dir")
+    assert len(found.data) == 32
+    assert len(found.digest) == 64
+
+
+@pytest.mark.usefixtures("project")
+def test_what_is_not_there_is_none():
+    assert repository.text("HEAD", "no/such/file") is None
+    assert repository.lock("no-such-branch") is None
+
+
+@pytest.mark.usefixtures("project")
+def test_a_branch_that_looks_like_an_option_is_a_name():
+    assert repository.commit("--help") is None
+    assert repository.text("--output=x", "y") is None
+    with pytest.raises(Mistake, match="no branch"):
+        repository.trained("--all")
+
+
+def test_head_asks_for_a_first_commit(tmp_path, monkeypatch, project):
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path / "empty")
+    project.git("init", "--quiet")
+    with pytest.raises(Mistake, match="no commit yet"):
+        repository.head()
+
+
+def test_fetch_copies_a_folder_and_a_file_of_an_old_commit(project, tmp_path):
+    old = repository.head()
+    signature = Path("artifacts/model/signature.json").read_text()
+    rows = Path("data/test.parquet").read_bytes()
+    project.set("prepare.seed", 5)
+    project.run()
+    project.commit()
+    assert Path("data/test.parquet").read_bytes() != rows
+    assert (
+        repository.fetch(old, "artifacts/model", tmp_path) / "signature.json"
+    ).read_text() == signature
+    assert repository.fetch(old, "data/test.parquet", tmp_path).read_bytes() == rows
+
+
+@pytest.mark.usefixtures("project")
+def test_fetch_reads_the_store_where_the_cache_is_empty_and_it_was_moved(tmp_path):
+    old = repository.head()
+    shutil.copytree(".dvc/cache", "elsewhere")
+    shutil.rmtree(".dvc/cache")
+    Path(".dvc/config").write_text(
+        Path(".dvc/config").read_text().replace("store\n", "elsewhere\n")
+    )
+    config = Path(".dvc/config").read_text().replace("remote = elsewhere", "remote = store")
+    Path(".dvc/config").write_text(config)
+    assert repository.fetch(old, "artifacts/model", tmp_path) is not None
+
+
+@pytest.mark.usefixtures("project")
+@pytest.mark.parametrize("path", ["artifacts/model", "data/test.parquet"])
+def test_fetch_of_an_object_that_is_another_one_is_refused_and_leaves_nothing(path, tmp_path):
+    md5 = repository.lock("HEAD").hash(Path(path))
+    place = Path(".dvc/cache/files/md5", md5[:2], md5[2:])
+    if md5.endswith(".dir"):
+        md5 = json.loads(place.read_text())[0]["md5"]
+        place = Path(".dvc/cache/files/md5", md5[:2], md5[2:])
+    place.write_bytes(b"forged")
+    into = tmp_path / "into"
+    with pytest.raises(Mistake, match=f"^{path} of HEAD: the store holds another content"):
+        repository.fetch("HEAD", path, into)
+    assert list(into.iterdir()) == []
+
+
+@pytest.mark.usefixtures("project")
+def test_fetch_of_an_object_that_is_gone_is_none_and_leaves_nothing(tmp_path):
+    shutil.rmtree(".dvc/cache")
+    into = tmp_path / "into"
+    assert repository.fetch("HEAD", "artifacts/model", into) is None
+    assert list(into.iterdir()) == []
+
+
+def test_fork_is_where_the_branch_left(project):
+    start = repository.head()
+    project.git("checkout", "--quiet", "-b", "branch")
+    project.commit("Here")
+    project.git("checkout", "--quiet", "main")
+    project.commit("There")
+    project.git("checkout", "--quiet", "branch")
+    assert repository.fork("main") == start
+    assert repository.fork("nowhere") is None
+    assert repository.fork(start) == start
+
+
+def test_a_tag_with_the_name_of_a_branch_is_not_taken_for_it(project):
+    start = repository.head()
+    project.git("checkout", "--quiet", "-b", "branch")
+    forged = project.commit("Here")
+    for name in ("main", "origin/main", "heads/main", "refs/heads/main", "nowhere", start[:7]):
+        project.git("update-ref", f"refs/tags/{name}", forged)
+    assert repository.fork("main") == start
+    assert repository.mainline() == start
+    assert repository.fork("nowhere") is None
+    assert repository.fork(start[:7]) is None
+    project.git("update-ref", "refs/remotes/origin/main", start)
+    project.git("branch", "--delete", "--force", "main")
+    assert repository.fork("main") == start
+
+
+def test_main_is_the_remotes_where_there_is_one(project):
+    start = repository.head()
+    later = project.commit("Later")
+    assert repository.mainline() == later
+    project.git("update-ref", "refs/remotes/origin/main", start)
+    assert repository.mainline() == start
+    assert repository.merged(start)
+    assert not repository.merged(later)
+
+
+def test_a_repository_without_main_says_what_to_do(project):
+    project.git("branch", "--move", "trunk")
+    with pytest.raises(Mistake, match="git fetch origin main"):
+        repository.mainline()

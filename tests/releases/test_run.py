@@ -1,0 +1,122 @@
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
+
+import pytest
+from made_project import IMAGE, Project
+
+from mlgitops.core.errors import Mistake
+from mlgitops.git import repository
+from mlgitops.images import docker
+from mlgitops.releases import release_env
+from mlgitops.releases.run import serve
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """What the process would become: the program, its arguments and its environment."""
+    found: list[tuple] = []
+    monkeypatch.setattr(os, "execve", lambda *given: found.append(given))
+    return found
+
+
+@pytest.fixture
+def released(project) -> Project:
+    """A project of which staging runs the first commit, while another model lies here."""
+    start = repository.head()
+    release_env.write("production", None)
+    project.release(start)
+    project.commit("Release")
+    project.set("prepare.seed", 5)
+    project.run()
+    project.commit("Learn otherwise")
+    return project
+
+
+def test_the_model_of_the_release_is_served_under_its_name(released, asked, capsys):
+    here = Path("artifacts/model/signature.json").read_text()
+    serve("staging")
+    serve("staging")  # From the folder of the first time.
+    (program, command, environment), again = asked
+    assert again == (program, command, environment)
+    release = release_env.read("staging")
+    assert (program, command[1:3]) == (sys.executable, ["-m", "serve"])
+    model = Path(command[3])
+    assert sorted(file.name for file in model.iterdir()) == sorted(
+        file.name for file in Path("artifacts/model").iterdir()
+    )
+    assert (model / "signature.json").read_text() != here
+    assert environment["COMMIT"] == release.commit != repository.head()
+    assert environment["IMAGE"] == IMAGE
+    assert environment["MODEL"] == repository.lock(release.commit).model
+    assert environment["DATA"] == release.data
+    assert environment["SERVE_NAME"] == docker.repository().rpartition("/")[2]
+    assert capsys.readouterr().out.startswith(f"staging: {release.commit[:7]} Start\n")
+    assert released.git("status", "--porcelain", "artifacts") == ""
+
+
+def test_a_model_that_was_written_over_is_not_served_under_the_releases_name(released, asked):
+    serve("staging")
+    model = Path(asked[0][1][3])
+    (model / "signature.json").write_text(Path("artifacts/model/signature.json").read_text())
+    (model / "more").touch()
+    serve("staging")
+    assert repository.content(model) == release_env.read("staging").model
+
+
+def refused(said, environment="staging"):
+    with pytest.raises(Mistake, match=said):
+        serve(environment)
+
+
+def test_what_cannot_be_served_is_refused(released, asked):
+    refused("nothing is released to production: make release", "production")
+    refused("ENVIRONMENT=staging or production", "test")
+    shutil.rmtree(".dvc/cache")
+    refused("neither in the cache nor in the store")
+    released.release("1" * 40)
+    refused("release.env is not as it was committed")
+    released.commit("By hand")
+    refused("COMMIT 1111111 is not in this repository")
+    Path("deploy/staging/release.env").unlink()
+    refused("release.env is not as it was committed")
+    assert asked == []
+
+
+def answer(port: int, process: subprocess.Popen) -> dict:
+    """What the server says that it runs."""
+    end = time.monotonic() + 30
+    while process.poll() is None and time.monotonic() < end:
+        try:
+            with urlopen(f"http://127.0.0.1:{port}/version", timeout=5) as found:
+                return json.load(found)
+        except URLError:
+            time.sleep(0.1)
+    raise AssertionError(process.communicate(timeout=5))
+
+
+@pytest.mark.slow
+def test_a_process_answers_as_the_release_and_stops(released, free_port):
+    port = free_port()
+    command = [sys.executable, "-m", "ops", "serve", "--environment", "staging"]
+    environment = os.environ | {
+        "PYTHONPATH": os.pathsep.join(sys.path), "SERVE_PORT": str(port),
+        "SERVE_NAME": "bees", "SERVE_DRAIN_SECONDS": "0",
+    }  # fmt: skip
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        try:
+            version = answer(port, process)
+        finally:
+            process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=30) == 0
+    release = release_env.read("staging")
+    assert version.items() >= {"commit": release.commit, "image": release.image}.items()

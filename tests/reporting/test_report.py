@@ -1,0 +1,352 @@
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from made_project import each_task, table
+from markdown_it import MarkdownIt
+
+from mlgitops.evaluation import gate
+from mlgitops.git import repository
+from mlgitops.reporting import diff, report
+
+pytestmark = pytest.mark.slow
+
+
+def written(base="main"):
+    return report.written(report.facts(base))
+
+
+def branch(project):
+    """A branch with a slightly better model, as a pull request has it."""
+    project.git("checkout", "--quiet", "-b", "branch")
+    project.set("train.one_hot", 0)
+    project.set("train.estimator.C", 10.0)
+    project.run()
+    project.commit("Regularise less")
+
+
+def html(text):
+    return MarkdownIt("commonmark", {"html": True}).enable("table").render(text)
+
+
+def test_the_verdict_comes_first_and_the_reasons_of_a_refusal_with_it(project):
+    assert written().splitlines()[1] == "## ✅ Passed"
+    project.set("gate.budget.model_mb", 1e-6)
+    lines = written().splitlines()
+    assert lines[1] == "## ❌ Refused"
+    assert lines[3].startswith("- **budget: artifacts/model, MB** \u2013 breaks the limit by")
+
+
+def test_a_changed_parameter_is_shown_with_what_it_did(project):
+    branch(project)
+    text = written()
+    assert "| `train.estimator.C` | \u2013 | `10.0` |" in text
+    assert "On `main` it is 0.141: this commit is surely better." in text
+    assert re.search(r"\| log_loss \| 0\.\d+ \| 0\.141 \| 0\.\d+ \(0\.\d+ to 0\.\d+\) \|", text)
+    assert "| `params.yaml` |" in text
+    assert "Nothing: parameters" not in text
+
+
+@each_task
+def test_no_change_at_all_says_so(project):
+    project.git("checkout", "--quiet", "-b", "branch")
+    text = written()
+    assert "The model is the same as on `main`." in text
+    assert "Nothing: parameters, data, schema and code are those of `main`." in text
+    assert "there is no champion" in text
+
+
+@each_task
+@pytest.mark.usefixtures("project")
+def test_without_the_base_branch_there_is_nothing_to_compare_with():
+    text = written("no-such-branch")
+    assert "There is no branch `no-such-branch` here" in text
+    assert "## ✅ Passed" in text
+
+
+def test_a_base_without_a_model_is_not_comparable(project):
+    lock = Path("dvc.lock").read_text()
+    project.git("rm", "--quiet", "dvc.lock")
+    project.git("commit", "--quiet", "--amend", "--message", "No model yet")
+    project.git("checkout", "--quiet", "-b", "branch")
+    Path("dvc.lock").write_text(lock)
+    project.commit("First model")
+    text = written()
+    assert "Not comparable with `main`: its commit has no model in dvc.lock." in text
+
+
+def test_a_champion_of_its_own_gets_a_table(project):
+    start = repository.head()
+    project.release(start, "production")
+    project.commit("Release")
+    branch(project)
+    text = written("branch")
+    assert "### Against the champion" in text
+    assert f"The champion, `{start[:7]}`, has 0.141" in text
+    assert "The model is the same as on `branch`." in text
+
+
+def test_a_champion_of_other_columns_is_not_comparable(project):
+    project.release(repository.head())
+    project.take(table("binary").rename(columns={"z": "other"}))
+    project.set("export.format", "sklearn")
+    project.run()
+    project.commit()
+    text = written()
+    assert "Not comparable with the champion" in text
+    assert "no longer has: z" in text
+
+
+def test_new_data_shows_rows_hash_schema_and_what_moved(project):
+    project.git("checkout", "--quiet", "-b", "branch")
+    rows = pd.concat([table("binary"), table("binary", 60, seed=1).assign(x=5.0, g="r", y="b")])
+    project.take(rows.reset_index(drop=True))
+    project.set("export.format", "sklearn")
+    project.run()
+    project.commit("New rows")
+    text = written()
+    assert "**Data**: 240 → 300 rows" in text
+    assert "| `x` | highest: " in text
+    assert "| `g` | share of r: 0.0% → 20.0% |" in text
+    assert "| `column g` |" in text
+
+
+@pytest.mark.usefixtures("project")
+def test_slices_come_worst_first():
+    found = report.facts("main")["slices"]
+    values = [one["check"].value for one in found]
+    assert values == sorted(values, reverse=True)
+    assert "### Slices, worst first" in written()
+
+
+@pytest.mark.usefixtures("project")
+def test_what_cannot_be_judged_is_reported_as_refused():
+    Path("artifacts/metrics.json").unlink()
+    text = written()
+    assert "## ❌ Refused" in text
+    assert "metrics.json is not there" in text
+
+
+def test_a_metric_without_a_value_is_reported_as_refused(project):
+    Path("artifacts/metrics.json").write_text('{"rows": 48, "log_loss": null}')
+    project.lock()
+    text = written()
+    assert "## ❌ Refused" in text
+    assert "log_loss is None, not a number" in text
+
+
+def test_parameters_that_mean_nothing_are_reported_as_refused(project):
+    project.set("gate.minimum", {"quality": 1})
+    text = written()
+    assert "## ❌ Refused" in text
+    assert "gate.minimum.quality" in text
+
+
+def test_the_champion_that_is_the_base_is_shown_once(project):
+    project.release(repository.head())
+    project.commit("Release")
+    branch(project)
+    text = written()
+    assert "is the model of `main`." in text
+    assert "### Against the champion" not in text
+
+
+def test_a_verdict_of_this_commit_is_not_computed_again(project, monkeypatch):
+    gate.verdict()
+    monkeypatch.setattr(gate, "verdict", lambda: 1 / 0)
+    assert "Passed" in written()
+    project.set("gate.seed", 5)
+    with pytest.raises(ZeroDivisionError):
+        written()
+
+
+HOSTILE = [
+    "a|b",
+    "`t`",
+    "<img src=x>",
+    "@acme",
+    "#12",
+    "new\nline",
+    "[l](http://e.org)",
+    "</details>",
+]
+
+
+def test_hostile_names_come_out_inert(project):
+    rows = table("binary").rename(columns={"z": "<b>|`@acme #1` [l](http://e.org)"})
+    rows["g"] = (HOSTILE * len(rows))[: len(rows)]
+    rows["y"] = rows["y"].map({"a": "<i>|", "b": "@you"})
+    project.git("checkout", "--quiet", "-b", "branch")
+    project.take(rows)
+    project.set("export.format", "sklearn")
+    project.run()
+    project.commit("Hostile")
+    page = html(written())
+    tags = set(re.findall(r"<(/?\w+)", page))
+    assert not tags & {"b", "i", "img", "a"}
+    assert page.count("<details>") == page.count("</details>")
+    bare = re.sub(r"<(code|pre).*?</\1>", "", page, flags=re.DOTALL)
+    assert not re.search(r"@\w|#\d", bare)
+
+
+def test_the_report_is_short_whatever_the_data(project):
+    chance = np.random.default_rng(0)
+    wide = {f"{'<|`' * 15}{k}": chance.normal(size=240) for k in range(150)}
+    rows = pd.concat([table("binary"), pd.DataFrame(wide)], axis=1)
+    rows["g"] = [f"{'|@#`<' * 12}{k % 12}" for k in range(len(rows))]
+    project.git("checkout", "--quiet", "-b", "branch")
+    project.take(rows)
+    project.set("export.format", "sklearn")
+    project.run()
+    for k in range(50):
+        place = Path(f"folder{k}/inner/file.txt")
+        place.parent.mkdir(parents=True)
+        place.write_text("line\n")
+    project.commit("Wide")
+    text = written()
+    assert len(text) < 60_000
+    assert "more, left out to keep this page short." in text
+
+
+def test_charts_start_at_zero_and_name_their_bars(project):
+    branch(project)
+    chart = re.search(r"```mermaid\n(.*?)```", written(), re.DOTALL)[1]
+    assert 'x-axis ["naive", "main", "this commit"]' in chart
+    assert 'y-axis "log loss" 0 --> 0.' in chart
+
+
+@pytest.mark.usefixtures("project")
+def test_report_writes_a_file_or_prints(capsys):
+    report.report("main", "stdout")
+    printed = capsys.readouterr().out
+    report.report("main", "report.md")
+    assert Path("report.md").read_text(encoding="utf-8") == printed
+
+
+def test_moves_are_the_largest_first_and_none_if_nothing_moved():
+    now = {"columns": {"g": {"type": "category", "missing": 0.5, "shares": {"a": 0.9, "b": 0.1}}}}
+    before = {
+        "columns": {"g": {"type": "category", "missing": 0.4, "shares": {"a": 0.4, "b": 0.6}}}
+    }
+    assert diff.moved(now, now) == []
+    assert diff.moved(before, now)[-1] == ("g", "missing: 40.0% → 50.0%")
+
+
+def test_a_number_that_is_missing_everywhere_has_not_moved():
+    column = {"type": "number", "missing": 1.0, "quantiles": [None] * 21}
+    assert diff.moved({"columns": {"x": column}}, {"columns": {"x": column}}) == []
+
+
+def test_differing_names_what_came_and_what_went():
+    found = diff.differing(
+        diff.flat({"a": {"b": 1, "c": 2}}), diff.flat({"a": {"b": 3}, "d": []})
+    )
+    assert found == [("a.b", 1, 3), ("d", None, []), ("a.c", 2, None)]
+
+
+def test_a_broken_base_file_counts_as_not_there():
+    assert diff.loaded("a: [") == {}
+    assert diff.loaded(None) == {}
+
+
+def test_what_loosens_the_gate_is_shown_however_much_else_changes(project):
+    project.git("checkout", "--quiet", "-b", "branch")
+    for number in range(40):
+        project.set(f"aaa{number}", number)
+    project.set("gate.champion.tolerance", 9.0)
+    rules = Path("schema.yaml").read_text()
+    Path("schema.yaml").write_text(f"{rules}left_out: {{w: unused}}\n")
+    project.lock()
+    text = report.written(report.facts("main"))
+    table = text.partition("**Parameters**")[2]
+    assert table.splitlines()[4].startswith("| `gate.champion.tolerance` | `")
+    assert "more, left out" in table
+    found = [diff.Change(f"gate.draws{number}", 1, 2) for number in range(9)]
+    found += [diff.Change("train.seed", 1, 2)]
+    assert diff.kept(found, 2) == found[:9]
+    assert diff.kept(found, 30) == found
+
+
+def test_rules_of_the_schema_come_before_its_columns(project):
+    project.git("checkout", "--quiet", "-b", "branch")
+    document = yaml.safe_load(Path("schema.yaml").read_text())
+    document["columns"]["z"]["nullable"] = True
+    document["slices"] = []
+    Path("schema.yaml").write_text(yaml.safe_dump(document))
+    assert [one.name for one in diff.contract("main")] == ["slices", "column z"]
+    assert not diff.guards(diff.Change("column slices", 1, 2))
+
+
+def test_a_kind_of_check_that_the_base_had_is_named(project):
+    assert "No longer judged" not in written()
+    project.git("checkout", "--quiet", "-b", "branch")
+    project.set("gate.minimum", {})
+    document = yaml.safe_load(Path("schema.yaml").read_text()) | {"slices": []}
+    Path("schema.yaml").write_text(yaml.safe_dump(document))
+    Path("artifacts/slices.json").write_text("[]")
+    project.lock()
+    project.commit("Judge less")
+    text = written()
+    assert text.splitlines()[1] == "## ✅ Passed"
+    assert "**No longer judged: minimum, slices.** `main` has such checks" in text
+
+
+def test_a_base_whose_model_is_gone_from_the_store_has_an_unknown_difference(project):
+    branch(project)
+    shutil.rmtree(".dvc/cache")
+    facts = report.facts("main")
+    assert facts["base"]["judged"]["better"] is not None
+    assert facts["base"]["words"] == "the difference is not known"
+    assert "Not comparable with `main`: its files are gone from the store." in report.written(facts)
+
+
+def test_a_report_that_is_too_long_still_replaces_the_last_one(monkeypatch):
+    monkeypatch.setattr(report, "render", lambda *_, **__: "x" * report.LIMIT)
+    assert report.written({}).startswith("<!-- report -->\n")
+
+
+def loosened(project):
+    """Main's next commit learns otherwise, and loosens the gate and the schema."""
+    project.set("train.estimator.C", 10.0)
+    project.set("gate.champion.tolerance", 9.0)
+    project.set("gate.minimum", {})
+    document = yaml.safe_load(Path("schema.yaml").read_text())
+    Path("schema.yaml").write_text(yaml.safe_dump(document | {"slices": []}))
+    project.run()
+    return project.commit("Loosen")
+
+
+@pytest.mark.parametrize("environment", ["production", "staging"])
+def test_on_main_itself_what_changed_starts_from_what_runs(project, environment):
+    start = repository.head()
+    project.release(start, environment)
+    project.commit("Release")
+    loosened(project)
+    text = written()
+    name = f"`{start[:7]}` (what {environment} runs)"
+    assert f"### What changed since {name}\n" in text
+    assert "| `train.estimator.C` | \u2013 | `10.0` |" in text
+    assert re.search(r"\| `gate\.champion\.tolerance` \| `[\d.]+` \| `9\.0` \|", text)
+    assert "| `slices` | " in text
+    assert f"**No longer judged: minimum, slices.** {name} has such checks" in text
+    assert "Nothing: parameters" not in text
+
+
+def test_on_main_itself_a_release_is_all_that_changed_since_what_runs(project):
+    start = repository.head()
+    project.release(start, "production")
+    project.commit("Release")
+    text = written()
+    found = text.partition(f"### What changed since `{start[:7]}` (what production runs)")[2]
+    assert "| `deploy/production` | 4 | 0 |" in found
+    assert "**Parameters**" not in found
+    assert "Nothing runs yet" not in text
+
+
+@pytest.mark.usefixtures("project")
+def test_on_main_itself_with_nothing_released_it_is_the_first():
+    assert "those of `main`. Nothing runs yet: it would be the first release." in written()

@@ -1,0 +1,228 @@
+"""Models of each task over one small table of every type, and real servers that answer for them."""
+
+import http.client
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from contextlib import chdir, contextmanager
+from pathlib import Path
+
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+
+from mlgitops.data import contract, schema
+from mlgitops.training import exported_model, features
+from mlgitops.training import export, train
+
+SOURCE = Path(__file__).parents[2] / "src"
+PARAMS = """\
+export: {{format: {format}, rows: 100, tolerance: 0.0001, max_differing: 0.01, max_flipped: 0.01,
+         unknown_category: {policy}, out_of_range: {policy}}}
+"""
+LABELS = {"binary": ["no", "yes"], "multiclass": [1, 2, 3]}
+
+
+def table():
+    """60 rows; every tenth length and colour is missing."""
+    row = np.arange(60)
+    return pd.DataFrame(
+        {
+            "length in mm": np.where(row % 10 == 3, np.nan, (row * 7 % 40) / 4),
+            "count": pd.Series(row * 3 % 11),
+            "größe": pd.array(np.where(row % 9 == 1, None, row % 5), dtype="Int64"),
+            "wild": row % 3 == 0,
+            "colour": np.where(row % 10 == 5, None, np.array(["red", "green"])[row % 2]),
+            "code": np.array(["a,b", 'c"d', "e"], dtype=object)[row % 3],
+        }
+    )
+
+
+def rules(task):
+    """Its contract."""
+    target = {"regression": "number", "binary": "category", "multiclass": "integer"}[task]
+    columns = {
+        "length in mm": {"type": "number", "nullable": True, "range": [0, 20]},
+        "count": {"type": "integer", "range": [0, 10]},
+        "größe": {"type": "integer", "nullable": True},
+        "wild": {"type": "boolean"},
+        "colour": {"type": "category", "nullable": True, "categories": ["green", "red"]},
+        "code": {"type": "category"},
+        "target": {"type": target},
+    }
+    return schema.Schema.model_validate({"task": task, "target": "target", "columns": columns})
+
+
+def tree(task):
+    """What is fitted unless said otherwise."""
+    kind = "Regressor" if task == "regression" else "Classifier"
+    return {"class": f"sklearn.tree.DecisionTree{kind}", "max_depth": 4, "random_state": 0}
+
+
+def exported(folder, task, form="onnx", policy="refuse", estimator=None):
+    """A project folder whose artifacts/model/ `ml export` wrote."""
+    row = np.arange(60)
+    targets = {"regression": row * 15.0, "binary": row % 7 > 3, "multiclass": row % 3 + 1}[task]
+    if task == "binary":
+        targets = np.array(LABELS["binary"], dtype=object)[targets.astype(int)]
+    frame = table().assign(target=targets)
+    p = train.Train.model_validate({"estimator": estimator or tree(task), "one_hot": 16})
+    folder.mkdir()
+    with chdir(folder):
+        joblib.dump(train.fit(frame, rules(task), p), "fitted.joblib")
+        frame.to_parquet("train.parquet")
+        Path("schema.yaml").write_text(schema.dump(rules(task)), encoding="utf-8")
+        Path("params.yaml").write_text(PARAMS.format(format=form, policy=policy), "utf-8")
+        paths = Path("fitted.joblib"), Path("train.parquet"), exported_model.FOLDER
+        export.export(*paths, Path("parity.json"))
+    return folder / exported_model.FOLDER
+
+
+@pytest.fixture(scope="session")
+def code(tmp_path_factory):
+    """A folder in which there is `serve` and nothing else of the project."""
+    folder = tmp_path_factory.mktemp("code")
+    shutil.copytree(SOURCE / "serve", folder / "serve")
+    return folder
+
+
+class Running:
+    """A server process, and one request to it."""
+
+    def __init__(self, process, port, folder):
+        self.process, self.port, self.folder = process, port, folder
+
+    def ask(self, path, body=None, kind="application/json", method=None, headers=()):
+        """Status, headers and body of the answer; JSON is read."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
+        told = dict(headers) | ({"Content-Type": kind} if data is not None and kind else {})
+        connection.request(method or ("GET" if data is None else "POST"), path, data, told)
+        answer = connection.getresponse()
+        text = answer.read()
+        connection.close()
+        found = dict(answer.getheaders())
+        if found.get("content-type") == "application/json" and text:
+            return answer.status, found, json.loads(text)
+        return answer.status, found, text
+
+    def predictions(self, body, **options):
+        """What /invocations answers; it must be 200."""
+        status, _, answer = self.ask("/invocations", body, **options)
+        assert status == 200, answer
+        return answer["predictions"]
+
+    def metric(self, line):
+        """A value of /metrics, by the beginning of its line."""
+        text = self.ask("/metrics")[2].decode()
+        return sum(float(one.split()[-1]) for one in text.splitlines() if one.startswith(line))
+
+    def listens(self):
+        """Whether it still takes connections."""
+        try:
+            socket.create_connection(("127.0.0.1", self.port), timeout=20).close()
+        except ConnectionRefusedError:
+            return False
+        return True
+
+    def stop(self):
+        """SIGTERM, and the exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(15)
+
+
+@pytest.fixture(scope="session")
+def serving(code, free_port):
+    """Starts a server for a folder, with settings; it is stopped at the end."""
+
+    @contextmanager
+    def start(folder, program=("-m", "serve"), **settings):
+        port = free_port()
+        own = {f"SERVE_{name.upper()}": str(value) for name, value in settings.items()}
+        own |= {"SERVE_PORT": str(port), "PYTHONPATH": str(code), "PYTHONDONTWRITEBYTECODE": "1"}
+        own = {"SERVE_DRAIN_SECONDS": "0"} | own
+        command = [sys.executable, *program, str(folder)]
+        process = subprocess.Popen(command, env=os.environ | own, stdout=subprocess.DEVNULL)
+        running = Running(process, port, folder)
+        try:
+            wait(running)
+            yield running
+        finally:
+            process.kill()
+            process.wait()
+
+    return start
+
+
+def wait(running, seconds=60):
+    """Until it is ready."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        assert running.process.poll() is None, "the server ended"
+        try:
+            if running.ask("/v2/health/ready")[0] == 200:
+                return
+        except OSError:
+            time.sleep(0.02)
+    raise AssertionError("the server is not ready")
+
+
+@pytest.fixture(scope="session")
+def folders(tmp_path_factory):
+    """artifacts/model/ of each task."""
+    place = tmp_path_factory.mktemp("models")
+    return {task: exported(place / task, task) for task in ("binary", "multiclass", "regression")}
+
+
+@pytest.fixture(scope="session")
+def servers(folders, serving):
+    """A server for each task."""
+    with (
+        serving(folders["binary"], max_rows=50, max_bytes=100_000) as binary,
+        serving(folders["multiclass"]) as multiclass,
+        serving(folders["regression"]) as regression,
+    ):
+        yield {"binary": binary, "multiclass": multiclass, "regression": regression}
+
+
+@pytest.fixture(scope="session")
+def binary(servers):
+    """The server that most tests ask."""
+    return servers["binary"]
+
+
+@pytest.fixture(scope="session")
+def expected():
+    """What `ml` itself predicts with a folder for records."""
+
+    def predict(folder, records):
+        exported = exported_model.load(folder)
+        typed, _ = contract.check(pd.DataFrame(records), exported.signature.columns)
+        return exported.predict(features.inputs(typed, exported.signature.columns))
+
+    return predict
+
+
+@pytest.fixture
+def records():
+    """Five rows that the contract allows; they cover missing values."""
+    rows = table().iloc[[0, 1, 3, 5, 8]].astype(object)
+    return json.loads(rows.to_json(orient="records"))
+
+
+@pytest.fixture
+def one(records):
+    """A row without missing values."""
+    return records[0]
+
+
+@pytest.fixture(scope="session")
+def make():
+    """Exports a model."""
+    return exported

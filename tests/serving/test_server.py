@@ -1,0 +1,362 @@
+import ast
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+import jsonschema
+import pytest
+from test_tensors import tensors
+
+from mlgitops.serving import documentation, model
+from mlgitops.serving.settings import Settings
+
+pytestmark = pytest.mark.slow
+
+PROJECT = Path(__file__).parents[2]
+SOURCE = PROJECT / "src/serve"
+ALONE = ["unshare", "--fork", "--pid", "--kill-child"]
+NAMESPACES = shutil.which("unshare") and not subprocess.call([*ALONE, "true"], stderr=-3)
+
+
+def refusal(code, folder, **environment):
+    """The one line that the server ends with."""
+    own = os.environ | {"PYTHONPATH": str(code), "SERVE_PORT": "1"} | environment
+    ended = subprocess.run(
+        [sys.executable, "-m", "serve", str(folder)],
+        env=own, capture_output=True, text=True, timeout=20, check=False,
+    )  # fmt: skip
+    assert ended.returncode == 1
+    assert ended.stderr.count("\n") == 1
+    return ended.stderr
+
+
+@pytest.fixture
+def changed(folders, tmp_path):
+    """A copy of a model, with a change to its signature."""
+
+    def copy(**changes):
+        folder = tmp_path / "model"
+        shutil.copytree(folders["binary"], folder)
+        file = folder / "signature.json"
+        text = json.loads(file.read_text("utf-8")) | changes
+        file.write_text(json.dumps(text), encoding="utf-8")
+        return folder
+
+    return copy
+
+
+@pytest.mark.parametrize("name", ["signature.json", "reference.json", "model.onnx"])
+def test_an_incomplete_folder_is_refused(name, changed, code):
+    folder = changed()
+    (folder / name).unlink()
+    assert f"{name} is missing" in refusal(code, folder)
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"version": 2}, "signature.json: version: Input should be 1"),
+        ({"more": 1}, "signature.json: more: Extra inputs"),
+        ({"inputs": []}, "reference.json does not describe"),
+        ({"outputs": []}, "model.onnx has other outputs"),
+        ({"examples": []}, "signature.json has no examples"),
+        ({"examples": [{"count": 1}]}, "its example: code, colour"),
+    ],
+)
+def test_a_folder_of_another_kind_is_refused(changes, told, changed, code):
+    assert told in refusal(code, changed(**changes))
+
+
+def test_a_damaged_model_is_refused(changed, code):
+    folder = changed()
+    (folder / "model.onnx").write_text("version https://git-lfs.github.com/spec/v1")
+    assert "model.onnx cannot be loaded" in refusal(code, folder)
+    (folder / "signature.json").write_text("{")
+    assert "signature.json cannot be read" in refusal(code, folder)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SERVE_PORT", "many"),
+        ("SERVE_MAX_ROWS", "0"),
+        ("SERVE_NAME", "a/b"),
+        ("SERVE_SECONDS", "inf"),
+        ("SERVE_DRAIN_SECONDS", "nan"),
+    ],
+)
+def test_a_wrong_setting_is_refused(name, value, folders, code):
+    told = refusal(code, folders["binary"], **{name: value})
+    assert told.startswith(f"serve: {name}={value}: ")
+
+
+def test_a_port_that_is_taken_is_told(folders, code):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        assert f"cannot listen on 127.0.0.1:{port}" in refusal(
+            code, folders["binary"], SERVE_PORT=port
+        )
+
+
+def test_it_knows_nothing_of_the_rest_of_the_project(code):
+    barred = {"ml", "ops", "mlflow"}
+    for path in SOURCE.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            names = [one.name for one in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or "."] if isinstance(node, ast.ImportFrom) else []
+            assert not {name.partition(".")[0] for name in names} & barred, path
+    loaded = "import sys, serve.server, serve.onnx; print(*sys.modules)"
+    said = subprocess.run(
+        [sys.executable, "-c", loaded], env=os.environ | {"PYTHONPATH": str(code)},
+        capture_output=True, text=True, timeout=20, check=True,
+    ).stdout.split()  # fmt: skip
+    assert not {"pandas", "sklearn", "joblib", *barred} & set(said)
+
+
+def held(running, body):
+    """A connection that has sent its request but for the last byte."""
+    connection = socket.create_connection(("127.0.0.1", running.port), timeout=20)
+    head = f"POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n"
+    connection.sendall(f"{head}Content-Type: application/json\r\n\r\n".encode() + body[:-1])
+    return connection
+
+
+MOST = Settings.model_fields["max_bytes"].default
+BODIES = {
+    "rows": (b"x,code\n", b"1,a\n", b""),
+    "names": (b"", b"".join(b"%x," % k for k in range(50_000)), b"\n1\n"),
+    "nothing": (b'{"a": [', b"{},", b"{}]}"),
+    "lists": (b'{"inputs": [', b"[],", b"{}]}"),
+    "records": (b'{"inputs": [', b'{"": 0},', b"{}]}"),
+    "split": (b'{"dataframe_split": {"columns": ["a"], "data": [', b"[0],", b"[0]]}}"),
+    "nan": (b'{"inputs": [', b"NaN,", b"NaN]}"),
+}
+
+
+def largest(head, piece, tail):
+    """A body of as many pieces as the server takes."""
+    return head + piece * ((MOST - len(head + tail)) // len(piece)) + tail
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only Linux tells the peak")
+def test_no_body_needs_more_memory_than_the_pod_has(folders, serving, one):
+    with serving(folders["binary"]) as running, ExitStack() as uploads:
+        for _ in range(30):
+            uploads.enter_context(held(running, largest(*BODIES["rows"])))
+        status, headers, _ = running.ask("/invocations", largest(*BODIES["rows"]), kind="text/csv")
+        assert (status, headers["retry-after"]) == (503, "1")
+        assert running.predictions({"inputs": [one]})
+        uploads.close()
+        for name, parts in BODIES.items():
+            kind = "text/csv" if name in ("rows", "names") else "application/json"
+            for _ in range(2):
+                assert running.ask("/invocations", largest(*parts), kind=kind)[0] in (400, 413)
+        assert running.ask("/v2/models/model/infer", largest(*BODIES["lists"]))[0] == 400
+        told = Path(f"/proc/{running.process.pid}/status").read_text()
+        assert int(re.search(r"VmHWM:\s+(\d+) kB", told)[1]) / 1024 < 0.75 * memory()
+
+
+def memory():
+    """The limit of a pod, in Mi."""
+    text = (PROJECT / "deploy/base/deployment.yaml").read_text("utf-8")
+    return int(re.search(r"limits: \{memory: (\d+)Mi\}", text)[1])
+
+
+def test_idle_uploads_keep_nobody_out(folders, serving, one):
+    body = json.dumps({"inputs": [one]}).encode()
+    with serving(folders["binary"], concurrency=4) as running, ExitStack() as uploads:
+        for _ in range(60):
+            uploads.enter_context(held(running, body))
+        assert running.ask("/invocations", body)[0] == 200
+        for _ in range(70):
+            uploads.enter_context(held(running, body))
+        assert running.ask("/invocations", body)[0] == 503
+        assert running.ask("/v2/health/ready")[0] == 503
+        uploads.close()
+        awaited(lambda: running.ask("/v2/health/ready")[0] == 200)
+        assert running.ask("/invocations", body)[0] == 200
+
+
+def test_a_body_that_does_not_arrive_is_given_up(folders, serving, one):
+    body = json.dumps({"inputs": [one]}).encode()
+    with serving(folders["binary"], seconds=0.4) as running, held(running, body) as connection:
+        assert connection.recv(100).startswith(b"HTTP/1.1 408")
+        assert running.metric("serve_in_flight ") == 0
+
+
+def test_the_drain_loses_nothing(folders, serving, one):
+    body = json.dumps({"inputs": [one]}).encode()
+    with serving(folders["binary"], drain_seconds=3) as running:
+        answers, ended = [], threading.Event()
+
+        def client():
+            while not ended.is_set():
+                answers.append(running.ask("/invocations", body)[0])
+
+        clients = [threading.Thread(target=client) for _ in range(3)]
+        waiting = held(running, body)
+        for one_client in clients:
+            one_client.start()
+        awaited(lambda: answers)
+        running.process.send_signal(signal.SIGTERM)
+        awaited(lambda: running.ask("/v2/health/ready")[0] == 503)
+        assert running.ask("/v2/health/live")[0] == 200
+        before = len(answers)
+        awaited(lambda: len(answers) > before)
+        ended.set()  # Who asks for readiness comes no more.
+        for one_client in clients:
+            one_client.join()
+        awaited(lambda: not running.listens())
+        waiting.sendall(body[-1:])
+        assert waiting.recv(1000).startswith(b"HTTP/1.1 200")
+        waiting.close()
+        assert running.process.wait(10) == 0
+        assert set(answers) == {200}
+
+
+def test_a_signal_ends_it_before_anything_heavy_is_loaded(code):
+    program = "import sys; from serve import cli; print(*sys.modules)"
+    said = subprocess.run(
+        [sys.executable, "-c", program], env=os.environ | {"PYTHONPATH": str(code)},
+        capture_output=True, text=True, timeout=20, check=True,
+    ).stdout.split()  # fmt: skip
+    assert not {"pydantic", "numpy", "uvicorn", "asyncio"} & set(said)
+
+
+@pytest.mark.skipif(not NAMESPACES, reason="unshare makes no process 1 here")
+@pytest.mark.parametrize("seconds", [0, 0.1, 0.3, 0.6, 1])
+def test_as_process_one_it_ends_by_a_signal_at_any_moment(seconds, folders, code, free_port):
+    own = {"PYTHONPATH": str(code), "SERVE_PORT": str(free_port()), "SERVE_DRAIN_SECONDS": "0"}
+    command = [*ALONE, sys.executable, "-m", "serve", str(folders["binary"])]
+    with subprocess.Popen(command, env=os.environ | own, stdout=subprocess.DEVNULL) as outer:
+        try:
+            children = Path(f"/proc/{outer.pid}/task/{outer.pid}/children")
+            inner = int(awaited(children.read_text))
+            awaited(lambda: handles_sigterm(inner))
+            time.sleep(seconds)
+            os.kill(inner, signal.SIGTERM)
+            assert outer.wait(30) == 0
+        finally:
+            outer.kill()
+
+
+def awaited(found, seconds=10):
+    """What a function returns as soon as it returns something."""
+    end = time.monotonic() + seconds
+    while not (value := found()):
+        assert time.monotonic() < end
+        time.sleep(0.005)
+    return value
+
+
+def handles_sigterm(process):
+    """Whether Python has come to run a line of ours: until then, no program can do anything."""
+    caught = re.search(r"SigCgt:\s+(\w+)", Path(f"/proc/{process}/status").read_text())
+    return int(caught[1], 16) >> (signal.SIGTERM - 1) & 1
+
+
+SLOW = """
+import time
+from serve import cli, onnx
+run = onnx.Onnx.__call__
+def slow(self, table, likely):
+    time.sleep(3 if len(table["count"]) > 1 else 0)
+    return run(self, table, likely)
+onnx.Onnx.__call__ = slow
+cli.main()
+"""
+
+
+def test_the_drain_cuts_no_answer_short(folders, serving, one):
+    """The body takes half of the 3 s that the request has, then the model takes all of them."""
+    body = json.dumps({"inputs": [one, one]}).encode() + b" " * 20_000
+    options = {"program": ("-c", SLOW), "seconds": 3, "drain_seconds": 0}
+    with serving(folders["binary"], **options) as running, held(running, body) as connection:
+        running.process.send_signal(signal.SIGTERM)
+        time.sleep(1.5)
+        connection.sendall(body[-1:])
+        answer = b"".join(iter(lambda: connection.recv(1000), b""))
+        assert answer.startswith(b"HTTP/1.1 503")
+        assert b"the answer took longer" in answer
+        assert running.process.wait(10) == 0
+
+
+def test_what_the_policy_accepts_is_predicted_and_counted(make, serving, tmp_path, one):
+    folder = make(tmp_path / "accepting", "binary", policy="accept")
+    odd = one | {"colour": "blue", "count": 99}
+    with serving(folder) as running:
+        assert len(running.predictions({"inputs": [odd, one, odd]})) == 3
+        assert running.metric('serve_unknown_category_total{column="colour"}') == 2
+        assert running.metric('serve_out_of_range_total{column="count"}') == 2
+        assert running.metric('serve_rows_total{endpoint="invocations"}') == 3
+        assert running.ask("/invocations", {"inputs": [one | {"count": 1e39}]})[0] == 400
+        assert running.ask("/invocations", {"inputs": [one | {"colour": 5}]})[0] == 400
+
+
+def test_what_the_model_cannot_compute_is_refused_by_row(make, serving, tmp_path, one):
+    linear = {"class": "sklearn.linear_model.LinearRegression"}
+    folder = make(tmp_path / "linear", "regression", policy="accept", estimator=linear)
+    told = "the model computes no finite number for row 2"
+    with serving(folder) as running:
+        body = {"inputs": [one, one | {"length in mm": 3.4e38}]}
+        status, _, answer = running.ask("/invocations", body)
+        assert (status, answer["message"]) == (400, told)
+        status, _, answer = running.ask("/v2/models/model/infer", tensors(body["inputs"]))
+        assert (status, answer) == (400, {"error": told})
+        assert running.predictions({"inputs": [one]})
+
+
+def test_the_release_is_told(folders, serving, monkeypatch):
+    for name in ("COMMIT", "MODEL", "DATA", "IMAGE"):
+        monkeypatch.setenv(name, f"{name.lower()}-1")
+    with serving(folders["binary"]) as running:
+        told = {"commit": "commit-1", "model": "model-1", "data": "data-1", "image": "image-1"}
+        assert running.ask("/version")[2] == told | {"format": 1}
+        assert running.metric('serve_model_info{commit="commit-1"') == 1
+        assert running.ask("/v2/models/model")[2]["versions"] == ["model-1"]
+
+
+def test_the_examples_of_the_documentation_work(binary):
+    described = binary.ask("/openapi.json")[2]["paths"]
+    assert binary.ask("/docs")[0] == 200
+    taken = described["/invocations"]["post"]["requestBody"]["content"]
+    schema = taken["application/json"]["schema"]
+    bodies = [one["value"] for one in taken["application/json"]["examples"].values()]
+    assert len(bodies) == 5
+    for body in bodies:
+        jsonschema.validate(body, schema)
+        assert len(binary.predictions(body)) == 3
+    assert len(binary.predictions(taken["text/csv"]["example"].encode(), kind="text/csv")) == 3
+    infer = described["/v2/models/model/infer"]["post"]["requestBody"]["content"]
+    example = infer["application/json"]["example"]
+    jsonschema.validate(example, infer["application/json"]["schema"])
+    assert binary.ask("/v2/models/model/infer", example)[0] == 200
+    told = {"200", "400", "408", "413", "503"}
+    assert set(described["/v2/models/model/infer"]["post"]["responses"]) == told
+    assert set(described["/invocations"]["post"]["responses"]) == told | {"415"}
+
+
+@pytest.mark.parametrize("policy", ["refuse", "accept"])
+@pytest.mark.parametrize("change", [{"count": 99}, {"colour": "blue"}])
+def test_the_documentation_states_as_a_rule_what_is_refused(policy, change, folders, one):
+    signature = model.read(folders["binary"]).model_copy(
+        update={"unknown_category": policy, "out_of_range": policy}
+    )
+    operation = documentation.paths(signature, Settings())["/invocations"]["post"]
+    schema = operation["requestBody"]["content"]["application/json"]["schema"]
+    checked = jsonschema.Draft202012Validator(schema)
+    odd = one | change
+    for body in ({"inputs": [odd]}, {"instances": odd}, {"inputs": {k: [odd[k]] for k in odd}}):
+        assert checked.is_valid(body) == (policy == "accept")
+    assert not checked.is_valid({"inputs": [one | {"wild": 1}]})

@@ -1,0 +1,139 @@
+"""Aliases of the tracker's models, as main releases them."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from made_project import TEMPLATE
+from mlflow import MlflowClient
+
+from mlgitops.core.errors import Mistake
+from mlgitops.git import repository
+from mlgitops.releases import release_env
+from mlgitops.tracking.aliases import register
+from mlgitops.tracking.track import project as name
+from mlgitops.tracking.track import track
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="session")
+def database(tmp_path_factory):
+    """An empty database of MLflow, which takes long to make."""
+    path = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
+    MlflowClient(f"sqlite:///{path}").search_experiments()
+    return path
+
+
+@pytest.fixture
+def tracked(project, database, monkeypatch):
+    """A project of two trained commits, the first of which runs in both environments."""
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    shutil.copy(database, "mlflow.db")
+    # The code of the fallback format goes with the model.
+    shutil.copytree(TEMPLATE / "src/ml", "src/ml", ignore=shutil.ignore_patterns("__pycache__"))
+    project.git("add", "--all")
+    project.git("commit", "--quiet", "--amend", "--no-edit")
+    start = repository.head()
+    for environment in release_env.ENVIRONMENTS:
+        project.release(start, environment)
+    project.commit("Release")
+    project.set("prepare.seed", 5)
+    project.run()
+    project.commit("Learn otherwise")
+    return project
+
+
+def aliases() -> dict[str, str]:
+    """The commit of the version that each alias names."""
+    client = MlflowClient(f"sqlite:///{Path.cwd()}/mlflow.db")
+    found = {}
+    for model in client.search_registered_models():
+        for alias in model.aliases:
+            version = client.get_model_version_by_alias(model.name, alias)
+            assert model.name == name()
+            found[alias] = version.tags["commit"]
+    return found
+
+
+def versions() -> int:
+    return len(MlflowClient(f"sqlite:///{Path.cwd()}/mlflow.db").search_model_versions())
+
+
+def test_aliases_follow_the_releases(tracked, capsys):
+    start = release_env.read("staging").commit
+    track(every=True)
+    register()
+    assert aliases() == {"staging": start, "production": start}
+    assert f"staging: version 1, {start[:7]} Start\n" in capsys.readouterr().out
+    register()
+    assert capsys.readouterr().out == (
+        f"staging: version 1, {start[:7]} Start, as before\n"
+        f"production: version 1, {start[:7]} Start, as before\n"
+    )
+    second = repository.head()
+    tracked.release(second)
+    register()  # What is not on main is not released.
+    assert aliases()["staging"] == start
+    tracked.commit("Release another")
+    register()
+    assert aliases() == {"staging": second, "production": start}
+    release_env.write("production", None)
+    tracked.commit("Take it down")
+    register()
+    assert aliases() == {"staging": second}
+    register()
+    said = capsys.readouterr().out.splitlines()
+    assert said[-1] == "production: nothing is released, as before"
+    assert versions() == 2
+
+
+def test_a_release_that_was_never_tracked_is_tracked_first(tracked, capsys):
+    start = release_env.read("staging").commit
+    register()
+    assert f"{start[:7]} was not tracked: 1 logged" in capsys.readouterr().out
+    assert aliases() == {"staging": start, "production": start}
+    assert versions() == 1
+
+
+def test_a_merge_has_the_version_of_what_it_merged(tracked):
+    tracked.git("switch", "--quiet", "--create", "branch")
+    tracked.set("prepare.seed", 7)
+    tracked.run()
+    inner = tracked.commit("On a branch")
+    tracked.git("switch", "--quiet", "main")
+    tracked.git("merge", "--quiet", "--no-ff", "--message", "Merge", "branch")
+    tracked.release(repository.head())
+    tracked.commit("Release the merge")
+    register()
+    assert aliases()["staging"] == inner
+
+
+def test_nothing_released_needs_no_model(tracked, capsys):
+    for environment in release_env.ENVIRONMENTS:
+        release_env.write(environment, None)
+    tracked.commit("Take both down")
+    register()
+    assert aliases() == {}
+    assert versions() == 0
+    assert "staging: nothing is released, as before" in capsys.readouterr().out
+
+
+def test_a_model_that_is_gone_is_refused(tracked):
+    shutil.rmtree(".dvc/cache")
+    with pytest.raises(Mistake, match="gone from the store: it has no version"):
+        register()
+
+
+def test_a_commit_that_nobody_knows_is_refused(tracked):
+    tracked.release("1" * 40)
+    tracked.commit("By hand")
+    with pytest.raises(Mistake, match="COMMIT 1111111 is not in this repository"):
+        register()
+
+
+def test_a_shallow_clone_is_refused(tracked, tmp_path, monkeypatch):
+    tracked.git("clone", "--quiet", "--depth", "1", f"file://{Path.cwd()}", str(tmp_path / "new"))
+    monkeypatch.chdir(tmp_path / "new")
+    with pytest.raises(Mistake, match="git fetch --unshallow"):
+        register()

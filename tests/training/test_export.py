@@ -1,0 +1,235 @@
+import json
+from pathlib import Path
+
+import joblib
+import numpy as np
+import pytest
+
+from mlgitops.data import schema
+from mlgitops.training import exported_model
+from mlgitops.core.errors import Mistake
+from mlgitops.training.features import inputs
+from mlgitops.data.schema import Column
+from mlgitops.training import export, train
+
+LIMITS = export.Export(
+    format="onnx", tolerance=0.0001, max_differing=0.001, max_flipped=0.001, rows=100
+)
+PATHS = Path("artifacts/fitted.joblib"), Path("data/train.parquet"), exported_model.FOLDER
+AGREEMENT = Path("artifacts/parity.json")
+
+
+def fitted(frame, rules, path="sklearn.tree.DecisionTreeClassifier", **options):
+    p = {"estimator": {"class": path, **options}, "one_hot": 16}
+    return train.fit(frame, rules, train.Train.model_validate(p))
+
+
+@pytest.fixture
+def exporting(project, frame, rules):
+    def run(pipeline):
+        joblib.dump(pipeline, PATHS[0])
+        frame.to_parquet(PATHS[1])
+        export.export(*PATHS, AGREEMENT)
+
+    return run
+
+
+def files(folder="artifacts"):
+    return sorted(path.name for path in Path(folder).iterdir())
+
+
+def test_the_folder_is_all_that_serving_needs(exporting, frame, rules):
+    exporting(fitted(frame, rules))
+    assert files("artifacts/model") == ["model.onnx", "reference.json", "signature.json"]
+    assert json.loads(AGREEMENT.read_text("utf-8")) == {"differing": 0, "flipped": 0}
+    signature = json.loads(Path("artifacts/model/signature.json").read_text("utf-8"))
+    assert signature["labels"] == ["a", "b"]
+    assert [one["name"] for one in signature["outputs"]] == ["label", "probabilities"]
+    assert signature["inputs"][0] == {
+        "type": "number",
+        "nullable": True,
+        "range": [0, 20],
+        "categories": None,
+        "name": "length",
+        "seen": [0, 9.75],
+    }
+    assert signature["examples"][0] == {"length": 0, "count": 0, "wild": True, "colour": "red"}
+    reference = json.loads(Path("artifacts/model/reference.json").read_text("utf-8"))
+    assert set(reference["columns"]) == {"length", "count", "wild", "colour"}
+    assert set(reference["predictions"]["shares"]) == {"a", "b"}
+
+
+def test_a_regression_has_one_output(exporting, project, frame, rules):
+    columns = rules.columns | {"kind": Column(type="number")}
+    rules = rules.model_copy(update={"task": "regression", "columns": columns})
+    (project / "schema.yaml").write_text(schema.dump(rules), encoding="utf-8")
+    frame["kind"] = frame["count"] / 2
+    exporting(fitted(frame, rules, "sklearn.tree.DecisionTreeRegressor"))
+    found = exported_model.load()
+    assert found.signature.labels is None
+    assert [one.type for one in found.signature.outputs] == ["value"]
+    answer = found.predict(inputs(frame, rules.features))
+    assert answer.values.tolist() == frame["kind"].tolist()
+
+
+def test_parity_counts_rows_that_differ_and_labels_that_flip(frame, rules):
+    pipeline = fitted(frame, rules)
+    table = inputs(frame, rules.features)
+    same = exported_model.Predictions(pipeline.predict(table), pipeline.predict_proba(table))
+
+    def close(table):
+        return exported_model.Predictions(same.values, same.probabilities + 0.00009)
+
+    def apart(table):
+        moved = same.probabilities.copy()
+        moved[0] += 0.00011
+        return exported_model.Predictions(same.values, moved)
+
+    def flipped(table):
+        return exported_model.Predictions(np.where(np.arange(40) < 4, "c", same.values), same.probabilities)
+
+    assert export.parity(pipeline, close, table, LIMITS) == {"differing": 0, "flipped": 0}
+    assert export.parity(pipeline, apart, table, LIMITS) == {"differing": 1 / 40, "flipped": 0}
+    assert export.parity(pipeline, flipped, table, LIMITS) == {"differing": 0, "flipped": 0.1}
+
+
+def test_parity_of_values_is_measured_by_their_spread(frame, rules):
+    class Ramp:
+        def predict(self, table):
+            return np.arange(len(table)) * 1000.0
+
+    def moved(by):
+        def predict(table):
+            values = Ramp().predict(table)
+            values[0] += by
+            return exported_model.Predictions(values, None)
+
+        return predict
+
+    assert export.parity(Ramp(), moved(1.1), frame, LIMITS)["differing"] == 0
+    assert export.parity(Ramp(), moved(1.2), frame, LIMITS)["differing"] == 1 / 40
+
+
+def test_answers_that_are_no_numbers_differ(frame, rules):
+    pipeline = fitted(frame, rules)
+    table = inputs(frame, rules.features)
+
+    def nothing(table):
+        return exported_model.Predictions(pipeline.predict(table), np.full((40, 2), np.nan))
+
+    assert export.parity(pipeline, nothing, table, LIMITS)["differing"] == 1
+
+
+@pytest.mark.parametrize("kind", ["differing", "flipped"])
+def test_a_model_that_answers_otherwise_is_refused(kind, exporting, frame, rules, monkeypatch):
+    other = {"differing": 0.0, "flipped": 0.0} | {kind: 0.002}
+    monkeypatch.setattr(export, "parity", lambda *_: other)
+    with pytest.raises(Mistake, match=f"0.20% of 40 rows are {kind} .*export.max_{kind}, 0.10%"):
+        exporting(fitted(frame, rules))
+    assert files() == ["fitted.joblib"]
+
+
+def test_another_model_in_the_file_is_refused(exporting, frame, rules, monkeypatch):
+    from mlgitops.training import convert
+
+    good = fitted(frame, rules)
+    bad = fitted(frame.assign(kind=frame["kind"][::-1].to_numpy()), rules)
+    monkeypatch.setattr(
+        "mlgitops.training.convert.convert", lambda _, columns, real=convert.convert: real(bad, columns)
+    )
+    with pytest.raises(Mistake, match="rows are differing between scikit-learn and onnx"):
+        exporting(good)
+    assert files() == ["fitted.joblib"]
+
+
+def test_a_refused_model_leaves_the_one_before(exporting, frame, rules, monkeypatch):
+    exporting(fitted(frame, rules))
+    before = Path("artifacts/model/model.onnx").read_bytes()
+    monkeypatch.setattr(export, "parity", lambda *_: {"differing": 1.0, "flipped": 1.0})
+    with pytest.raises(Mistake):
+        exporting(fitted(frame, rules, max_depth=1))
+    assert Path("artifacts/model/model.onnx").read_bytes() == before
+    assert files() == ["fitted.joblib", "model", "parity.json"]
+
+
+UNCONVERTED = "sklearn.semi_supervised.LabelPropagation"
+
+
+def test_an_estimator_without_a_converter_is_refused_with_the_way_out(exporting, frame, rules):
+    with pytest.raises(Mistake, match=r"LabelPropagation .* set export.format: sklearn in params"):
+        exporting(fitted(frame, rules, UNCONVERTED))
+    assert files() == ["fitted.joblib"]
+
+
+def test_an_estimator_without_a_converter_is_exported_as_it_is(exporting, choose, frame, rules):
+    choose("format: onnx", "format: sklearn")
+    pipeline = fitted(frame, rules, UNCONVERTED)
+    exporting(pipeline)
+    assert files("artifacts/model") == [
+        "features.py",
+        "model.joblib",
+        "reference.json",
+        "signature.json",
+    ]
+    table = inputs(frame, rules.features)
+    answer = exported_model.load().predict(table)
+    assert answer.values.tolist() == pipeline.predict(table).tolist()
+    assert answer.probabilities.shape == (40, 2)
+
+
+def test_an_onnx_model_that_cannot_run_is_a_mistake(exporting, frame, rules, monkeypatch):
+    import onnx
+
+    def unknown(*_):
+        node = onnx.helper.make_node("Wish", ["x"], ["y"], domain="nowhere")
+        x, y = (onnx.helper.make_tensor_value_info(name, 1, [None, 1]) for name in "xy")
+        graph = onnx.helper.make_graph([node], "wish", [x], [y])
+        opsets = [onnx.helper.make_opsetid("", 18), onnx.helper.make_opsetid("nowhere", 1)]
+        return onnx.helper.make_model(graph, opset_imports=opsets)
+
+    monkeypatch.setattr("mlgitops.training.convert.convert", unknown)
+    with pytest.raises(Mistake, match=r"set export.format: sklearn"):
+        exporting(fitted(frame, rules))
+
+
+def test_an_onnx_model_that_fails_on_the_rows_is_a_mistake(exporting, frame, rules):
+    radius = "sklearn.neighbors.RadiusNeighborsClassifier"
+    with pytest.raises(Mistake, match=r"ONNX Runtime cannot run it.* set export.format: sklearn"):
+        exporting(fitted(frame, rules, radius))
+    assert files() == ["fitted.joblib"]
+
+
+@pytest.mark.parametrize(
+    ("task", "line"),
+    [
+        ("binary", "{class: sklearn.linear_model.LogisticRegression, C: 0.5}"),
+        ("binary", "{class: sklearn.ensemble.RandomForestClassifier, n_estimators: 5}"),
+        ("regression", "{class: sklearn.linear_model.Ridge, alpha: 0.1}"),
+        ("regression", "{class: sklearn.ensemble.HistGradientBoostingRegressor, max_iter: 5}"),
+    ],
+)
+def test_another_estimator_is_one_line_of_params_yaml(task, line, project, choose, frame, rules):
+    old = "{class: sklearn.ensemble.HistGradientBoostingClassifier, max_iter: 5, random_state: 0}"
+    choose(old, line)
+    if task == "regression":
+        columns = rules.columns | {"kind": Column(type="number")}
+        rules = rules.model_copy(update={"task": task, "columns": columns})
+        Path("schema.yaml").write_text(schema.dump(rules), encoding="utf-8")
+        frame["kind"] = frame["count"] * 2.0
+    frame.to_parquet(PATHS[1])
+    train.train(PATHS[1], PATHS[0])
+    export.export(*PATHS, AGREEMENT)
+    assert json.loads(AGREEMENT.read_text("utf-8")) == {"differing": 0, "flipped": 0}
+    assert files("artifacts/model") == ["model.onnx", "reference.json", "signature.json"]
+
+
+def test_parity_of_a_constant_allows_the_rounding_of_float32_and_no_more(frame):
+    class Constant:
+        def predict(self, table):
+            return np.full(len(table), 152.1)
+
+    def answered(value):
+        return lambda table: exported_model.Predictions(np.full(len(table), value, "float32"), None)
+
+    assert export.parity(Constant(), answered(152.1), frame, LIMITS)["differing"] == 0
+    assert export.parity(Constant(), answered(152.2), frame, LIMITS)["differing"] == 1

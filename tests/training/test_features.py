@@ -1,0 +1,96 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from mlgitops.training import convert, exported_model, features
+from mlgitops.core.errors import Mistake
+from mlgitops.data.schema import Column
+from mlgitops.training import train
+
+P = train.Train.model_validate(
+    {
+        "estimator": {"class": "sklearn.ensemble.RandomForestClassifier", "n_estimators": 5},
+        "one_hot": 16,
+    }
+)
+
+
+def per_count(columns, xp):
+    return columns["length"] / columns["count"]
+
+
+def is_red(columns, xp):
+    return columns["colour"] == "red"
+
+
+def magnitude(columns, xp):
+    return xp.log(columns["length"] - 2)
+
+
+def length(columns, xp):
+    return columns["count"]
+
+
+def test_inputs_are_float32_and_text_without_missing_values(frame, rules):
+    frame["colour"] = frame["colour"].where(frame["count"] > 0)
+    table = features.inputs(frame, rules.features)
+    assert {name: str(kind) for name, kind in table.dtypes.items()} == {
+        "length": "float32",
+        "count": "float32",
+        "wild": "float32",
+        "colour": "object",
+    }
+    assert table["colour"][0] == ""
+    assert np.isnan(table["length"][3])
+    assert table["wild"].tolist()[:4] == [1, 0, 0, 1]
+
+
+def test_missing_integers_and_booleans_are_nan():
+    table = pd.DataFrame({"n": [1, None], "b": [True, None]}).astype({"n": "Int64", "b": "boolean"})
+    columns = {"n": Column(type="integer"), "b": Column(type="boolean")}
+    assert features.inputs(table, columns).isna().to_numpy().tolist() == [[False] * 2, [True] * 2]
+
+
+def test_the_target_is_what_the_task_learns(rules):
+    def learned(values, kind, task):
+        column = {"kind": Column(type=kind)}
+        found = rules.model_copy(update={"task": task, "columns": rules.columns | column})
+        return features.target(pd.DataFrame({"kind": values}), found).dtype
+
+    assert learned([1, 2], "integer", "multiclass") == "int64"
+    assert learned([1, 2], "integer", "regression") == "float64"
+    assert learned(["a", "b"], "category", "binary") == "object"
+
+
+def test_a_feature_is_one_column_more_and_never_infinite(frame, rules):
+    table = features.inputs(frame, rules.features)
+    made = features.derive(table, [per_count, is_red, magnitude])
+    assert list(made)[-3:] == ["per_count", "is_red", "magnitude"]
+    assert set(made.dtypes[-3:]) == {np.dtype("float32")}
+    assert not np.isinf(made[["per_count", "is_red", "magnitude"]]).to_numpy().any()
+    assert np.isnan(made["per_count"][11])  # 19.25 / 0
+    assert made["is_red"].tolist()[:4] == [1, 0, 0, 1]
+    assert made["magnitude"].isna().sum() > frame["length"].isna().sum()
+
+
+def test_the_exported_model_makes_the_features_itself(frame, rules, tmp_path):
+    features.FEATURES.extend([per_count, is_red, magnitude])
+    fitted = train.fit(frame, rules, P)
+    assert fitted[-1].n_features_in_ == 3 + 3 + 3  # numbers, features, colours
+    file = tmp_path / "model.onnx"
+    file.write_bytes(convert.convert(fitted, rules.features).SerializeToString())
+    exported = exported_model.onnx(file)
+    features.FEATURES.clear()
+    table = features.inputs(frame, rules.features)
+    answer = exported(table)
+    np.testing.assert_allclose(answer.probabilities, fitted.predict_proba(table), atol=1e-5)
+    assert answer.values.tolist() == fitted.predict(table).tolist()
+    one = exported(table.head(1))
+    assert one.values.tolist() == answer.values[:1].tolist()
+
+
+@pytest.mark.parametrize("made", [[length], [is_red, is_red]])
+def test_a_feature_named_as_a_column_is_refused(made, frame, rules):
+    features.FEATURES.extend(made)
+    with pytest.raises(Mistake, match=f"a feature is named {made[0].__name__!r}"):
+        train.fit(frame, rules, P)

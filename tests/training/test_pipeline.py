@@ -1,0 +1,115 @@
+"""One project from a table to scores, with Git and DVC as a person has them."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import dvc.cli
+import pytest
+
+import ml
+from mlgitops.data import ingest
+from mlgitops.training import batch_scoring, exported_model, pipeline
+from mlgitops.core.errors import Mistake
+
+pytestmark = pytest.mark.slow
+
+HERE = Path(ml.__file__).parents[2]
+GIT = shutil.which("git")
+
+
+@pytest.fixture
+def repository(project, monkeypatch):
+    """The project in a Git and DVC repository of its own, with the sources that DVC depends on."""
+    shutil.copytree(HERE / "src", "src", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(HERE / "dvc.yaml", "dvc.yaml")
+    # The project's own features need the project's own columns.
+    with Path("src/ml/features.py").open("a", encoding="utf-8") as file:
+        file.write("\nFEATURES.clear()\n")
+    Path(".dvc").mkdir()
+    Path(".dvc/config").write_text(
+        "[core]\n remote = store\n analytics = false\n autostage = true\n"
+        "['remote \"store\"']\n url = ../store\n"
+    )
+    subprocess.run([GIT, "init", "--quiet"], check=True)
+    # DVC reads the arguments of the process, too.
+    monkeypatch.setattr(sys, "argv", ["ml", "pipeline"])
+    programs = [str(Path(sys.executable).parent), os.environ["PATH"]]
+    monkeypatch.setenv("PATH", os.pathsep.join(programs))
+    monkeypatch.setenv("PYTHONPATH", str(project / "src"))
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    return project
+
+
+def stored():
+    return {str(path) for path in Path("store").rglob("*") if path.is_file()}
+
+
+@pytest.mark.skipif(GIT is None, reason="git is not installed")
+def test_a_table_becomes_a_model_that_scores_and_nothing_runs_twice(repository, frame, capfd):
+    frame.to_csv("../t.csv", index=False)
+    ingest.data(source="../t.csv", target="kind")
+    assert len(stored()) == 1
+
+    pipeline.pipeline()
+    measured = json.loads(Path("artifacts/metrics.json").read_text("utf-8"))
+    assert measured["rows"] == 8
+    assert {path.name for path in exported_model.FOLDER.iterdir()} == {
+        *("model.onnx", "signature.json", "reference.json")
+    }
+    lock = Path("dvc.lock").read_bytes()
+    assert b"PYTHON" not in lock
+    # raw, train, test, fitted, the folder of the model and its three files
+    assert len(stored()) == 8
+
+    batch_scoring.score(Path("../t.csv"), Path("out.csv"), batch_scoring.Bad.refuse, "")
+    assert len(Path("out.csv").read_text().splitlines()) == 41
+
+    capfd.readouterr()
+    pipeline.pipeline()
+    assert "up to date" in capfd.readouterr().out
+    assert Path("dvc.lock").read_bytes() == lock
+
+    frame.assign(colour="pink").to_csv("../t.csv", index=False)
+    ingest.data()
+    with pytest.raises(Mistake, match="a stage failed"):
+        pipeline.pipeline()
+    assert "colour: is not one of blue, green, red: 40 rows" in capfd.readouterr().err
+    assert Path("dvc.lock").read_bytes() == lock
+    assert exported_model.load().signature.labels == ("a", "b")
+
+
+def test_what_the_store_lacks_is_told_and_tried_again(project, monkeypatch):
+    pipeline.PUSHED.parent.mkdir(parents=True)
+    for path in pipeline.VERSIONS:
+        path.write_text("1")
+    commands = []
+
+    def main(command):
+        commands.append(command[0])
+        return int(commands == ["repro", "push"])
+
+    monkeypatch.setattr(dvc.cli, "main", main)
+    with pytest.raises(Mistake, match="the outputs are not in the store"):
+        pipeline.pipeline()
+    pipeline.pipeline()
+    pipeline.pipeline()
+    assert commands == ["repro", "push", "repro", "push", "repro"]
+    Path("store/files").mkdir(parents=True)  # Somebody cleans or restores the folder.
+    pipeline.pipeline()
+    assert commands[5:] == ["repro", "push"]
+    Path(".dvc/config.local").write_text("another store")
+    pipeline.pipeline()
+    pipeline.pipeline()
+    assert commands[7:] == ["repro", "push", "repro"]
+
+
+def test_force_runs_every_stage(project, monkeypatch):
+    commands = []
+    monkeypatch.setattr(dvc.cli, "main", lambda command: commands.append(command) or 1)
+    with pytest.raises(Mistake, match="a stage failed"):
+        pipeline.pipeline(force=True)
+    assert commands == [["repro", "--force"]]

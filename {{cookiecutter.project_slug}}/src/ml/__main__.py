@@ -1,5 +1,0 @@
-"""`python -m ml` is `ml`."""
-
-from ml.cli import main
-
-main()

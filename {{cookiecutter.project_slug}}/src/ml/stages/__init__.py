@@ -1,1 +1,0 @@
-"""The stages of dvc.yaml, in order: validate, prepare, train, export, evaluate."""

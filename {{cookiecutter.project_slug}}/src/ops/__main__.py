@@ -1,5 +1,0 @@
-"""`python -m ops` is `ops`."""
-
-from ops.cli import main
-
-main()

@@ -1,5 +1,0 @@
-"""`python -m serve`."""
-
-from serve.cli import main
-
-main()
