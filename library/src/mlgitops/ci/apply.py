@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from mlgitops.git import repository
-from mlgitops.github import push_outputs
 from mlgitops.git.commits import git
+from mlgitops.github import push_outputs
 
 
 def apply(

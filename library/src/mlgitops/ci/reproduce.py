@@ -12,15 +12,16 @@ from typing import Annotated, Any, Literal
 import typer
 import yaml
 
+from mlgitops.core import job_output
 from mlgitops.core.errors import Mistake, listed
 from mlgitops.core.files import replacing
-from mlgitops.core import job_output
+from mlgitops.core.paths import MADE
 from mlgitops.evaluation import gate
 from mlgitops.git import lockfile, repository
+from mlgitops.git.patch import difference
 from mlgitops.github import push_outputs
 from mlgitops.reporting import report
 from mlgitops.reporting.card import DOCUMENTS, card
-from mlgitops.git.repository import MADE
 
 LOCK = Path(repository.LOCK)
 STORE = "store/"
@@ -280,13 +281,21 @@ def judged(base: str, found: Outcome, *more: str) -> bool:
     stored = found == "current" or dvc("push", "--quiet")
     if not stored:
         text = report.failure(NOT_STORED) + text.removeprefix(job_output.MARKER)
-    elif job_output.keep_changes(*more):
+    elif keep_changes(*more):
         text += f"\n{CHANGED}\n"
     job_output.write(job_output.REPORT, text.encode())
     if not stored:
         raise Mistake(NOT_STORED)
     verdict = gate.load()
     return verdict is not None and verdict.passed
+
+
+def keep_changes(*more: str) -> bool:
+    """Leave what is made, and more paths, as a patch to HEAD; whether anything differs."""
+    patch = difference([*MADE, *more])
+    if patch:
+        job_output.write(job_output.PATCH, patch)
+    return bool(patch)
 
 
 @contextmanager

@@ -7,10 +7,9 @@ from typing import Annotated
 import typer
 from pydantic import NonNegativeInt
 
-from mlgitops.core import config
-from mlgitops.data.ingest import POINTER, Data, data
 from mlgitops.ci import reproduce
-from mlgitops.core import job_output
+from mlgitops.core import config, job_output
+from mlgitops.data.ingest import POINTER, Data, data
 from mlgitops.git import repository
 from mlgitops.github import client
 from mlgitops.reporting.markdown import plain
@@ -18,7 +17,7 @@ from mlgitops.reporting.markdown import plain
 VERSIONS = (POINTER.as_posix(), repository.LOCK)
 
 
-class Retrain(config.Section):
+class Retrain(config.Rule):
     """How often at most."""
 
     cooldown_days: NonNegativeInt
@@ -34,7 +33,7 @@ def resting(days: int) -> str:
         return ""
     return (
         f"main's data or model changed {passed:.1f} days ago; the next time is after {days} days "
-        "(params.yaml: retrain.cooldown_days), FORCE=1 does not wait"
+        "(gate.yaml: retrain.cooldown_days), FORCE=1 does not wait"
     )
 
 
@@ -65,7 +64,9 @@ def retrain(
     """Refresh the data, train, judge; leave the changes and the report in result/."""
     job_output.start()
     if why := idle(force):
-        job_output.write(job_output.REPORT, f"{job_output.MARKER}\nNot retrained: {plain(why)}\n".encode())
+        job_output.write(
+            job_output.REPORT, f"{job_output.MARKER}\nNot retrained: {plain(why)}\n".encode()
+        )
         job_output.tell(changed=False)
         say(f"not retrained: {why}")
         return
@@ -76,6 +77,8 @@ def retrain(
         passed = reproduce.judged(base, found, POINTER.parent.as_posix())
     if reason:
         text = job_output.REPORT.read_text("utf-8")
-        job_output.write(job_output.REPORT, f"{text}\nRetrained because: {plain(reason)}\n".encode())
+        job_output.write(
+            job_output.REPORT, f"{text}\nRetrained because: {plain(reason)}\n".encode()
+        )
     job_output.tell(changed=job_output.PATCH.exists())
     say(f"{reproduce.SAYS[found]}; the gate {'passes' if passed else 'refuses'}")

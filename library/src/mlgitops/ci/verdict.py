@@ -5,9 +5,9 @@ from typing import Annotated, Any
 
 import typer
 
+from mlgitops.core import job_output
 from mlgitops.core.errors import Mistake, listed
 from mlgitops.core.print_metrics import aligned
-from mlgitops.core import job_output
 from mlgitops.github.client import logged
 
 # What the gate judges in every project; slices only where schema.yaml names some.
@@ -48,7 +48,7 @@ def verdict(
     if lacking := [kind for kind in KINDS if kind not in kinds]:
         raise Mistake(
             f"{job_output.VERDICT} says passed, but has no check of {listed(lacking)}: "
-            "`make reproduce` writes all of them; params.yaml: gate.minimum must name a metric"
+            "`make reproduce` writes all of them; gate.yaml: gate.minimum must name a metric"
         )
     if fork and job_output.PATCH.exists():
         raise Mistake(

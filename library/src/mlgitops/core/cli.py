@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Commands = Mapping[str, tuple[str, str]]
 
 COMMANDS: Commands = {
-    "setup": ("core.setup:setup", "once after cloning: Git, hooks, data, first pipeline run"),
+    "setup": ("training.setup:setup", "once after cloning: Git, hooks, data, first pipeline run"),
     "data": ("data.ingest:data", "take a table as the project's data; alone: refresh it"),
     "pipeline": ("training.pipeline:pipeline", "run the stages whose inputs changed, then push"),
     "validate": ("data.validate:validate", "stage: check the data against schema.yaml"),

@@ -1,14 +1,39 @@
-"""params.yaml: one section a stage, each a frozen object that refuses unknown keys."""
+"""params.yaml and gate.yaml: sections, each a frozen object that refuses unknown keys.
 
+params.yaml has what is tried, gate.yaml what judges it.
+"""
+
+import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from mlgitops.core import paths
 from mlgitops.core.errors import Mistake
 
-PARAMS = Path("params.yaml")
+PARAMS = paths.PARAMS
+RULES = paths.RULES
+# The metrics of a task that are the mean of a loss for each row; the first is its own.
+LOSSES: Mapping[str, tuple[str, ...]] = {
+    "binary": ("log_loss", "brier", "accuracy"),
+    "multiclass": ("log_loss", "brier", "accuracy"),
+    "regression": ("rmse", "mae"),
+}
+# Where keys of gate.yaml stood in params.yaml before there was gate.yaml.
+MOVED = {
+    "split.by": "prepare.split",
+    "split.test_share": "prepare.test_share",
+    "split.seed": "prepare.seed",
+    "parity.rows": "export.rows",
+    "parity.tolerance": "export.tolerance",
+    "parity.max_differing": "export.max_differing",
+    "parity.max_flipped": "export.max_flipped",
+    "requests.unknown_category": "export.unknown_category",
+    "requests.out_of_range": "export.out_of_range",
+}
 
 
 class Strict(BaseModel):
@@ -19,6 +44,14 @@ class Strict(BaseModel):
 
 class Section(Strict):
     """A section of params.yaml; its class is named as the section."""
+
+    file: ClassVar[Path] = PARAMS
+
+
+class Rule(Section):
+    """A section of gate.yaml; its class is named as the section."""
+
+    file: ClassVar[Path] = RULES
 
 
 AnyStrict = TypeVar("AnyStrict", bound=Strict)
@@ -35,6 +68,14 @@ def read(path: Path) -> Any:
         raise Mistake(f"{path}: is not YAML: {' '.join(str(error).split())}") from None
 
 
+def sections(path: Path) -> dict[str, Any]:
+    """The sections of params.yaml or gate.yaml by name."""
+    found = read(path) or {}
+    if not isinstance(found, dict):
+        raise Mistake(f"{path}: is not a mapping of sections")
+    return found
+
+
 def parse(kind: type[AnyStrict], value: Any, where: str) -> AnyStrict:
     """`value` as a `kind`; a Mistake that names the first wrong key under `where`."""
     try:
@@ -47,10 +88,48 @@ def parse(kind: type[AnyStrict], value: Any, where: str) -> AnyStrict:
         raise Mistake(f"{key}: {reason}{given}") from None
 
 
-def load(section: type[AnySection], path: Path = PARAMS) -> AnySection:
-    """The section of params.yaml that `section` is named after."""
+def load(section: type[AnySection], path: Path | None = None) -> AnySection:
+    """The section that `section` is named after, of its file or of another path.
+
+    What an older project still has in params.yaml is read from there, with a hint.
+    """
+    name, file = section.__name__.lower(), path or section.file
+    if section.file == RULES and not file.exists():
+        return parse(section, moved(section, {}), f"{PARAMS}: {name}")
+    found = sections(file)
+    if section.file == RULES and name not in found:
+        return parse(section, moved(section, found), f"{file}: {name}")
+    return parse(section, kept(name, found.get(name)) if path is None else found.get(name),
+                 f"{file}: {name}")  # fmt: skip
+
+
+def moved(section: type[Section], found: Mapping[str, Any]) -> Any:
+    """A section of gate.yaml from where params.yaml had it; None if it has nothing of it."""
     name = section.__name__.lower()
-    sections = read(path) or {}
-    if not isinstance(sections, dict):
-        raise Mistake(f"{path}: is not a mapping of sections")
-    return parse(section, sections.get(name), f"{path}: {name}")
+    old = sections(PARAMS) if PARAMS.exists() else {}
+    values = {}
+    for key in section.model_fields:
+        place, _, last = MOVED.get(f"{name}.{key}", f"{name}.{key}").partition(".")
+        inner = old.get(place)
+        if isinstance(inner, dict) and last in inner:
+            values[key] = inner[last]
+    if values:
+        hint(f"{PARAMS}: what `{name}` needs belongs into {RULES}, section {name}: {list(values)}")
+    return values or found.get(name)
+
+
+def kept(name: str, value: Any) -> Any:
+    """A section of params.yaml without the keys that belong into gate.yaml by now."""
+    old = {place: new for new, place in MOVED.items()}
+    if name == "prepare" and not (isinstance(value, dict) and "split" in value):
+        old.pop("prepare.seed")  # the project's own
+    if not isinstance(value, dict):
+        return value
+    for key in [key for key in value if f"{name}.{key}" in old]:
+        hint(f"{PARAMS}: {name}.{key} belongs into {RULES}: {old[f'{name}.{key}']}")
+    return {key: one for key, one in value.items() if f"{name}.{key}" not in old}
+
+
+def hint(text: str) -> None:
+    """Say it on stderr, so that what a command prints stays what it is."""
+    print(f"hint: {text}", file=sys.stderr)

@@ -2,8 +2,8 @@
 
 import pandas as pd
 
-from mlgitops.data import schema
 from mlgitops.core.print_metrics import aligned
+from mlgitops.data import schema
 
 
 def described(rows: pd.DataFrame, rules: schema.Schema) -> str:

@@ -6,8 +6,8 @@ import re
 import numpy as np
 import pandas as pd
 
-from mlgitops.data.contract import cast, strings
 from mlgitops.core.errors import Mistake, listed
+from mlgitops.data.contract import cast, strings
 from mlgitops.data.schema import Column, Schema, Task, Type
 
 # Names of columns that number the rows.

@@ -12,18 +12,19 @@ import pandas as pd
 import typer
 from ruamel.yaml import YAML
 
-from mlgitops.core import config
-from mlgitops.data import contract, infer, reader, schema
-from mlgitops.data.describe import described
+from mlgitops.core import config, paths
+from mlgitops.core.config import LOSSES
 from mlgitops.core.errors import Mistake, listed
 from mlgitops.core.files import replacing
-from mlgitops.training.metrics import LOSSES
+from mlgitops.data import contract, infer, reader, schema
+from mlgitops.data.describe import described
 from mlgitops.data.validate import Validate
 
-RAW = Path("data/raw.parquet")
-POINTER = Path("data/raw.parquet.dvc")
+RAW, POINTER = paths.RAW, paths.POINTER
 NEXT = {True: "review schema.yaml, then make pipeline", False: "make pipeline"}
-WRITTEN = (RAW, POINTER, schema.SCHEMA, config.PARAMS, Path("data/.gitignore"))
+WRITTEN = (
+    RAW, POINTER, schema.SCHEMA, config.PARAMS, config.RULES, Path("data/.gitignore"),
+)  # fmt: skip
 
 
 class Data(config.Section):
@@ -197,28 +198,45 @@ def storable(rows: pd.DataFrame, rules: schema.Schema) -> pd.DataFrame:
 
 
 def remember(said: Data, rules: schema.Schema | None) -> None:
-    """Write what was said to params.yaml, and for a new schema its split, estimator and metric."""
+    """Write what was said to params.yaml, and what suits a new schema to both files of settings."""
+    with edited(config.PARAMS) as tried:
+        tried["data"].update(said.model_dump())
+        if rules:
+            suit(tried, rules)
+    if rules:
+        with edited(config.RULES) as judged:
+            suit_rules(judged, rules)
+
+
+@contextmanager
+def edited(path: Path) -> Iterator[Any]:
+    """A YAML file to change in place; its comments and lines stay."""
     yaml = YAML()
     yaml.width = 4096
-    document = yaml.load(config.PARAMS.read_text(encoding="utf-8"))
-    document["data"].update(said.model_dump())
-    if rules:
-        suit(document, rules)
-    with replacing(config.PARAMS) as part, part.open("w", encoding="utf-8") as file:
+    document = yaml.load(path.read_text(encoding="utf-8"))
+    yield document
+    with replacing(path) as part, part.open("w", encoding="utf-8") as file:
         yaml.dump(document, file)
 
 
-def suit(document: dict[str, Any], rules: schema.Schema) -> None:
-    """Make the split, the estimator and the metrics ones of the new schema's task."""
-    document["prepare"]["split"] = "time" if rules.time else "random"
+def suit(tried: dict[str, Any], rules: schema.Schema) -> None:
+    """Make the estimator and the metric of the search ones of the new schema's task."""
     ours, other = "Classifier", "Regressor"
     if rules.task == "regression":
         ours, other = other, ours
-    estimator, gate = document["train"]["estimator"], document["gate"]
-    estimator["class"] = re.sub(f"{other}$", ours, estimator["class"])
+    estimator = tried["train"].get("estimator")
+    if estimator:
+        estimator["class"] = re.sub(f"{other}$", ours, estimator["class"])
     known = LOSSES[rules.task]
-    if document["tune"]["metric"] not in known:
-        document["tune"]["metric"] = known[0]
+    if tried["tune"]["metric"] not in known:
+        tried["tune"]["metric"] = known[0]
+
+
+def suit_rules(judged: dict[str, Any], rules: schema.Schema) -> None:
+    """Make the split and the metrics of the gate ones of the new schema."""
+    judged["split"]["by"] = "time" if rules.time else "random"
+    judged["split"].pop("group", None)
+    known, gate = LOSSES[rules.task], judged["gate"]
     if gate["metric"] not in known:
         gate["metric"] = known[0]
         gate["minimum"].clear()

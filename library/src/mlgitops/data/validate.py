@@ -5,14 +5,14 @@ from pathlib import Path
 import pandas as pd
 from pydantic import NonNegativeFloat, PositiveInt
 
-from mlgitops.core import config
-from mlgitops.data import contract, schema
+from mlgitops.core import config, paths, pipeline_version
 from mlgitops.core.errors import Mistake
 from mlgitops.core.files import write_json
+from mlgitops.data import contract, schema
 from mlgitops.data.profile import profile, rounded
 
 
-class Validate(config.Section):
+class Validate(config.Rule):
     """The fewest rows, and the largest share of rows that repeat another."""
 
     min_rows: PositiveInt
@@ -40,14 +40,15 @@ def problems(
     return found
 
 
-def validate(raw: Path, data: Path) -> None:
+def validate(raw: Path = paths.RAW, data: Path = paths.DATA) -> None:
     """Check the data against schema.yaml; write its profile."""
+    pipeline_version.check()
     rules, p = schema.load(), config.load(Validate)
     table, broken = contract.check(pd.read_parquet(raw), rules.columns)
     duplicates = float(table.duplicated().mean())
     found = contract.summary(broken) + problems(table, duplicates, rules, p)
     if found:
         lines = "\n  ".join(found)
-        raise Mistake(f"{raw} breaks {len(found)} rules of schema.yaml and params.yaml:\n  {lines}")
+        raise Mistake(f"{raw} breaks {len(found)} rules of schema.yaml and gate.yaml:\n  {lines}")
     write_json(profile(table, rules.columns) | {"duplicates": rounded(duplicates)}, data)
     print(f"{len(table)} rows keep every rule of schema.yaml")

@@ -11,8 +11,8 @@ from typing import Any, Literal, NamedTuple, TypeGuard, get_args
 import numpy as np
 from scipy.special import ndtr, stdtrit
 
-from mlgitops.training.metrics import HIGHER_IS_BETTER
 from mlgitops.training.exported_model import Predictions
+from mlgitops.training.metrics import HIGHER_IS_BETTER
 
 Labels = tuple[int | str, ...] | None
 # Metrics that are made of a loss for each row, and those that only all rows together have.

@@ -8,13 +8,13 @@ from typing import NamedTuple, get_args
 import numpy as np
 import pandas as pd
 
-from mlgitops.data import schema
-from mlgitops.training import exported_model
 from mlgitops.core.errors import Mistake, listed
-from mlgitops.training.features import inputs
+from mlgitops.data import schema
 from mlgitops.data.schema import Column
-from mlgitops.git import repository
 from mlgitops.evaluation.evidence import TRAIN, Evidence
+from mlgitops.git import repository
+from mlgitops.training import exported_model
+from mlgitops.training.features import inputs
 
 VERSIONS = get_args(exported_model.Signature.model_fields["version"].annotation)
 
@@ -71,7 +71,7 @@ def fetched(commit: str, folder: Path) -> exported_model.Model:
         raise Incomparable("its files are gone from the store")
     try:
         version = json.loads((path / "signature.json").read_text(encoding="utf-8")).get("version")
-        found = exported_model.load(path) if version in VERSIONS else None
+        found = exported_model.apart(path) if version in VERSIONS else None
     except Exception as error:
         raise Incomparable(f"it cannot be loaded ({_line(error)})") from error
     if found is None:

@@ -10,16 +10,16 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel
 
-from mlgitops.training import exported_model
 from mlgitops.core.errors import Mistake
-from mlgitops.training.features import inputs
-from mlgitops.training.metrics import HIGHER_IS_BETTER
 from mlgitops.data.profile import rounded
 from mlgitops.evaluation import bootstrap
 from mlgitops.evaluation.bootstrap import Mean, Name
+from mlgitops.evaluation.champion import Rival
 from mlgitops.evaluation.evidence import METRICS, SLICES, Evidence
 from mlgitops.evaluation.limits import Gate, Limit
-from mlgitops.evaluation.champion import Rival
+from mlgitops.training import exported_model
+from mlgitops.training.features import inputs
+from mlgitops.training.metrics import HIGHER_IS_BETTER
 
 # Predictions of one row that are not timed, and that are; the time that they may take in all.
 WARM_UP, CALLS, SECONDS = 20, 500, 1.0
@@ -216,7 +216,10 @@ class Judge:
 
     def size(self) -> Check:
         """The megabytes of artifacts/model."""
-        size = sum(file.stat().st_size for file in exported_model.FOLDER.rglob("*") if file.is_file()) / 1e6
+        size = (
+            sum(file.stat().st_size for file in exported_model.FOLDER.rglob("*") if file.is_file())
+            / 1e6
+        )
         return limited("budget", "artifacts/model, MB", size, self.p.budget.model_mb)
 
     def budget(self) -> list[Check]:
@@ -239,7 +242,9 @@ def metric_interval(
     metric: Mean, costs: np.ndarray, confidence: float, rows: int
 ) -> bootstrap.Interval:
     """The interval of the metric, from resampled costs."""
-    found = sorted(bootstrap.shown(metric, end) for end in bootstrap.interval(costs, confidence, rows))
+    found = sorted(
+        bootstrap.shown(metric, end) for end in bootstrap.interval(costs, confidence, rows)
+    )
     return bootstrap.Interval(*found)
 
 

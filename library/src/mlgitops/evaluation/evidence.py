@@ -1,6 +1,7 @@
 """What a commit left behind to be judged by: its test set, predictions, metrics and slices."""
 
 import json
+import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,17 +9,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mlgitops.core import config
-from mlgitops.data import schema
-from mlgitops.training import exported_model
+from mlgitops.core import config, paths
 from mlgitops.core.errors import Mistake, listed
-from mlgitops.training.features import inputs, target
+from mlgitops.data import schema
 from mlgitops.git import repository
+from mlgitops.training import exported_model
+from mlgitops.training.features import inputs, target
 
-TEST = Path("data/test.parquet")
-TRAIN = Path("data/train.parquet")
-METRICS = Path("artifacts/metrics.json")
-SLICES = Path("artifacts/slices.json")
+TEST, TRAIN = paths.TEST, paths.TRAIN
+METRICS, SLICES = paths.METRICS, paths.SLICES
 
 
 @dataclass(frozen=True)
@@ -88,24 +87,41 @@ def _json(path: Path) -> Any:
 
 
 def changed(lock: repository.Lock) -> list[str]:
-    """Files and sections of params.yaml that are not those that dvc.lock was made from.
+    """Files, folders and parameters that are not those that dvc.lock was made from.
 
-    A file that is not here, such as raw data that nobody pulled, is not counted. The folder of the
-    model is compared too: DVC trusts what the store calls by its hash.
+    What is not here, such as raw data that nobody pulled, is not counted. Folders are compared
+    file by file: DVC trusts what the store calls by its hash.
     """
-    now = config.read(config.PARAMS) or {}
     places = {Path(path): md5 for path, md5 in repository.hashes(lock.stages).items()}
     found = [
         path.as_posix()
         for path, md5 in places.items()
-        if (path.is_file() or (path == exported_model.FOLDER and path.is_dir()))
-        and md5 != repository.content(path)
+        if path.exists() and md5 != repository.content(path)
     ]
-    sections = {
-        name: value
+    used = {
+        (file, name): value
         for stage in lock.stages.values()
-        for name, value in (stage.get("params") or {}).get(str(config.PARAMS), {}).items()
+        for file, values in (stage.get("params") or {}).items()
+        for name, value in values.items()
     }
+    now = {file: settings(Path(file)) for file, _ in used}
     return found + [
-        f"{config.PARAMS}: {name}" for name, old in sections.items() if now.get(name) != old
+        f"{file}: {name}" for (file, name), old in used.items() if inner(now[file], name) != old
     ]
+
+
+def settings(path: Path) -> Any:
+    """The contents of a file of parameters."""
+    if path.suffix == ".toml":
+        try:
+            return tomllib.loads(path.read_text("utf-8"))
+        except (OSError, tomllib.TOMLDecodeError) as error:
+            raise Mistake(f"{path}: cannot be read ({error})") from None
+    return config.read(path) or {}
+
+
+def inner(values: Any, name: str) -> Any:
+    """The value of a dotted name in nested mappings; None if it is not there."""
+    for key in name.split("."):
+        values = values.get(key) if isinstance(values, dict) else None
+    return values

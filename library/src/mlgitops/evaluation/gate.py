@@ -10,12 +10,12 @@ from mlgitops.core import config
 from mlgitops.core.errors import Mistake
 from mlgitops.core.files import write_json
 from mlgitops.core.print_metrics import aligned
-from mlgitops.git import repository
-from mlgitops.releases import release_env
+from mlgitops.evaluation.champion import rival
 from mlgitops.evaluation.checks import Check, Judge, measured
 from mlgitops.evaluation.evidence import Evidence, gathered
 from mlgitops.evaluation.limits import Gate
-from mlgitops.evaluation.champion import rival
+from mlgitops.git import repository
+from mlgitops.releases import release_env
 
 GATE = Path("artifacts/gate.json")
 EVIDENCE = "evidence"  # the check of a verdict on what cannot be judged

@@ -1,4 +1,4 @@
-"""The section `gate` of params.yaml: what a model must keep to pass."""
+"""The section `gate` of gate.yaml: what a model must keep to pass."""
 
 from typing import Annotated, Literal
 
@@ -33,7 +33,7 @@ class Budget(config.Strict):
     p99_ms: Positive
 
 
-class Gate(config.Section):
+class Gate(config.Rule):
     """What a model must keep to pass."""
 
     metric: Mean

@@ -4,19 +4,24 @@ import hashlib
 import json
 import re
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
 
+from mlgitops.core import paths
 from mlgitops.core.errors import Mistake
 from mlgitops.core.files import replacing
 
-LOCK = "dvc.lock"
-# What commands write and commit: a person edits none of it.
-MADE = (LOCK, "artifacts/", "store/", "docs/model-card.md", "docs/data-sheet.md")
+IGNORE = Path(".dvcignore")
+LOCK = paths.LOCK.as_posix()
+# What a verdict rests on.
+JUDGED = (
+    LOCK, *map(str, (paths.PARAMS, paths.RULES, paths.SCHEMA, paths.PROJECT)),
+    paths.CODE.as_posix(), "artifacts",
+)  # fmt: skip
 SHA = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 
 
@@ -189,10 +194,27 @@ def _gone(error: BaseException | None) -> bool:
 def content(path: Path) -> str:
     """The MD5 that DVC gives to what a file or a folder holds."""
     if path.is_dir():
-        files = (file for file in path.rglob("*") if file.is_file())
+        ignored = unversioned()
+        files = (file for file in path.rglob("*") if file.is_file() and not ignored(file))
         return digest({file.relative_to(path).as_posix(): file.read_bytes() for file in files})
     with path.open("rb") as file:
         return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+
+
+def unversioned() -> Callable[[Path], bool]:
+    """Whether .dvcignore leaves a file out of the folder that it is in, as caches."""
+    if not IGNORE.exists():
+        return lambda _: False
+    from pathspec import GitIgnoreSpec
+
+    patterns = GitIgnoreSpec.from_lines(IGNORE.read_text("utf-8").splitlines())
+    here = Path.cwd()
+
+    def ignored(file: Path) -> bool:
+        path = file.relative_to(here) if file.is_absolute() and file.is_relative_to(here) else file
+        return not path.is_absolute() and patterns.match_file(path.as_posix())
+
+    return ignored
 
 
 def digest(files: Mapping[str, bytes]) -> str:
@@ -225,9 +247,9 @@ def merged(commit: str) -> bool:
 
 def judged() -> str | None:
     """The sha of HEAD if what a verdict rests on is as HEAD has it; None if it is changed."""
-    paths = (LOCK, "params.yaml", "schema.yaml", "artifacts")
-    clean = git("diff", "--quiet", "HEAD", "--", *paths) is not None
-    return commit("HEAD") if clean else None
+    clean = git("diff", "--quiet", "HEAD", "--", *JUDGED) is not None
+    new = git("ls-files", "--others", "--exclude-standard", "--", paths.CODE.as_posix())
+    return commit("HEAD") if clean and not new else None
 
 
 def shallow() -> bool:

@@ -207,7 +207,7 @@ def token(host: str) -> str:
     raise Mistake("no token: set GITHUB_TOKEN, or run `gh auth login`; docs/github.md")
 
 
-def repository() -> tuple[str, str]:
+def place() -> tuple[str, str]:
     """GITHUB_REPOSITORY, else the name in the URL of origin; with the host, "" if it is unsaid."""
     if given := os.environ.get("GITHUB_REPOSITORY", "").strip():
         name, host = given, ""
@@ -227,7 +227,7 @@ def repository() -> tuple[str, str]:
 
 def connect() -> Forge:
     """The repository that the environment or origin names, on the forge at GITHUB_API_URL."""
-    name, host = repository()
+    name, host = place()
     api = os.environ.get("GITHUB_API_URL", "").strip().rstrip("/")
     if not api and host not in ("", "github.com", "ssh.github.com"):
         raise Mistake(

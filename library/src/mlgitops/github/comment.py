@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
-from mlgitops.core.errors import Mistake
 from mlgitops.core import job_output
+from mlgitops.core.errors import Mistake
 from mlgitops.git import lineage
 from mlgitops.github import client
 from mlgitops.github.client import Forge, Refused

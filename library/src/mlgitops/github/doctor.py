@@ -13,8 +13,8 @@ import typer
 from mlgitops.core.errors import Mistake
 from mlgitops.git import repository
 from mlgitops.github import client
-from mlgitops.images import docker, login
 from mlgitops.github.settings import Finding, Settings, one_line
+from mlgitops.images import docker, login
 
 HOOKS = ("pre-commit", "pre-push")
 SECONDS = 10  # to wait for a registry

@@ -6,8 +6,8 @@ import typer
 
 from mlgitops.core.errors import Mistake
 from mlgitops.git import commits, repository
-from mlgitops.github import client
 from mlgitops.git.commits import git
+from mlgitops.github import client
 from mlgitops.github.client import Forge, Refused
 
 PREFIX = "bot/"

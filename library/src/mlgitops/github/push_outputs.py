@@ -17,8 +17,8 @@ import typer
 
 from mlgitops.core.errors import Mistake, listed
 from mlgitops.git import commits, repository
-from mlgitops.github import client
 from mlgitops.git.commits import Failed, Moved, git
+from mlgitops.github import client
 from mlgitops.github.client import Forge
 
 PATCH = "changes.patch"

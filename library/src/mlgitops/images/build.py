@@ -7,11 +7,14 @@ from typing import Annotated, NamedTuple
 
 import typer
 
+from mlgitops.core import paths
 from mlgitops.core.errors import Mistake
 from mlgitops.git import repository
 from mlgitops.images import docker
 
-FOLDER = Path("artifacts/model")
+FOLDER = paths.MODEL
+# The labels of the Dockerfile that tell what an image was built from.
+REVISION, MODEL, DATA = "org.opencontainers.image.revision", "ml.model", "ml.data"
 LOCKED = Path("uv.lock")
 # The first step of the Dockerfile above the base.
 FIRST = "ENV PATH=/venv/bin"

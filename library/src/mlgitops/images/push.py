@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
+from mlgitops.core import job_output
 from mlgitops.core.errors import Mistake
 from mlgitops.core.files import replacing
-from mlgitops.core import job_output
 from mlgitops.images import docker
 
 # `make release` reads it.

@@ -5,17 +5,16 @@ import math
 import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import resources
 from io import BytesIO
-from pathlib import Path
 from time import perf_counter
 from typing import Annotated, Any
 
 import typer
 
 from mlgitops.core.errors import Mistake
-from mlgitops.images import docker
-from mlgitops.releases import release
 from mlgitops.git.repository import digest
+from mlgitops.images import build, docker
 
 HARDENED = (
     "--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges", "--pids-limit=256",
@@ -24,8 +23,8 @@ MODEL = "/app/artifacts/model"
 READY_SECONDS = 30
 DRAIN_SECONDS = 1
 STOP_SECONDS = DRAIN_SECONDS + 5
-LABELS = {"commit": release.REVISION, "model": release.MODEL, "data": release.DATA}
-CLIENT = Path(__file__).with_name("ask.py")
+LABELS = {"commit": build.REVISION, "model": build.MODEL, "data": build.DATA}
+CLIENT = resources.files("mlgitops.images") / "probe.py"
 WRITE = """
 import os
 for folder in ("/", "/app", "/app/artifacts/model", "/venv", "/tmp"):

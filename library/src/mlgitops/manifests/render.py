@@ -85,7 +85,9 @@ def strange(environment: str, documents: Sequence[dict[str, Any]]) -> Iterator[s
         if kind not in there:
             yield f"a {kind} is missing"
     for document in documents:
-        for container in (one for pod in pod_security.pods(document) for one in pod_security.containers(pod)):
+        for container in (
+            one for pod in pod_security.pods(document) for one in pod_security.containers(pod)
+        ):
             for text in otherwise(container, said):
                 yield f"{schema_check.name(document)}: container {container.get('name')}: {text}"
 
@@ -121,6 +123,8 @@ def restricted(document: dict[str, Any]) -> Iterator[str]:
 
 def followed(document: dict[str, Any]) -> Iterator[str]:
     """An entry point whose folder is not there would follow nothing."""
-    path = pod_security.inside(document, "spec", "path") or pod_security.inside(document, "spec", "source", "path")
+    path = pod_security.inside(document, "spec", "path") or pod_security.inside(
+        document, "spec", "source", "path"
+    )
     if document.get("kind") in ENTRIES and path and not Path(path, FILE).exists():
         yield f"spec: path {path} has no {FILE}"

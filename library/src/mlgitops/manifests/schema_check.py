@@ -2,7 +2,7 @@
 
 Kubernetes' own kinds are judged by kubernetes-validate, which holds the schemas of each version:
 over 100 MB, so uv runs it beside the project. Custom ones are judged by schemas/, which were made
-from the definitions that Argo CD and Flux install.
+from the definitions that Argo CD and Flux install, or by the project's own in deploy/schemas/.
 """
 
 import json
@@ -11,38 +11,46 @@ import subprocess
 import tomllib
 from collections.abc import Iterator, Sequence
 from functools import cache
+from importlib.resources import files
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
 from mlgitops.core.errors import Mistake
 
 VALIDATOR = "kubernetes-validate==1.37.0"
-SCHEMAS = Path(__file__).parent / "schemas"
+SCHEMAS = files("mlgitops.manifests") / "schemas"
+OWN = Path("deploy/schemas")  # the project's
 ERROR = re.compile(r"ERROR - did not validate for resource (\S+) against version \S+: (.*)", re.S)
 
 
-def schema(document: dict[str, Any]) -> Path:
-    """Where the schema of an object's kind is, if it is a custom one."""
+def schema(document: dict[str, Any]) -> Traversable | None:
+    """The schema of an object's kind, if it is a custom one: the library's, or the project's own."""
     group, _, version = str(document.get("apiVersion")).rpartition("/")
-    return SCHEMAS / f"{document.get('kind')}.{group}.{version}.json"
+    name = f"{document.get('kind')}.{group}.{version}.json"
+    if "/" in name or "\\" in name:
+        return None
+    return next((one / name for one in (SCHEMAS, OWN) if (one / name).is_file()), None)
 
 
 def problems(documents: Sequence[dict[str, Any]]) -> list[str]:
     """What is wrong with rendered objects."""
-    custom = [document for document in documents if schema(document).exists()]
-    built_in = [document for document in documents if not schema(document).exists()]
+    custom = [document for document in documents if schema(document)]
+    built_in = [document for document in documents if not schema(document)]
     return [text for document in custom for text in refused(document)] + validated(built_in)
 
 
 def refused(document: dict[str, Any]) -> Iterator[str]:
     """What the schema of a custom object refuses."""
-    for error in sorted(rules(schema(document)).iter_errors(document), key=str):
+    found = schema(document)
+    assert found is not None
+    for error in sorted(rules(found).iter_errors(document), key=str):
         where = ".".join(map(str, error.absolute_path))
         yield f"{name(document)}: {where}: {error.message[:200]}"
 
 
 @cache
-def rules(path: Path) -> Any:
+def rules(path: Traversable) -> Any:
     """The validator of a schema."""
     from jsonschema import Draft202012Validator
 
@@ -85,4 +93,4 @@ def told(line: str) -> str:
     if error := ERROR.match(line):
         return f"{error[1]}: {error[2][:300]}"
     unknown = re.sub(r"^WARN - Couldn't find schema for ", "no schema is known of ", line)
-    return f"{unknown}: a misspelt kind, or put its JSON schema into src/ops/schemas/"
+    return f"{unknown}: a misspelt kind, or put its JSON schema into {OWN}/"

@@ -4,16 +4,14 @@ from typing import Annotated
 
 import typer
 
-from mlgitops.core.errors import Mistake, listed
 from mlgitops.core import job_output
+from mlgitops.core.errors import Mistake, listed
 from mlgitops.git import repository
-from mlgitops.images import docker
+from mlgitops.images import build, docker
+from mlgitops.images.push import NOTE
 from mlgitops.releases import release_env
 from mlgitops.releases.release_env import STAGING, Release
-from mlgitops.images.push import NOTE
 
-# The labels of the Dockerfile that tell what an image was built from.
-REVISION, MODEL, DATA = "org.opencontainers.image.revision", "mlgitops.training.exported_model", "mlgitops.data.ingest"
 OUTSIDE = (".", ":(exclude)deploy/")  # what an image is built from
 # What release.yml makes no image for.
 IGNORED = ("deploy/**", "docs/**", "**.md")
@@ -124,7 +122,11 @@ def already(new: Release) -> str | None:
 def check_labels(new: Release) -> None:
     """Refuse an image that says that it was built from something else."""
     found = labels(new.image)
-    for name, value in ((REVISION, new.commit), (MODEL, new.model), (DATA, new.data)):
+    for name, value in (
+        (build.REVISION, new.commit),
+        (build.MODEL, new.model),
+        (build.DATA, new.data),
+    ):
         if found.get(name) != value:
             raise Mistake(
                 f"the image's label {name} is {found.get(name) or 'missing'}, that of "

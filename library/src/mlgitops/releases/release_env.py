@@ -178,7 +178,9 @@ def ran(environment: str, found: str) -> bool:
     """
     place = path(environment).as_posix()
     form = ("--format=", "--raw", "--no-abbrev", "--no-renames", "-m", "--first-parent")
-    log = repository.git("-c", "log.showRoot=true", "log", *form, repository.mainline(), "--", place)
+    log = repository.git(
+        "-c", "log.showRoot=true", "log", *form, repository.mainline(), "--", place
+    )
     known = {line.split()[3] for line in (log or "").splitlines() if line.startswith(":")}
     return (repository.git("hash-object", "--stdin", given=found) or "").strip() in known
 

@@ -14,16 +14,16 @@ from typing import Annotated, Any
 import typer
 
 from mlgitops.core import config
-from mlgitops.data import schema
-from mlgitops.data.ingest import Data
 from mlgitops.core.errors import Mistake
 from mlgitops.core.files import replacing
-from mlgitops.training.prepare import Prepare
-from mlgitops.reporting import diff
-from mlgitops.evaluation.checks import Check, Judge, metric_interval
+from mlgitops.data import schema
+from mlgitops.data.ingest import Data
+from mlgitops.data.split import Split
 from mlgitops.evaluation.bootstrap import is_mean
+from mlgitops.evaluation.checks import Check, Judge, metric_interval
 from mlgitops.evaluation.evidence import Evidence, gathered
 from mlgitops.evaluation.limits import Gate
+from mlgitops.reporting import diff
 from mlgitops.reporting.markdown import render
 
 DOCUMENTS = {
@@ -86,7 +86,7 @@ def facts() -> dict[str, Any]:
         "parity": diff.loaded(PARITY.read_text("utf-8") if PARITY.exists() else None),
         "data": json.loads(diff.DATA.read_text(encoding="utf-8")),
         "source": config.load(Data).source,
-        "prepare": config.load(Prepare),
+        "split": config.load(Split),
         "schema": schema.SCHEMA,
         "most": ROWS,
     }

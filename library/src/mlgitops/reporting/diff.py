@@ -8,14 +8,14 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from mlgitops.core import config
-from mlgitops.data import schema
+from mlgitops.core import config, paths
 from mlgitops.core.errors import Mistake
+from mlgitops.data import schema
 from mlgitops.git import repository
 
-DATA = Path("artifacts/data.json")
-# Sections of params.yaml, and keys of schema.yaml, which decide what is judged and how.
-GUARDS = ("gate", "prepare", "data", "validate")
+DATA = paths.DATA
+# Sections of gate.yaml and params.yaml, and keys of schema.yaml, which decide what is judged and how.
+GUARDS = ("gate", "split", "validate", "parity", "requests", "evaluate", "retrain", "data")
 RULES = ("task", "target", "time", "slices", "left_out")
 
 
@@ -59,8 +59,14 @@ def document(path: Path, commit: str | None) -> Any:
 
 def parameters(base: str, now: str | None = None) -> list[Change]:
     """The parameters that differ here, or in a commit, those that guard first."""
-    before, after = (flat(document(config.PARAMS, one)) for one in (base, now))
+    before, after = (flat(settings(one)) for one in (base, now))
     return sorted(differing(before, after), key=lambda change: not guards(change))
+
+
+def settings(commit: str | None) -> dict[str, Any]:
+    """The sections of both files, params.yaml and gate.yaml."""
+    files = [config.PARAMS, *[config.RULES] * (bool(commit) or config.RULES.exists())]
+    return {name: value for file in files for name, value in document(file, commit).items()}
 
 
 def contract(base: str, now: str | None = None) -> list[Change]:
@@ -139,7 +145,7 @@ def folders(base: str) -> list[tuple[str, int, int]]:
     found = repository.git("diff", "--numstat", "--no-renames", "-z", base, "--") or ""
     for entry in filter(None, found.split("\0")):
         plus, minus, path = entry.split("\t", 2)
-        if not path.startswith(repository.MADE):
+        if not path.startswith(paths.MADE):
             folder = "/".join(path.split("/")[:-1][:2]) or path
             added[folder] += int(plus) if plus.isdigit() else 0
             removed[folder] += int(minus) if minus.isdigit() else 0

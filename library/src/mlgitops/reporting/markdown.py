@@ -3,16 +3,14 @@
 import math
 import re
 from collections.abc import Sized
-from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined
 
-TEMPLATES = Path(__file__).parent / "templates"
 MOST = 60  # characters of a name
 JOINER = "\u200b"  # of no width: keeps @, # and // from becoming a mention or a link
-# Punctuation that may mean something; _ and / mean nothing between letters.
-SPECIAL = re.compile(r"(?<=\w)[_/](?=\w)|([^\w\s,.;:()%+=-]|_)", re.ASCII)
+# Punctuation that may mean something; _ and / mean nothing between letters and digits.
+SPECIAL = re.compile(r"(?<=[^\W_])[_/](?=[^\W_])|([^\w\s,.;:()%+=-]|_)", re.ASCII)
 
 
 def line(value: object, most: int = MOST) -> str:
@@ -73,7 +71,7 @@ def cut(rows: Sized, most: int) -> str:
 def render(template: str, **facts: Any) -> str:
     """A template of this package with its facts."""
     environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
+        loader=PackageLoader("mlgitops.reporting"),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

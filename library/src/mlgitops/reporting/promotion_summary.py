@@ -3,12 +3,12 @@
 import json
 from typing import Any
 
-from mlgitops.core.errors import Mistake
 from mlgitops.core import job_output
+from mlgitops.core.errors import Mistake
 from mlgitops.git import repository
 from mlgitops.releases import release_env
-from mlgitops.reporting import diff
 from mlgitops.releases.release_env import PRODUCTION, STAGING, Release
+from mlgitops.reporting import diff
 from mlgitops.reporting.markdown import render
 
 METRICS, TEST = "artifacts/metrics.json", "data/test.parquet"

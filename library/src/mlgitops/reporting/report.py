@@ -5,26 +5,23 @@ from typing import Annotated, Any, NamedTuple, get_args
 
 import typer
 
-from mlgitops.core import config
+from mlgitops.core import config, job_output
 from mlgitops.core.files import replacing
-from mlgitops.training.metrics import HIGHER_IS_BETTER
-from mlgitops.core import job_output
 from mlgitops.evaluation import bootstrap, gate
-from mlgitops.git import repository
-from mlgitops.releases import release_env
-from mlgitops.reporting import diff
+from mlgitops.evaluation.champion import Rival, rival
 from mlgitops.evaluation.checks import Check, Kind, difference, metric_of
 from mlgitops.evaluation.evidence import METRICS, SLICES, TEST, Evidence, gathered
 from mlgitops.evaluation.limits import Gate
+from mlgitops.git import repository
+from mlgitops.releases import release_env
+from mlgitops.reporting import diff
 from mlgitops.reporting.markdown import code, plain, render
-from mlgitops.evaluation.champion import Rival, rival
+from mlgitops.training.metrics import HIGHER_IS_BETTER
 
 LIMIT = 60_000  # characters; GitHub takes 65,536 in a comment
 ROWS = (30, 15, 8, 4, 2)  # rows of a table: the first with which the report is short enough
 BARS = 8  # of a chart
-TOO_LONG = (
-    f"{job_output.MARKER}\nThe report is too long. Read the diff of params.yaml and schema.yaml.\n"
-)
+TOO_LONG = f"{job_output.MARKER}\nThe report is too long. Read the diff of params.yaml, gate.yaml and schema.yaml.\n"
 
 
 class Since(NamedTuple):
@@ -184,7 +181,7 @@ def facts(base: str) -> dict[str, Any]:
 
 def lost(base: str, verdict: gate.Verdict) -> list[str]:
     """Kinds of checks that the base had, by what it left in Git, and this commit lacks."""
-    limits = (diff.loaded(repository.text(base, config.PARAMS.as_posix())) or {}).get("gate") or {}
+    limits = diff.settings(base).get("gate") or {}
     parts = {"slices": diff.loaded(repository.text(base, SLICES.as_posix()))}
     now = {check.kind for check in verdict.checks}
     return [kind for kind in get_args(Kind) if (limits | parts).get(kind) and kind not in now]

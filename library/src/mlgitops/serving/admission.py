@@ -12,11 +12,11 @@ from time import perf_counter
 from typing import Any, TypeVar
 
 from mlgitops.serving.batch import Batch
+from mlgitops.serving.contract import Runtime
 from mlgitops.serving.deadline import Deadline, Late
 from mlgitops.serving.endpoints import Asked, Endpoint, Reply, Request
 from mlgitops.serving.errors import Refusal
 from mlgitops.serving.metrics import Metrics
-from mlgitops.serving.model import Runtime
 from mlgitops.serving.settings import Settings
 from mlgitops.serving.tensors import LENGTH
 

@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from mlgitops.serving.contract import Answer, Runtime, Table
 from mlgitops.serving.endpoints import Asked
-from mlgitops.serving.model import Answer, Runtime, Table
 
 
 class Waiting(NamedTuple):

@@ -6,8 +6,8 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from mlgitops.serving.contract import Input, Signature, Table
 from mlgitops.serving.errors import Refusal
-from mlgitops.serving.model import Input, Signature, Table
 
 Given = Mapping[str, Sequence[Any]]
 # Called with "unknown_category" or "out_of_range", the column, and how many values.

@@ -3,7 +3,7 @@
 from typing import Any
 
 from mlgitops.serving import tensors
-from mlgitops.serving.model import Input, Signature
+from mlgitops.serving.contract import Input, Signature
 from mlgitops.serving.settings import Settings
 
 KINDS = {"number": "number", "integer": "integer", "boolean": "boolean", "category": "string"}

@@ -4,8 +4,8 @@ from typing import NamedTuple, Protocol
 
 from mlgitops.serving import invocations, tensors
 from mlgitops.serving.columns import Columns
+from mlgitops.serving.contract import Answer, Signature, Table
 from mlgitops.serving.errors import Refusal
-from mlgitops.serving.model import Answer, Signature, Table
 from mlgitops.serving.settings import Settings
 
 

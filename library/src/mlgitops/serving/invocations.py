@@ -11,9 +11,9 @@ import numpy as np
 import orjson
 
 from mlgitops.serving.columns import Given
+from mlgitops.serving.contract import Answer, Input, Signature
 from mlgitops.serving.documents import parsed
 from mlgitops.serving.errors import Refusal
-from mlgitops.serving.model import Answer, Input, Signature
 
 FORMS = ("dataframe_split", "dataframe_records", "inputs", "instances")
 OUTPUTS = ("label", "probabilities", "both")

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import onnxruntime
 
+from mlgitops.serving.contract import Answer, Signature, Table
 from mlgitops.serving.errors import Mistake
-from mlgitops.serving.model import Answer, Signature, Table
 
 
 class Onnx:

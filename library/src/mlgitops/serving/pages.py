@@ -9,8 +9,8 @@ from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from mlgitops.serving import documentation, tensors
+from mlgitops.serving.contract import Signature
 from mlgitops.serving.metrics import Metrics
-from mlgitops.serving.model import Signature
 from mlgitops.serving.settings import Settings
 
 

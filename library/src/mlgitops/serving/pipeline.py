@@ -7,20 +7,24 @@ from types import ModuleType
 
 import numpy as np
 
+from mlgitops.serving.contract import Answer, Signature, Table
 from mlgitops.serving.errors import Mistake
-from mlgitops.serving.model import Answer, Signature, Table
 
-# The name by which the pipeline refers to the features that it was fitted with.
-PICKLED = "mlgitops.training.features"
+# The name by which a pipeline of before there was a library refers to its features.
+PICKLED = "ml.features"
 
 
-def travelled(file: Path) -> None:
-    """Make the features in the folder those that the pipeline finds by their name.
+def travelled(folder: Path) -> None:
+    """Make the code in the folder what the pipeline finds by its name, `ml`.
 
-    The project's own package need not be installed; where it is, the folder still decides.
+    The project's own package need not be installed; where it is, the folder still decides, if
+    nothing has imported it before. A folder from before there was a library has features.py alone.
     """
+    if not (folder / "features.py").exists():
+        sys.path.insert(0, str(folder.resolve()))
+        return
     package, _, _ = PICKLED.partition(".")
-    found = importlib.util.spec_from_file_location(PICKLED, file)
+    found = importlib.util.spec_from_file_location(PICKLED, folder / "features.py")
     assert found is not None
     assert found.loader is not None
     module = importlib.util.module_from_spec(found)
@@ -30,7 +34,7 @@ def travelled(file: Path) -> None:
 
 
 class Fitted:
-    """model.joblib with the features.py that it was fitted with."""
+    """model.joblib with the code that it was fitted with."""
 
     def __init__(self, folder: Path, signature: Signature) -> None:
         """Load both; a Mistake if a package is missing or a file is damaged."""
@@ -38,7 +42,7 @@ class Fitted:
             import joblib
             import pandas as pd
 
-            travelled(folder / "features.py")
+            travelled(folder)
             self.pipeline = joblib.load(folder / "model.joblib")
         except Exception as error:
             text = " ".join(str(error).split())

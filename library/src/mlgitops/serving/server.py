@@ -12,9 +12,9 @@ from typing import Any
 import orjson
 import uvicorn
 
-from mlgitops.serving import model
-from mlgitops.serving.columns import Columns
+from mlgitops.serving import contract, model
 from mlgitops.serving.admission import SMALL, Door
+from mlgitops.serving.columns import Columns
 from mlgitops.serving.endpoints import Endpoint, Infer, Invocations, Request
 from mlgitops.serving.errors import Mistake, Refusal
 from mlgitops.serving.metrics import Metrics
@@ -31,7 +31,7 @@ CONNECTIONS = 32
 
 def door(folder: Path, settings: Settings) -> Door:
     """The application for a folder; a Mistake says why it cannot be served."""
-    signature = model.read(folder)
+    signature = contract.read(folder)
     runtime = model.load(folder, signature)
     metrics = Metrics(settings, signature)
     columns = Columns(signature, metrics.counted)
@@ -52,7 +52,7 @@ def door(folder: Path, settings: Settings) -> Door:
     return made
 
 
-def warm(folder: Path, endpoint: Invocations, runtime: model.Runtime) -> float:
+def warm(folder: Path, endpoint: Invocations, runtime: contract.Runtime) -> float:
     """Seconds of a prediction of one row: an example of the signature, which must pass."""
     rows = endpoint.signature.examples[:1]
     if not rows:
@@ -68,7 +68,7 @@ def warm(folder: Path, endpoint: Invocations, runtime: model.Runtime) -> float:
         raise Mistake(f"{folder}: the model cannot predict its own example: {text}") from None
 
 
-def timed(runtime: model.Runtime, table: model.Table) -> float:
+def timed(runtime: contract.Runtime, table: contract.Table) -> float:
     """Seconds of one prediction."""
     started = perf_counter()
     runtime(table, likely=True)

@@ -7,9 +7,9 @@ import numpy as np
 import orjson
 
 from mlgitops.serving.columns import SHOWN, Given, refused
+from mlgitops.serving.contract import Answer, Input, Signature
 from mlgitops.serving.documents import parsed
 from mlgitops.serving.errors import Refusal
-from mlgitops.serving.model import Answer, Input, Signature
 
 WIDTHS = {
     "FP16": "<f2", "FP32": "<f4", "FP64": "<f8", "BOOL": "?",

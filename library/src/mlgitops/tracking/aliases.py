@@ -5,8 +5,8 @@ from mlgitops.core.errors import Mistake
 from mlgitops.git import lineage, repository
 from mlgitops.releases import release_env
 from mlgitops.releases.release_env import Release
-from mlgitops.tracking.track import Track, log_commits, project
 from mlgitops.tracking.base import Tracker, connect
+from mlgitops.tracking.track import Track, log_commits, project
 
 
 def register() -> None:

@@ -19,7 +19,17 @@ from tqdm import tqdm
 from mlgitops.core import config
 from mlgitops.core.errors import Mistake
 from mlgitops.git import lineage, repository
-from mlgitops.tracking.base import Asset, Dataset, Evidence, Key, Run, Search, Tracker, Trial, connect
+from mlgitops.tracking.base import (
+    Asset,
+    Dataset,
+    Evidence,
+    Key,
+    Run,
+    Search,
+    Tracker,
+    Trial,
+    connect,
+)
 
 GATE = Path("artifacts/gate.json")
 TRIALS = Path("artifacts/trials")

@@ -1,8 +1,8 @@
 """`make ui`: the tracker's own pages."""
 
 from mlgitops.core import config
-from mlgitops.tracking.track import Track, project
 from mlgitops.tracking.base import connect
+from mlgitops.tracking.track import Track, project
 
 
 def ui() -> None:

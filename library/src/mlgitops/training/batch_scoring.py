@@ -14,12 +14,12 @@ import typer
 from pydantic import PositiveInt
 
 from mlgitops.core import config
-from mlgitops.data import contract
-from mlgitops.training import exported_model
 from mlgitops.core.errors import Mistake
-from mlgitops.training.features import inputs
 from mlgitops.core.files import replacing
+from mlgitops.data import contract
 from mlgitops.data.reader import chunks, is_parquet
+from mlgitops.training import exported_model
+from mlgitops.training.features import inputs
 
 
 class Score(config.Section):
@@ -35,7 +35,9 @@ class Bad(StrEnum):
     mark = "mark"
 
 
-def scored(frame: pd.DataFrame, exported: exported_model.Model) -> tuple[pd.DataFrame, pd.DataFrame]:
+def scored(
+    frame: pd.DataFrame, exported: exported_model.Model
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """A prediction and a problem (missing if none) for each row, and the breaches."""
     table, broken = contract.check(frame, exported.signature.columns)
     absent = [name for name in exported.signature.columns if name not in table]

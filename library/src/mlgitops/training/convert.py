@@ -8,9 +8,12 @@ from skl2onnx import to_onnx
 from skl2onnx.common.data_types import FloatTensorType, StringTensorType
 from sklearn.base import is_classifier
 from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import FunctionTransformer
 
-from mlgitops.training.features import FEATURES, finite
 from mlgitops.data.schema import Column
+from mlgitops.serving.features import derive, finite
+from mlgitops.training.features import Features
+from mlgitops.training.preprocessing import features_of
 
 OPSET = {"": 18, "ai.onnx.ml": 3}
 
@@ -20,21 +23,29 @@ def convert(fitted: Pipeline, columns: Mapping[str, Column]) -> ModelProto:
 
     Raises what skl2onnx raises where it has no converter for a step.
     """
-    made = [feature.__name__ for feature in FEATURES]
+    features = features_of(fitted)
+    made = [feature.__name__ for feature in features]
     rest = without_features(fitted, {name: columns.get(name) for name in [*columns, *made]})
-    return canonical(with_features(rest, columns) if FEATURES else rest)
+    return canonical(with_features(rest, features, columns) if features else rest)
 
 
 def without_features(fitted: Pipeline, columns: Mapping[str, Column | None]) -> ModelProto:
-    """All steps but the first, from the columns of the table and the features made from them."""
+    """All steps but the features, from the columns of the table and what is made from them."""
     types = [
         (name, StringTensorType([None, 1]) if is_text(column) else FloatTensorType([None, 1]))
         for name, column in columns.items()
     ]
     options = {"zipmap": False} if is_classifier(fitted) else None
     return named(
-        to_onnx(fitted[1:], initial_types=types, options=options, target_opset=OPSET), list(columns)
+        to_onnx(after_features(fitted), initial_types=types, options=options, target_opset=OPSET),
+        list(columns),
     )
+
+
+def after_features(fitted: Pipeline) -> Pipeline:
+    """The steps that skl2onnx converts: all but the one that makes the features."""
+    first = fitted[0]
+    return fitted[1:] if isinstance(first, FunctionTransformer) and first.func is derive else fitted
 
 
 def named(model: ModelProto, columns: list[str]) -> ModelProto:
@@ -63,7 +74,9 @@ def free(name: str, taken: list[str]) -> str:
     return name
 
 
-def with_features(rest: ModelProto, columns: Mapping[str, Column]) -> ModelProto:
+def with_features(
+    rest: ModelProto, features: Features, columns: Mapping[str, Column]
+) -> ModelProto:
     """The model with the features traced in front of it, so that its inputs are plain columns."""
     import ndonnx  # Half a second, and only for projects that made a feature.
     import spox
@@ -74,7 +87,7 @@ def with_features(rest: ModelProto, columns: Mapping[str, Column]) -> ModelProto
         )
         for name, column in columns.items()
     }
-    made = {feature.__name__: finite(feature(inputs, ndonnx), ndonnx) for feature in FEATURES}
+    made = {feature.__name__: finite(feature(inputs, ndonnx), ndonnx) for feature in features}
     arrays = {name: array.unwrap_spox() for name, array in (inputs | made).items()}
     outputs = spox.inline(canonical(rest))(
         **{one.name: arrays[one.name] for one in rest.graph.input}

@@ -7,16 +7,16 @@ import numpy as np
 import pandas as pd
 from pydantic import PositiveInt
 
-from mlgitops.core import config
+from mlgitops.core import config, paths, pipeline_version
+from mlgitops.core.files import write_json
 from mlgitops.data import schema
 from mlgitops.training import exported_model
 from mlgitops.training.features import inputs, target
-from mlgitops.core.files import write_json
 from mlgitops.training.metrics import Metrics, measure
 from mlgitops.training.plots import plots
 
 
-class Evaluate(config.Section):
+class Evaluate(config.Rule):
     """Intervals of confidence, values of one slice column, points of one plot."""
 
     bins: PositiveInt
@@ -43,8 +43,15 @@ def slices(
     return measured
 
 
-def evaluate(folder: Path, test: Path, metrics: Path, sliced: Path, drawn: Path) -> None:
+def evaluate(
+    folder: Path = paths.MODEL,
+    test: Path = paths.TEST,
+    metrics: Path = paths.METRICS,
+    sliced: Path = paths.SLICES,
+    drawn: Path = paths.PLOTS,
+) -> None:
     """Measure the exported model on the test set."""
+    pipeline_version.check()
     rules, p = schema.load(), config.load(Evaluate)
     table = pd.read_parquet(test)
     exported = exported_model.load(folder)

@@ -1,7 +1,9 @@
 """Write the model in the form that is served."""
 
-import ast
 import json
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -11,33 +13,44 @@ import pandas as pd
 from pydantic import Field, PositiveFloat, PositiveInt
 from sklearn.pipeline import Pipeline
 
-from mlgitops.core import config
-from mlgitops.data import profile, schema
-from mlgitops.training import exported_model, features
+from mlgitops.core import config, paths, pipeline_version
 from mlgitops.core.errors import Mistake
-from mlgitops.training.features import inputs
 from mlgitops.core.files import replacing, write_json
+from mlgitops.data import profile, schema
+from mlgitops.training import exported_model, hooks
+from mlgitops.training.features import inputs
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class Export(config.Section):
-    """What is written, and how far it may differ from scikit-learn, as shares of `rows` rows.
-
-    What the server does with categories and numbers that schema.yaml does not allow.
-    """
+    """What is written."""
 
     format: exported_model.Format
+
+
+class Parity(config.Rule):
+    """How far the exported model may differ from scikit-learn, as shares of `rows` rows."""
+
     tolerance: PositiveFloat
     max_differing: Share
     max_flipped: Share
     rows: PositiveInt
+
+
+class Requests(config.Rule):
+    """What the server does with categories and numbers that schema.yaml does not allow."""
+
     unknown_category: exported_model.Policy = "refuse"
     out_of_range: exported_model.Policy = "refuse"
 
 
 def signature(
-    examples: pd.DataFrame, labels: list[int | str] | None, rules: schema.Schema, p: Export
+    examples: pd.DataFrame,
+    labels: list[int | str] | None,
+    rules: schema.Schema,
+    form: exported_model.Format,
+    requests: Requests,
 ) -> exported_model.Signature:
     """What serving needs to know: inputs, outputs, labels, three rows to try."""
     given = []
@@ -47,10 +60,12 @@ def signature(
             known = examples[name].dropna().astype("float64")
             seen = (known.min(), known.max()) if len(known) else None
         given.append(exported_model.Input(name=name, **dict(column), seen=seen))
-    kinds: tuple[exported_model.Kind, ...] = ("value",) if labels is None else ("label", "probabilities")
+    kinds: tuple[exported_model.Kind, ...] = (
+        ("value",) if labels is None else ("label", "probabilities")
+    )
     return exported_model.Signature(
         version=1,
-        format=p.format,
+        format=form,
         task=rules.task,
         inputs=tuple(given),
         outputs=tuple(exported_model.Output(name=kind, type=kind) for kind in kinds),
@@ -58,13 +73,13 @@ def signature(
         examples=tuple(
             json.loads(examples[list(rules.features)].head(3).to_json(orient="records"))
         ),
-        unknown_category=p.unknown_category,
-        out_of_range=p.out_of_range,
+        unknown_category=requests.unknown_category,
+        out_of_range=requests.out_of_range,
     )
 
 
 def parity(
-    fitted: Pipeline, exported: exported_model.Runtime, table: pd.DataFrame, p: Export
+    fitted: Pipeline, exported: exported_model.Runtime, table: pd.DataFrame, p: Parity
 ) -> dict[str, float]:
     """The shares of rows that differ by more than the tolerance, and whose label is another.
 
@@ -84,12 +99,15 @@ def parity(
     return {"differing": float((~near).mean()), "flipped": float(flipped.mean())}
 
 
-def write(fitted: Pipeline, rules: schema.Schema, p: Export, folder: Path) -> None:
-    """model.onnx, or model.joblib and the features that it calls by name, in the folder."""
-    file = folder / exported_model.FILES[p.format]
-    if p.format == "sklearn":
+def write(
+    fitted: Pipeline, rules: schema.Schema, form: exported_model.Format, folder: Path
+) -> None:
+    """model.onnx, or model.joblib and the project's code that it calls by name, in the folder."""
+    file = folder / exported_model.FILES[form]
+    if form == "sklearn":
         joblib.dump(fitted, file)
-        (folder / "features.py").write_text(travelling(Path(features.__file__)), encoding="utf-8")
+        ignored = shutil.ignore_patterns("__pycache__", "*.py[co]", ".*")
+        shutil.copytree(paths.CODE, folder / paths.CODE.name, ignore=ignored)
         return
     from mlgitops.training.convert import convert
 
@@ -102,32 +120,53 @@ def write(fitted: Pipeline, rules: schema.Schema, p: Export, folder: Path) -> No
         ) from error
 
 
-def travelling(source: Path) -> str:
-    """The text of features.py, which the server runs where the rest of `ml` is not."""
-    text = source.read_text("utf-8")
-    for node in ast.parse(text).body:
-        names = [one.name for one in node.names] if isinstance(node, ast.Import) else []
-        if isinstance(node, ast.ImportFrom):
-            names = [node.module or "ml"]
-        if any(name.partition(".")[0] == "ml" for name in names):
-            raise Mistake(
-                f"{source.name}, line {node.lineno}: with export.format: sklearn the features "
-                "travel with the model, so they cannot import from ml"
-            )
-    return text
+# The server's image has nothing else of the library.
+ALONE = """
+import sys
+from pathlib import Path
+
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.startswith("mlgitops.") and name.split(".")[1] != "serving":
+            raise ImportError(f"it imports {name}, which the server does not have")
+
+sys.meta_path.insert(0, Absent())
+from mlgitops.serving import contract, pipeline
+folder = Path(sys.argv[1])
+pipeline.Fitted(folder, contract.read(folder))
+"""
 
 
-def export(fitted: Path, examples: Path, folder: Path, agreement: Path) -> None:
+def check_alone(folder: Path) -> None:
+    """Refuse a pickle that the server could not load: what it names must be in the folder."""
+    command = [sys.executable, "-c", ALONE, str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+    if done.returncode != 0:
+        *_, last = done.stderr.strip().splitlines()
+        raise Mistake(
+            f"with export.format: sklearn {paths.CODE} travels with the model, and its modules that "
+            "the model needs can import packages of the server only, nothing else of mlgitops: "
+            f"{last.partition(': ')[2][:300]}"
+        )
+
+
+def export(
+    fitted: Path = paths.FITTED,
+    examples: Path = paths.TRAIN,
+    folder: Path = paths.MODEL,
+    agreement: Path = paths.PARITY,
+) -> None:
     """Write the model in the form that is served; refuse one that answers otherwise."""
-    rules, p = schema.load(), config.load(Export)
+    pipeline_version.check()
+    rules, form, p = schema.load(), config.load(Export).format, config.load(Parity)
+    hooks.features()  # The pickle names the project's functions.
     pipeline, rows = joblib.load(fitted), pd.read_parquet(examples)
     labels = None if rules.task == "regression" else pipeline.classes_.tolist()
     with replacing(folder) as part:
         part.mkdir()
-        write(pipeline, rules, p, part)
-        write_json(
-            signature(rows, labels, rules, p).model_dump(mode="json"), part / "signature.json"
-        )
+        write(pipeline, rules, form, part)
+        told = signature(rows, labels, rules, form, config.load(Requests))
+        write_json(told.model_dump(mode="json"), part / "signature.json")
         table = inputs(rows, rules.features)
         exported = exported_model.load(part).predict
         found = parity(pipeline, exported, table.head(p.rows), p)
@@ -135,13 +174,15 @@ def export(fitted: Path, examples: Path, folder: Path, agreement: Path) -> None:
             if found[kind] > limit:
                 raise Mistake(
                     f"{found[kind]:.2%} of {len(table.head(p.rows))} rows are {kind} between "
-                    f"scikit-learn and {p.format}: more than export.max_{kind}, {limit:.2%}. "
+                    f"scikit-learn and {form}: more than parity.max_{kind}, {limit:.2%}. "
                     "Choose another estimator, or set export.format: sklearn in params.yaml"
                 )
         answer = exported(table.iloc[:: max(1, len(table) // p.rows)])
         write_json(reference(rows, answer, rules, labels), part / "reference.json")
+        if form == "sklearn":
+            check_alone(part)
     write_json(found, agreement)
-    print(f"{folder}: {p.format}, {found['differing']:.2%} of the rows differ from scikit-learn")
+    print(f"{folder}: {form}, {found['differing']:.2%} of the rows differ from scikit-learn")
 
 
 def reference(

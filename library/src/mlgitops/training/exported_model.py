@@ -1,19 +1,22 @@
 """artifacts/model/: what is exported, and how it is asked for predictions."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from mlgitops.core import config
+from mlgitops.core import config, paths
 from mlgitops.core.errors import Mistake
 from mlgitops.data.schema import Column, Task
 
-FOLDER = Path("artifacts/model")
+FOLDER = paths.MODEL
 Format = Literal["onnx", "sklearn"]
 Kind = Literal["label", "probabilities", "value"]
 Policy = Literal["refuse", "accept"]
@@ -76,8 +79,8 @@ class Model(NamedTuple):
     predict: Runtime
 
 
-def load(folder: Path = FOLDER) -> Model:
-    """The exported model; a Mistake if the folder is incomplete or of another version."""
+def read(folder: Path) -> Signature:
+    """The signature of a complete folder; a Mistake if it is not, or of another version."""
     try:
         text = (folder / "signature.json").read_text(encoding="utf-8")
     except OSError:
@@ -90,6 +93,13 @@ def load(folder: Path = FOLDER) -> Model:
     file = folder / FILES[signature.format]
     if not file.exists():
         raise Mistake(f"{file} is missing: run `make pipeline`")
+    return signature
+
+
+def load(folder: Path = FOLDER) -> Model:
+    """The exported model; a Mistake if the folder is incomplete or of another version."""
+    signature = read(folder)
+    file = folder / FILES[signature.format]
     return Model(signature, onnx(file) if signature.format == "onnx" else sklearn(file))
 
 
@@ -126,9 +136,12 @@ def onnx(file: Path) -> Runtime:
 
 
 def sklearn(file: Path) -> Runtime:
-    """The fitted pipeline in scikit-learn."""
+    """The fitted pipeline in scikit-learn, with the code that travels with it."""
     import joblib
 
+    from mlgitops.serving.pipeline import travelled
+
+    travelled(file.parent)
     pipeline = joblib.load(file)
 
     def predict(table: pd.DataFrame) -> Predictions:
@@ -137,3 +150,54 @@ def sklearn(file: Path) -> Runtime:
         return Predictions(values, pipeline.predict_proba(table) if known else None)
 
     return predict
+
+
+def apart(folder: Path) -> Model:
+    """The model of another commit. One that brings code of its own answers in its own process.
+
+    Its `ml` is the code that it was fitted with, which this process may know in another version.
+    """
+    signature = read(folder)
+    if signature.format == "onnx":
+        return load(folder)
+
+    def predict(table: pd.DataFrame) -> Predictions:
+        with TemporaryDirectory() as place:
+            given, answer = Path(place, "table.joblib"), Path(place, "answer.npz")
+            joblib_dump({name: table[name].to_numpy() for name in table}, given)
+            command = [sys.executable, "-m", __name__, str(folder), str(given), str(answer)]
+            done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+            if done.returncode != 0:
+                *_, last = ["it ended without a word", *done.stderr.strip().splitlines()]
+                raise Mistake(last)
+            with np.load(answer) as found:
+                return Predictions(plain(found["values"]), found.get("probabilities"))
+
+    return Model(signature, predict)
+
+
+def joblib_dump(value: Any, path: Path) -> None:
+    """Write an object for a process of our own."""
+    import joblib
+
+    joblib.dump(value, path)
+
+
+def plain(values: np.ndarray) -> np.ndarray:
+    """Labels as every runtime gives them: text as objects."""
+    return values.astype("object") if values.dtype.kind == "U" else values
+
+
+def main() -> None:
+    """Answer for FOLDER TABLE ANSWER: the other half of `apart`."""
+    import joblib
+
+    folder, given, answer = map(Path, sys.argv[1:])
+    values, probabilities = load(folder).predict(pd.DataFrame(joblib.load(given)))
+    known = {} if probabilities is None else {"probabilities": probabilities}
+    text = values.astype("str") if values.dtype.kind == "O" else values
+    np.savez(answer, values=text, **known)
+
+
+if __name__ == "__main__":
+    main()

@@ -7,19 +7,12 @@ each with scikit-learn's own.
 import numpy as np
 import pandas as pd
 
-from mlgitops.training.exported_model import Predictions
 from mlgitops.data.profile import rounded
-from mlgitops.data.schema import Task
+from mlgitops.training.exported_model import Predictions
 
 Metrics = dict[str, float | int | None]
 
 HIGHER_IS_BETTER = frozenset({"accuracy", "f1_macro", "r2", "roc_auc"})
-# The metrics of a task that are the mean of a loss for each row; the first is its own.
-LOSSES: dict[Task, tuple[str, ...]] = {
-    "binary": ("log_loss", "brier", "accuracy"),
-    "multiclass": ("log_loss", "brier", "accuracy"),
-    "regression": ("rmse", "mae"),
-}
 
 
 def measure(

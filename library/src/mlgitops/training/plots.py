@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mlgitops.training.metrics import calibration
 from mlgitops.training.exported_model import Predictions
+from mlgitops.training.metrics import calibration
 
 Points = list[dict[str, Any]]
 PLOTS = ("confusion", "roc", "calibration", "residuals", "predicted")

@@ -1,7 +1,6 @@
 """`make tune`: search the ranges of params.yaml by cross-validation on the training set."""
 
 import hashlib
-import inspect
 import json
 import math
 import os
@@ -16,26 +15,28 @@ import numpy as np
 import pandas as pd
 import typer
 from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
-from ruamel.yaml import YAML
 from sklearn.model_selection import KFold, StratifiedKFold
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
-from mlgitops.core import config
-from mlgitops.data import schema
-from mlgitops.training import exported_model, features
+from mlgitops.core import config, paths
+from mlgitops.core.config import Section
 from mlgitops.core.errors import Mistake, listed
-from mlgitops.core.files import replacing, write_json
-from mlgitops.training.metrics import HIGHER_IS_BETTER, measure
+from mlgitops.core.files import write_json
+from mlgitops.core.pipeline_version import PIPELINE
 from mlgitops.core.print_metrics import aligned
-from mlgitops.training import train
+from mlgitops.data import schema
+from mlgitops.data.ingest import edited
+from mlgitops.git import repository
+from mlgitops.training import exported_model, hooks
 from mlgitops.training.evaluate import Evaluate
-from mlgitops.training.train import Train
+from mlgitops.training.features import inputs, target
+from mlgitops.training.metrics import HIGHER_IS_BETTER, measure
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
 
-TRAINING = Path("data/train.parquet")
+TRAINING = paths.TRAIN
 STUDIES = Path("artifacts/trials")
 DIGITS = 4  # of a tried number: more say nothing, and are hard to read in params.yaml
 SHOWN = 10  # trials of the table
@@ -108,7 +109,7 @@ def tune(
     ] = False,
 ) -> None:
     """Search the ranges of params.yaml; what an earlier search of the same has tried counts."""
-    rules, p, present = schema.load(), config.load(Tune), config.load(Train)
+    rules, p, present = schema.load(), config.load(Tune), config.load(hooks.section("train"))
     if not TRAINING.exists():
         raise Mistake(f"{TRAINING} is not there: make pipeline")
     study = opened(p, present)
@@ -132,14 +133,14 @@ def tune(
     print(applied(study, p, apply))
 
 
-def opened(p: Tune, present: Train) -> Study:
+def opened(p: Tune, present: Section) -> Study:
     """The study of this data, code and ranges: what was tried of it, or an empty one."""
     data = hashlib.md5(TRAINING.read_bytes(), usedforsecurity=False).hexdigest()
     settings = {
         "train": present.model_dump(mode="json", by_alias=True),
         "tune": p.model_dump(mode="json", include={"ranges", "metric", "folds", "seed", "batch"}),
     }
-    code = [inspect.getsource(one) for one in (features, train)]
+    code = [repository.content(paths.CODE), PIPELINE]
     said = json.dumps([data, schema.SCHEMA.read_text("utf-8"), settings, code], sort_keys=True)
     key = hashlib.sha256(said.encode()).hexdigest()
     empty = Study(key=key, data=data, metric=p.metric, settings=settings)
@@ -155,7 +156,7 @@ def path_of(study: Study) -> Path:
 
 
 def trials(
-    examples: pd.DataFrame, rules: schema.Schema, present: Train, p: Tune, done: Sequence[Trial]
+    examples: pd.DataFrame, rules: schema.Schema, present: Section, p: Tune, done: Sequence[Trial]
 ) -> Iterator[Trial]:
     """The trials that are missing, in order, each as soon as it is known.
 
@@ -178,7 +179,7 @@ def trials(
 
 
 def ask(
-    known: Sequence[Trial], present: Train, limits: "dict[str, BaseDistribution]", p: Tune
+    known: Sequence[Trial], present: Section, limits: "dict[str, BaseDistribution]", p: Tune
 ) -> list[Settings]:
     """The values that the next batch tries, by what is known so far."""
     import optuna
@@ -225,7 +226,7 @@ def shortened(values: Settings, limits: "dict[str, BaseDistribution]") -> Settin
     }
 
 
-def values_of(present: Train, names: Mapping[str, Any]) -> Settings:
+def values_of(present: Section, names: Mapping[str, Any]) -> Settings:
     """What params.yaml has now for the names of the ranges, where it has something."""
     found = {}
     for name in names:
@@ -237,7 +238,7 @@ def values_of(present: Train, names: Mapping[str, Any]) -> Settings:
     return found
 
 
-def changed(present: Train, values: Settings) -> Train:
+def changed(present: Section, values: Settings) -> Section:
     """The section `train` with other values."""
     plain = present.model_dump(by_alias=True)
     for name, value in values.items():
@@ -246,14 +247,14 @@ def changed(present: Train, values: Settings) -> Train:
         for key in path:
             place = place.setdefault(key, {})
         place[last] = value
-    return config.parse(Train, plain, "params.yaml: tune.ranges: train")
+    return config.parse(type(present), plain, "params.yaml: tune.ranges: train")
 
 
 def folds(examples: pd.DataFrame, rules: schema.Schema, p: Tune) -> Splits:
     """Rows to fit to and rows to measure on, for each fold; classes in their shares."""
     if len(examples) < p.folds:
         raise Mistake(f"{len(examples)} rows are too few for {p.folds} folds (tune.folds)")
-    answers = features.target(examples, rules)
+    answers = target(examples, rules)
     kind = KFold if rules.task == "regression" else StratifiedKFold
     if rules.task != "regression" and answers.value_counts().max() < p.folds:
         raise Mistake(f"no class has {p.folds} rows: lower tune.folds in params.yaml")
@@ -281,7 +282,7 @@ def run(
     parallel: joblib.Parallel,
     examples: pd.DataFrame,
     rules: schema.Schema,
-    present: Train,
+    present: Section,
     p: Tune,
     splits: Splits,
     asked: Sequence[Settings],
@@ -303,7 +304,7 @@ def run(
 def score(
     examples: pd.DataFrame,
     rules: schema.Schema,
-    p: Train,
+    p: Section,
     split: tuple[np.ndarray, np.ndarray],
     metric: str,
     bins: int,
@@ -314,15 +315,15 @@ def score(
     # Beside others on the same cores, a fit gets one thread.
     with threadpool_limits(None if alone else 1):
         try:
-            fitted = train.fit(fit_to, rules, p)
+            fitted = hooks.fit(fit_to, hooks.features(), rules, p)
         except ValueError as error:
             return " ".join(str(error).split())[:200]
-        table = features.inputs(measured, rules.features)
+        table = inputs(measured, rules.features)
         known = rules.task != "regression" and hasattr(fitted, "predict_proba")
         shares = fitted.predict_proba(table) if known else None
         answer = exported_model.Predictions(fitted.predict(table), shares)
     labels = tuple(fitted.classes_.tolist()) if rules.task != "regression" else None
-    found = measure(features.target(measured, rules).to_numpy(), answer, labels, bins)
+    found = measure(target(measured, rules).to_numpy(), answer, labels, bins)
     if metric not in found:
         raise Mistake(f"params.yaml: tune.metric: no {metric}; there are {listed(found)}")
     value = found[metric]
@@ -359,7 +360,7 @@ def report(study: Study, p: Tune) -> str:
     shown = best[:SHOWN] + [trial for trial in best[SHOWN:] if trial.number == 0]
     rows = []
     for trial in shown:
-        values = trial.params or values_of(config.load(Train), p.ranges)
+        values = trial.params or values_of(config.load(hooks.section("train")), p.ranges)
         rows.append(
             {
                 "trial": f"{trial.number}" if trial.number else "present",
@@ -393,16 +394,12 @@ def applied(study: Study, p: Tune, apply: bool) -> str:
     if not (values and apply):
         after = "To write the best to params.yaml: make tune APPLY=1" if values else ""
         return f"\n{said}. {after}".rstrip()
-    yaml = YAML()
-    yaml.width = 4096
-    document = yaml.load(config.PARAMS.read_text(encoding="utf-8"))
-    for name, value in values.items():
-        place = document["train"]
-        *path, last = name.split(".")
-        for key in path:
-            place = place[key]
-        place[last] = value
-    with replacing(config.PARAMS) as part, part.open("w", encoding="utf-8") as file:
-        yaml.dump(document, file)
+    with edited(config.PARAMS) as document:
+        for name, value in values.items():
+            place = document["train"]
+            *path, last = name.split(".")
+            for key in path:
+                place = place[key]
+            place[last] = value
     written = ", ".join(f"{name} {value}" for name, value in values.items())
     return f"\n{said}\nparams.yaml: {written}. Next: make pipeline"

@@ -1,0 +1,27 @@
+"""The pipeline version: one number that changes only when a stage writes other bytes.
+
+Stages depend on it (`tool.mlgitops.pipeline` of pyproject.toml) instead of on the library's code,
+so a new version of the library that computes the same retrains nothing.
+"""
+
+import tomllib
+
+from mlgitops.core import paths
+from mlgitops.core.errors import Mistake
+
+PIPELINE = 1
+
+
+def check() -> None:
+    """Refuse to run a stage for a project that names another pipeline version."""
+    try:
+        tool = tomllib.loads(paths.PROJECT.read_text("utf-8")).get("tool", {})
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise Mistake(f"{paths.PROJECT}: cannot be read ({error})") from None
+    found = tool.get("mlgitops", {}).get("pipeline")
+    if found != PIPELINE:
+        raise Mistake(
+            f"{paths.PROJECT}: tool.mlgitops.pipeline is {found}, and this version of the library "
+            f"makes what {PIPELINE} means: set it to {PIPELINE}, then `make pipeline`, which "
+            "trains again"
+        )

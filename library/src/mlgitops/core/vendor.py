@@ -1,0 +1,60 @@
+"""`mlgitops vendor`: whether vendor/mlgitops is the library as it was released, unedited.
+
+MANIFEST in the release names every file of it with its SHA-256, in the form of sha256sum.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from mlgitops.core.errors import Mistake, listed
+
+FOLDER = Path("vendor/mlgitops")
+MANIFEST = "MANIFEST"
+CACHES = {"__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache"}
+
+
+def entries(manifest: str) -> dict[str, str]:
+    """The SHA-256 of each file that a manifest names."""
+    return {
+        path: digest for digest, _, path in (one.partition("  ") for one in manifest.splitlines())
+    }
+
+
+def files(folder: Path) -> Iterator[str]:
+    """The files of a release as they lie there, but caches and the manifest."""
+    for path in sorted(folder.rglob("*")):
+        place = path.relative_to(folder)
+        if path.is_file() and not CACHES & set(place.parts) and place.as_posix() != MANIFEST:
+            yield place.as_posix()
+
+
+def digest(path: Path) -> str:
+    """The SHA-256 of a file, whatever line ends a checkout gave it."""
+    return hashlib.sha256(path.read_bytes().replace(b"\r\n", b"\n")).hexdigest()
+
+
+def edits(folder: Path) -> list[str]:
+    """What is not as it was released: a line a file that was changed, added or taken away."""
+    try:
+        wanted = entries((folder / MANIFEST).read_text("utf-8"))
+    except OSError:
+        raise Mistake(f"{folder / MANIFEST} is not there: git restore vendor") from None
+    there = set(files(folder))
+    changed = [path for path in wanted if path in there and digest(folder / path) != wanted[path]]
+    return [
+        *(f"{path} was edited" for path in changed),
+        *(f"{path} is missing" for path in wanted if path not in there),
+        *(f"{path} was added" for path in sorted(there) if path not in wanted),
+    ]
+
+
+def vendor() -> None:
+    """Refuse edits of vendor/mlgitops: an upgrade would undo them, and nobody reviews them."""
+    found = edits(FOLDER)
+    if found:
+        raise Mistake(
+            f"{FOLDER} is the library as it was released, and it was changed: {listed(found)}\n"
+            "git restore it; what the project needs otherwise goes to src/ml"
+        )
+    print(f"{FOLDER}: as released")

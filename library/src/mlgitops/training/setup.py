@@ -1,0 +1,55 @@
+"""`make setup`: a repository, its hooks, the data, the first pipeline run."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from mlgitops.core.errors import Mistake
+from mlgitops.git import repository
+from mlgitops.training.pipeline import pipeline
+
+HOOKS = ("pre-commit", "pre-push")
+
+
+def setup() -> None:
+    """Make what is missing here; what is there already stays as it is."""
+    start()
+    install_hooks()
+    from dvc.cli import main
+
+    if main(["pull", "--allow-missing"]) != 0:
+        raise Mistake("the data cannot be had from the store; the reason is above")
+    pipeline(force=False)
+
+
+def start() -> None:
+    """A repository of the project's own: not that of a folder above, unless that has its files."""
+    if Path(".git").exists():  # a folder; a file in a worktree and in a submodule
+        return
+    if repository.git("ls-files", "--error-unmatch", "--", "dvc.yaml") is None:
+        run("git", "init", "--quiet", "--initial-branch=main")
+
+
+def install_hooks() -> None:
+    """The checks before a commit and a push, where Git looks for hooks in its usual place."""
+    chosen = (repository.git("config", "core.hooksPath") or "").strip()
+    if chosen:
+        print(
+            f"no Git hooks: core.hooksPath is {chosen}, which is somebody's own choice. What they "
+            "would run: `make check`, before a push",
+            file=sys.stderr,
+        )
+        return
+    program = shutil.which("pre-commit", path=Path(sys.executable).parent) or "pre-commit"
+    run(program, "install", *(word for hook in HOOKS for word in ("--hook-type", hook)))
+
+
+def run(*command: str) -> None:
+    """Run a command that says itself why it fails."""
+    try:
+        done = subprocess.run(command, check=False)  # noqa: S603
+    except FileNotFoundError:
+        raise Mistake(f"{command[0]} is not installed") from None
+    if done.returncode != 0:
+        raise Mistake(f"`{Path(command[0]).name} {command[1]}` failed; the reason is above")

@@ -1,0 +1,1 @@
+"""This project's model: features, preparation, estimator. mlgitops does the rest."""

@@ -1,0 +1,27 @@
+"""Fit the model."""
+
+import pandas as pd
+from mlgitops.core.config import Section
+from mlgitops.data.schema import Schema
+from mlgitops.training.estimator import Estimator, made
+from mlgitops.training.features import Features, inputs, target
+from mlgitops.training.preprocessing import columns, minds_scale, with_features
+from pydantic import NonNegativeInt
+from sklearn.pipeline import Pipeline, make_pipeline
+
+
+class Train(Section):
+    """The estimator; the most values of a category that become a column each."""
+
+    estimator: Estimator
+    one_hot: NonNegativeInt
+
+
+def fit(examples: pd.DataFrame, features: Features, schema: Schema, p: Train) -> Pipeline:
+    """The pipeline of features, columns and estimator, fitted to the rows of `prepare`."""
+    estimator = made(schema.task, p.estimator)
+    return make_pipeline(
+        with_features(features),
+        columns(schema, features, p.one_hot, scale=minds_scale(estimator)),
+        estimator,
+    ).fit(inputs(examples, schema.features), target(examples, schema))
