@@ -1,6 +1,6 @@
 # Every command of the template. `make` alone lists them; each works on a fresh machine.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bake bench sample
+.PHONY: help demo test check bake bench sample manifest
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 # What a tool leaves in the template folder would be baked into projects.
 export PYTHONDONTWRITEBYTECODE := 1
@@ -8,30 +8,39 @@ PROJECT := {{cookiecutter.project_slug}}
 OUTPUT ?= build
 
 help: ## List the commands
-	@python3 -c 'import re; [print(f"make {n:8}{t}") for n, t in re.findall(r"^([a-z]+):.*## (.*)$$", open("Makefile").read(), re.M)]'
+	@python3 -c 'import re; [print(f"make {n:9}{t}") for n, t in re.findall(r"^([a-z]+):.*## (.*)$$", open("Makefile").read(), re.M)]'
 
 # uv makes the environment; where it is not installed, a virtual environment holds it.
-.venv/.made: pyproject.toml
+.venv/.made: pyproject.toml library/pyproject.toml
 	@command -v uv >/dev/null || { python3 -m venv .venv && .venv/bin/pip install --quiet uv; }
 	uv sync --quiet --inexact
 	@touch $@
 
-demo: .venv/.made ## The whole story, in build/demo: generate, train, change, release, roll back [WAY=process: no Docker]
+# A project is made with it; a folder is newer when a file of it has come or gone.
+library/MANIFEST: $(shell find library ! -name MANIFEST ! -name __pycache__ ! -name '*.pyc')
+	@.ci/manifest
+
+demo: .venv/.made library/MANIFEST ## The whole story, in build/demo: generate, train, change, release, roll back [WAY=process: no Docker]
 	@python demo/run.py
 
-test: .venv/.made ## Every test; what a test lacks on this machine is said
+test: .venv/.made library/MANIFEST ## Every test; what a test lacks on this machine is said
 	pytest $(PYTEST)
 
-check: .venv/.made ## The quick ones: lint and rules
+check: .venv/.made library/MANIFEST ## The quick ones: lint, types, the order of the library's rooms, rules
 	ruff check
 	ruff format --check
-	pytest tests/test_rules.py tests/test_bake.py
+	mypy
+	lint-imports --no-logo
+	pytest tests/template/test_rules.py tests/template/test_bake.py tests/template/test_library.py
 
-bake: .venv/.made ## Make a project: [OUTPUT=folder]
+bake: .venv/.made library/MANIFEST ## Make a project: [OUTPUT=folder]
 	cookiecutter --output-dir "$(OUTPUT)" .
 
-bench: .venv/.made ## Speed and memory against baselines of the same run [ONLY=serving, workflows]
+bench: .venv/.made library/MANIFEST ## Speed and memory against baselines of the same run [ONLY=serving, workflows]
 	@python benchmarks/$(or $(ONLY),run).py
 
 sample: .venv/.made ## Remake the sample and the season that arrives later
 	@python demo/sample.py
+
+manifest: ## Name every file of the library with its hash, in library/MANIFEST
+	@.ci/manifest

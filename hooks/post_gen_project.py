@@ -1,4 +1,4 @@
-"""Keep the folder of the chosen answer, complete vendor/, write .mlgitops.yaml; say what is next."""
+"""Keep the folder of the chosen answer, complete vendor/, write .mlgitops.yaml; say the next."""
 
 import configparser
 import hashlib
@@ -16,17 +16,19 @@ QUESTIONS = (
 VENDOR = Path("vendor/mlgitops")
 MANIFEST = "MANIFEST"
 # What Git calls a remote: a URL, or user@host:path. A path of this machine is none.
-URL = re.compile(r"(https?|ssh|git)://|[\w.-]+@[\w.-]+:")
+URL = re.compile(r"(https?|ssh|git)://(?:([^/]*)@)?([^?#]+)")
+SCP = re.compile(r"[\w.-]+@[\w.-]+:[^?#]+")
 
 
 def template():
-    """The folder of the template, or the folders where it may be.
+    """The folder of the template; nothing where it cannot be told.
 
-    The answer is as it was typed, and a hook runs elsewhere.
+    The answer is as it was typed, and a hook runs elsewhere: where a shell was, or below.
     """
     typed = Path(ANSWERS["_repo_dir"])
     starts = [os.environ.get("PWD", "."), *map(str, Path.cwd().parents)]
-    return next((one for one in (Path(start, typed) for start in starts) if found(one)), None)
+    places = {Path(start, typed).resolve() for start in starts if found(Path(start, typed))}
+    return places.pop() if len(places) == 1 else None
 
 
 def found(folder):
@@ -37,14 +39,15 @@ def found(folder):
 def complete(source):
     """The library as it was released, whatever a copy of the link has brought.
 
-    In a zip, and where Git makes no symbolic links, the link is a small text file.
+    In a zip, and where Git makes no symbolic links, the link is a small text file, or an empty
+    folder.
     """
-    if not VENDOR.is_dir():
+    if not (VENDOR / MANIFEST).is_file():
         if source is None:
             sys.exit(f"{ANSWERS['_repo_dir']}: the library is not found there: give its whole path")
-        VENDOR.unlink(missing_ok=True)
-        VENDOR.parent.mkdir(exist_ok=True)
-        shutil.copytree(source / "library", VENDOR, copy_function=shutil.copyfile)
+        if VENDOR.is_file():
+            VENDOR.unlink()
+        shutil.copytree(source / "library", VENDOR, dirs_exist_ok=True)
     manifest = (VENDOR / MANIFEST).read_text(encoding="utf-8")
     kept = {line.partition("  ")[2] for line in manifest.splitlines()} | {MANIFEST}
     for path in sorted(VENDOR.rglob("*"), reverse=True):
@@ -81,20 +84,27 @@ def commit(source):
         return ""
 
 
+def origin(source):
+    """What a clone was cloned from; nothing where it is no clone."""
+    config = configparser.ConfigParser(
+        allow_no_value=True, delimiters="=", interpolation=None, strict=False
+    )
+    try:
+        text = (git_folder(source)[1] / "config").read_text(encoding="utf-8")
+        config.read_string("\n".join(line.strip() for line in text.splitlines()))
+    except (OSError, configparser.Error):
+        return ""
+    return config.get('remote "origin"', "url", fallback="").strip('"')
+
+
 def address(source):
     """The URL of the template without a password; nothing where it is a path of this machine."""
-    config = configparser.ConfigParser(interpolation=None, strict=False)
-    url = str(ANSWERS["_template"])
-    if source is not None:
-        try:
-            text = (git_folder(source)[1] / "config").read_text(encoding="utf-8")
-            config.read_string("\n".join(line.strip() for line in text.splitlines()))
-            url = config.get('remote "origin"', "url", fallback=url)
-        except (OSError, configparser.Error):
-            pass
-    if not URL.match(url):
-        return ""
-    return re.sub(r"(://)[^/@]*@", r"\1", url).partition("?")[0]
+    url = (origin(source) if source else "") or str(ANSWERS["_template"])
+    if match := URL.match(url):
+        scheme, login, place = match.groups()
+        user = f"{login.partition(':')[0]}@" if login and scheme == "ssh" else ""
+        return f"{scheme}://{user}{place}"
+    return url if SCP.fullmatch(url) else ""
 
 
 def version():
@@ -114,9 +124,7 @@ def remember(source, digest):
     lines = ["# What this project was made from; `make check` compares vendor/ with its digest.\n"]
     lines += [f"{name}: {json.dumps(value)}\n" for name, value in made.items()]
     lines += ["answers:\n"]
-    lines += [
-        f"  {name}: {json.dumps(ANSWERS[name], ensure_ascii=False)}\n" for name in QUESTIONS
-    ]
+    lines += [f"  {name}: {json.dumps(ANSWERS[name], ensure_ascii=False)}\n" for name in QUESTIONS]
     Path(".mlgitops.yaml").write_text("".join(lines), encoding="utf-8", newline="\n")
 
 

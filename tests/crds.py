@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import yaml
-from conftest import PROJECT
+from baked import PROJECT
 
 SCHEMAS = PROJECT / "src/ops/schemas"
 KINDS = (

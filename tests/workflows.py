@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from conftest import PROJECT, ROOT, run
+from baked import PROJECT, ROOT, run
 
 sys.path.insert(0, str(PROJECT / "tests/ops"))
 from fake_github import FakeGitHub

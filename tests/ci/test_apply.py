@@ -2,10 +2,9 @@ from pathlib import Path
 
 import made_origin
 import pytest
-
-from mlgitops.core.errors import Mistake
-from mlgitops.core import job_output
 from mlgitops.ci.apply import apply
+from mlgitops.core import job_output
+from mlgitops.core.errors import Mistake
 
 
 @pytest.fixture(autouse=True)

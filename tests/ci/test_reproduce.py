@@ -12,11 +12,9 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
-from made_project import TEMPLATE
-
-from mlgitops.core.errors import Mistake
 from mlgitops.ci import reproduce
 from mlgitops.core import job_output
+from mlgitops.core.errors import Mistake
 from mlgitops.reporting.card import card
 
 LOCK, RAW = Path("dvc.lock"), Path("data/raw.parquet")
@@ -27,22 +25,21 @@ def pointer(md5):
 
 
 @pytest.fixture
-def ran(project, monkeypatch):
+def ran(workspace, monkeypatch):
     """The DVC commands that were given; `repro` runs the stages."""
     commands = []
 
     def dvc(*command):
         commands.append(command[0])
         if command[0] == "repro":
-            project.run()
+            workspace.run()
         return True
 
     monkeypatch.setattr(reproduce, "dvc", dvc)
-    shutil.copytree(TEMPLATE / "src", "src", ignore=shutil.ignore_patterns("__pycache__"))
-    Path("data/raw.parquet.dvc").write_text(pointer(project.entry(RAW)["md5"]))
-    project.lock()
-    project.commit("Add the code")
-    project.git("switch", "--quiet", "--create", "change")
+    Path("data/raw.parquet.dvc").write_text(pointer(workspace.entry(RAW)["md5"]))
+    workspace.lock()
+    workspace.commit("Add the code")
+    workspace.git("switch", "--quiet", "--create", "change")
     return commands
 
 
@@ -55,9 +52,9 @@ def changed_paths():
     return set(re.findall(r"(?m)^diff --git a/(\S+)", job_output.PATCH.read_text("utf-8")))
 
 
-def test_nothing_that_matters_changed_and_nothing_runs(project, ran, capsys):
+def test_nothing_that_matters_changed_and_nothing_runs(workspace, ran, capsys):
     Path("notes.md").write_text("words")
-    project.commit()
+    workspace.commit()
     reproduce.reproduce()
     assert ran == ["pull"]
     assert "nothing ran; the gate passes" in capsys.readouterr().out
@@ -65,9 +62,9 @@ def test_nothing_that_matters_changed_and_nothing_runs(project, ran, capsys):
     assert not job_output.PATCH.exists()
 
 
-def test_a_stale_lock_is_made_anew_and_left_as_a_patch_of_what_is_made(project, ran):
-    project.set("prepare.seed", 5)
-    project.commit()
+def test_a_stale_lock_is_made_anew_and_left_as_a_patch_of_what_is_made(workspace, ran):
+    workspace.set("split.seed", 5)
+    workspace.commit()
     Path("mine.txt").write_text("not committed, not made")
     reproduce.reproduce()
     changed = changed_paths()
@@ -80,19 +77,19 @@ def test_a_stale_lock_is_made_anew_and_left_as_a_patch_of_what_is_made(project, 
 CARD = Path("docs/model-card.md")
 
 
-def described(project):
+def described(workspace):
     """The card is part of main."""
     card(check=False)
     text = CARD.read_text("utf-8")
-    project.commit("Describe")
-    project.git("branch", "--force", "main")
+    workspace.commit("Describe")
+    workspace.git("branch", "--force", "main")
     return text
 
 
-def test_figures_of_the_card_that_were_edited_by_hand_are_written_again(project, ran):
-    text = described(project)
+def test_figures_of_the_card_that_were_edited_by_hand_are_written_again(workspace, ran):
+    text = described(workspace)
     CARD.write_text(text.replace("| Trained on | 192", "| Trained on | 500"), "utf-8")
-    project.commit("Flatter")
+    workspace.commit("Flatter")
     reproduce.reproduce()
     assert ran == ["pull"]
     assert CARD.read_text("utf-8") == text
@@ -100,40 +97,40 @@ def test_figures_of_the_card_that_were_edited_by_hand_are_written_again(project,
     assert "the model card) is out of date in this commit" in report()
 
 
-def test_a_lock_that_was_trained_elsewhere_brings_its_card(project, ran):
-    text = described(project)
-    project.set("prepare.seed", 5)
-    project.run()
-    project.commit()
+def test_a_lock_that_was_trained_elsewhere_brings_its_card(workspace, ran):
+    text = described(workspace)
+    workspace.set("split.seed", 5)
+    workspace.run()
+    workspace.commit()
     reproduce.reproduce()
     assert CARD.read_text("utf-8") != text
     assert changed_paths() == {"docs/model-card.md"}
 
 
-def test_a_card_that_is_current_leaves_nothing(project, ran):
-    described(project)
+def test_a_card_that_is_current_leaves_nothing(workspace, ran):
+    described(workspace)
     Path("notes.md").write_text("words")
-    project.commit()
+    workspace.commit()
     reproduce.reproduce()
     assert not job_output.PATCH.exists()
 
 
-def test_what_a_branch_trained_is_run_again_and_verified(project, ran, capsys):
-    project.set("prepare.seed", 5)
-    project.run()
-    project.commit()
+def test_what_a_branch_trained_is_run_again_and_verified(workspace, ran, capsys):
+    workspace.set("split.seed", 5)
+    workspace.run()
+    workspace.commit()
     reproduce.reproduce()
     assert "the same hashes came out again" in capsys.readouterr().out
     assert not job_output.PATCH.exists()
 
 
-def test_another_hash_of_the_same_inputs_is_refused_and_kept(project, ran):
-    project.set("prepare.seed", 5)
-    project.run()
+def test_another_hash_of_the_same_inputs_is_refused_and_kept(workspace, ran):
+    workspace.set("split.seed", 5)
+    workspace.run()
     lock = LOCK.read_text()
     model = re.search(r"md5: (\w+)\.dir", lock)[1]
     LOCK.write_text(lock.replace(model, "0" * 32))
-    project.commit()
+    workspace.commit()
     forged = LOCK.read_text()
     with pytest.raises(Mistake, match=r"artifacts/model is 00000000.*git checkout origin/main"):
         reproduce.reproduce()
@@ -142,36 +139,36 @@ def test_another_hash_of_the_same_inputs_is_refused_and_kept(project, ran):
     assert sorted(path.name for path in job_output.FOLDER.iterdir()) == ["report.md"]
 
 
-def test_a_lock_that_contradicts_itself_is_refused_before_anything_runs(project, ran):
+def test_a_lock_that_contradicts_itself_is_refused_before_anything_runs(workspace, ran):
     lock = LOCK.read_text()
     test = re.search(r"hash: md5\n +md5: (\w+)\n +path: data/test.parquet|$", lock)[1]
     test = test or re.search(r"path: data/test.parquet\n +hash: md5\n +md5: (\w+)", lock)[1]
     LOCK.write_text(lock.replace(test, "e" * 32, 1))
-    project.commit()
+    workspace.commit()
     with pytest.raises(Mistake, match="contradicts itself: "):
         reproduce.reproduce()
     assert "repro" not in ran
 
 
-def test_metrics_that_were_edited_are_refused(project, ran):
+def test_metrics_that_were_edited_are_refused(workspace, ran):
     metrics = Path("artifacts/metrics.json")
     metrics.write_text(metrics.read_text().replace("0.", "0.0", 1))
-    project.commit()
+    workspace.commit()
     with pytest.raises(Mistake, match=r"no input changed: artifacts/metrics\.json"):
         reproduce.reproduce()
 
 
-def test_a_stale_lock_on_main_itself_is_refused(project, ran):
-    project.git("switch", "--quiet", "main")
-    project.set("prepare.seed", 5)
-    project.commit()
+def test_a_stale_lock_on_main_itself_is_refused(workspace, ran):
+    workspace.git("switch", "--quiet", "main")
+    workspace.set("split.seed", 5)
+    workspace.commit()
     with pytest.raises(Mistake, match=r"dvc.lock of main is out of date: prepare \(params"):
         reproduce.reproduce()
     assert "repro" not in ran
 
 
-def test_what_the_store_of_main_lost_is_no_stale_lock(project, ran):
-    project.git("switch", "--quiet", "main")
+def test_what_the_store_of_main_lost_is_no_stale_lock(workspace, ran):
+    workspace.git("switch", "--quiet", "main")
     Path("data/train.parquet").unlink()
     Path("artifacts/fitted.joblib").unlink()
     lost = r"data/train\.parquet, artifacts/fitted\.joblib"
@@ -180,10 +177,10 @@ def test_what_the_store_of_main_lost_is_no_stale_lock(project, ran):
     assert "repro" not in ran
 
 
-def test_data_that_is_nowhere_is_named(project, ran):
+def test_data_that_is_nowhere_is_named(workspace, ran):
     Path("data/raw.parquet.dvc").write_text(pointer("0" * 32))
     RAW.unlink()
-    project.commit()
+    workspace.commit()
     with pytest.raises(Mistake, match=r"no stage makes it: data/raw\.parquet"):
         reproduce.reproduce()
 
@@ -193,13 +190,13 @@ RED = STORED / "10/98e2cb1442f45f8ca2e74e1cd24bd0"  # what holds "red\n"
 
 
 @pytest.fixture
-def stored(project, ran):
+def stored(workspace, ran):
     """The same with an object in the store, on main and on the branch."""
     RED.parent.mkdir(parents=True)
     RED.write_text("red\n")
-    project.commit("Store")
-    project.git("branch", "--force", "main")
-    return project
+    workspace.commit("Store")
+    workspace.git("branch", "--force", "main")
+    return workspace
 
 
 @pytest.mark.parametrize(
@@ -269,9 +266,9 @@ def test_what_dvc_remembers_of_a_run_verifies_nothing(tmp_path, monkeypatch):
     assert reproduce.made(None, claims=True) == "verified"
 
 
-def test_a_failed_stage_leaves_the_lock_as_it_was(project, ran, monkeypatch):
-    project.set("prepare.seed", 5)
-    project.commit()
+def test_a_failed_stage_leaves_the_lock_as_it_was(workspace, ran, monkeypatch):
+    workspace.set("split.seed", 5)
+    workspace.commit()
     before = LOCK.read_text()
 
     def fails(*command):
@@ -292,9 +289,9 @@ def refusing(monkeypatch):
     monkeypatch.setattr(reproduce, "dvc", lambda *words: inner(*words) and words[0] != "push")
 
 
-def test_without_a_login_to_the_store_nothing_is_left_to_commit(project, ran, monkeypatch):
-    project.set("prepare.seed", 5)
-    project.commit()
+def test_without_a_login_to_the_store_nothing_is_left_to_commit(workspace, ran, monkeypatch):
+    workspace.set("split.seed", 5)
+    workspace.commit()
     refusing(monkeypatch)
     with pytest.raises(Mistake, match="the store lacks outputs of this commit and takes none"):
         reproduce.reproduce()
@@ -304,10 +301,10 @@ def test_without_a_login_to_the_store_nothing_is_left_to_commit(project, ran, mo
     assert not job_output.PATCH.exists()
 
 
-def test_a_verified_lock_whose_objects_nobody_can_push_is_refused(project, ran, monkeypatch):
-    project.set("prepare.seed", 5)
-    project.run()
-    project.commit()
+def test_a_verified_lock_whose_objects_nobody_can_push_is_refused(workspace, ran, monkeypatch):
+    workspace.set("split.seed", 5)
+    workspace.run()
+    workspace.commit()
     refusing(monkeypatch)
     with pytest.raises(Mistake, match="the store lacks outputs of this commit and takes none"):
         reproduce.reproduce()
@@ -347,22 +344,22 @@ def test_a_store_that_may_only_be_read_is_enough_where_it_has_the_objects(tmp_pa
         server.shutdown()
 
 
-def conflicting(project):
-    project.set("prepare.seed", 5)
-    project.run()
-    project.commit()
-    project.git("switch", "--quiet", "main")
-    project.set("prepare.test_share", 0.3)
-    project.run()
-    project.commit()
-    project.git("switch", "--quiet", "change")
+def conflicting(workspace):
+    workspace.set("split.seed", 5)
+    workspace.run()
+    workspace.commit()
+    workspace.git("switch", "--quiet", "main")
+    workspace.set("split.test_share", 0.3)
+    workspace.run()
+    workspace.commit()
+    workspace.git("switch", "--quiet", "change")
 
 
-def test_a_conflict_in_what_is_made_is_settled_by_making_it(project, ran):
-    conflicting(project)
+def test_a_conflict_in_what_is_made_is_settled_by_making_it(workspace, ran):
+    conflicting(workspace)
     shutil.rmtree("artifacts/model")
     with pytest.raises(Exception, match="merge"):
-        project.git("merge", "--quiet", "main")
+        workspace.git("merge", "--quiet", "main")
     reproduce.settle(["dvc.lock"])
     assert reproduce.readable(LOCK.read_text())
     with pytest.raises(Mistake, match=r"settle these first.*: schema\.yaml"):
@@ -384,17 +381,17 @@ def test_what_dvc_would_not_take_is_no_lock_file(text):
     assert not reproduce.readable(text)
 
 
-def test_a_lock_of_another_shape_claims_nothing_and_is_made_again(project, ran, capsys):
+def test_a_lock_of_another_shape_claims_nothing_and_is_made_again(workspace, ran, capsys):
     lock = LOCK.read_text()
     LOCK.write_text("schema: '2.0'\nstages: {train: {cmd: a, outs: [artifacts/fitted.joblib]}}\n")
-    project.commit()
+    workspace.commit()
     reproduce.reproduce()
     assert LOCK.read_text() == lock
     assert "dvc.lock" in job_output.PATCH.read_text("utf-8")
     assert "the gate passes" in capsys.readouterr().out
 
 
-def test_what_nobody_foresaw_is_reported_too(project, ran, monkeypatch):
+def test_what_nobody_foresaw_is_reported_too(workspace, ran, monkeypatch):
     def fails(*_):
         raise ZeroDivisionError("by `zero`\nmore")
 
@@ -413,9 +410,9 @@ def test_marks_of_a_conflict_are_no_lock_file():
     assert reproduce.readable(None)
 
 
-def test_a_lock_that_a_merge_wrote_claims_nothing(project, ran):
-    conflicting(project)
-    project.git("merge", "--quiet", "--strategy-option", "ours", "--no-commit", "main")
+def test_a_lock_that_a_merge_wrote_claims_nothing(workspace, ran):
+    conflicting(workspace)
+    workspace.git("merge", "--quiet", "--strategy-option", "ours", "--no-commit", "main")
     LOCK.write_text(LOCK.read_text().replace("cmd: ml prepare", "cmd:  ml prepare", 1))
-    project.commit("Merge main")
+    workspace.commit("Merge main")
     assert reproduce.by_merge()

@@ -2,12 +2,11 @@ from pathlib import Path
 
 import pytest
 from made_project import table
-
-from mlgitops.core.errors import Mistake
 from mlgitops.ci import reproduce
-from mlgitops.core import job_output
 from mlgitops.ci import retrain as module
 from mlgitops.ci.retrain import retrain
+from mlgitops.core import job_output
+from mlgitops.core.errors import Mistake
 
 pytestmark = pytest.mark.slow
 
@@ -15,7 +14,7 @@ EIGHT_DAYS = 8 * 86_400
 
 
 @pytest.fixture
-def given(project, monkeypatch, tmp_path):
+def given(workspace, monkeypatch, tmp_path):
     """A project with a remembered source; what DVC would do is done without it."""
     calls, output = [], tmp_path / "output"
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "page"))
@@ -23,7 +22,7 @@ def given(project, monkeypatch, tmp_path):
     def dvc(*command):
         calls.append(command[0])
         if command[0] == "repro":
-            project.run()
+            workspace.run()
         return True
 
     def data():
@@ -34,9 +33,9 @@ def given(project, monkeypatch, tmp_path):
     monkeypatch.setattr(module, "data", data)
     monkeypatch.setenv("GITHUB_OUTPUT", str(output))
     Path("somewhere.csv").write_text("a table")
-    project.set("data.source", "somewhere.csv")
-    project.set("retrain", {"cooldown_days": 7})
-    project.commit("Remember")
+    workspace.set("data.source", "somewhere.csv")
+    workspace.set("retrain", {"cooldown_days": 7})
+    workspace.commit("Remember")
     return calls, output
 
 
@@ -69,16 +68,16 @@ def test_the_same_data_proposes_nothing(given, monkeypatch):
     assert not job_output.PATCH.exists()
 
 
-def test_without_a_source_there_is_nothing_to_do(given, project, capsys):
-    project.set("data.source", None)
+def test_without_a_source_there_is_nothing_to_do(given, workspace, capsys):
+    workspace.set("data.source", None)
     retrain(force=True)
     assert "no source of the data is known" in capsys.readouterr().out
     assert given[0] == []
 
 
 @pytest.mark.parametrize("source", ["/elsewhere/table.csv", "../table.csv", "table.parquet"])
-def test_a_source_that_one_machine_has_is_idle(given, project, capsys, source):
-    project.set("data.source", source)
+def test_a_source_that_one_machine_has_is_idle(given, workspace, capsys, source):
+    workspace.set("data.source", source)
     retrain(force=True)
     assert f"{source}, is a file that is not here" in capsys.readouterr().out
     assert given[0] == []
@@ -86,8 +85,8 @@ def test_a_source_that_one_machine_has_is_idle(given, project, capsys, source):
     assert "Not retrained" in job_output.REPORT.read_text("utf-8")
 
 
-def test_an_address_is_read_wherever_it_is(given, project):
-    project.set("data.source", "s3://bucket/table.csv")
+def test_an_address_is_read_wherever_it_is(given, workspace):
+    workspace.set("data.source", "s3://bucket/table.csv")
     retrain(force=True)
     assert given[0][:2] == ["pull", "data"]
 
@@ -113,36 +112,36 @@ def test_the_cool_down_is_as_long_as_the_parameter_says(given, monkeypatch):
     assert module.resting(0) == ""
 
 
-def trained(project, monkeypatch, when):
+def trained(workspace, monkeypatch, when):
     """A commit of another lock file at a time, on a branch."""
-    project.git("switch", "--quiet", "--create", "other")
+    workspace.git("switch", "--quiet", "--create", "other")
     monkeypatch.setenv("GIT_COMMITTER_DATE", f"{when:.0f} +0000")
     Path("dvc.lock").write_text(Path("dvc.lock").read_text() + "# newer\n")
-    project.commit("Train")
+    workspace.commit("Train")
 
 
-def test_what_other_branches_changed_does_not_count(given, project, monkeypatch):
+def test_what_other_branches_changed_does_not_count(given, workspace, monkeypatch):
     later = module.time.time() + EIGHT_DAYS
-    trained(project, monkeypatch, later)
+    trained(workspace, monkeypatch, later)
     monkeypatch.setattr(module.time, "time", lambda: later)
     assert module.resting(7) == ""
 
 
-def test_what_a_merge_brings_counts_from_the_merge(given, project, monkeypatch):
+def test_what_a_merge_brings_counts_from_the_merge(given, workspace, monkeypatch):
     now = module.time.time()
-    trained(project, monkeypatch, now - EIGHT_DAYS)
-    project.git("switch", "--quiet", "main")
+    trained(workspace, monkeypatch, now - EIGHT_DAYS)
+    workspace.git("switch", "--quiet", "main")
     monkeypatch.setenv("GIT_COMMITTER_DATE", f"{now:.0f} +0000")
-    project.git("merge", "--quiet", "--no-ff", "--message", "Merge", "other")
+    workspace.git("merge", "--quiet", "--no-ff", "--message", "Merge", "other")
     monkeypatch.setattr(module.time, "time", lambda: now + EIGHT_DAYS / 4)
     assert "changed 2.0 days ago" in module.resting(7)
 
 
-def test_the_page_of_the_run_says_how_it_ended(given, project, monkeypatch, tmp_path):
-    project.set("data.source", "`@everyone`")
+def test_the_page_of_the_run_says_how_it_ended(given, workspace, monkeypatch, tmp_path):
+    workspace.set("data.source", "`@everyone`")
     retrain()
     assert "not retrained: the source of the data, &#96;" in (tmp_path / "page").read_text()
-    project.set("data.source", "somewhere.csv")
+    workspace.set("data.source", "somewhere.csv")
     monkeypatch.setattr(module, "data", lambda: None)
     retrain(force=True)
     assert "the gate passes" in (tmp_path / "page").read_text().splitlines()[-1]

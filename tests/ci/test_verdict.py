@@ -2,10 +2,9 @@ import json
 
 import pytest
 import typer
-
-from mlgitops.core.errors import Mistake
-from mlgitops.core import job_output
 from mlgitops.ci.verdict import verdict
+from mlgitops.core import job_output
+from mlgitops.core.errors import Mistake
 
 KEPT = {"kind": "minimum", "name": "log_loss", "passed": True, "value": 0.1, "limit": 0.5}
 WHOLE = [KEPT | {"kind": kind} for kind in ("minimum", "champion", "budget")]

@@ -3,7 +3,6 @@ import subprocess
 import sys
 
 import pytest
-
 from mlgitops.core import cli
 from mlgitops.core.errors import Mistake
 
@@ -79,7 +78,10 @@ def test_help_loads_no_heavy_library():
     assert done.stdout.splitlines()[-1] == "[]"
 
 
-@pytest.mark.parametrize("package", ["mlgitops.training.exported_model", "mlgitops.evaluation.checks", "mlgitops.serving.onnx"])
+@pytest.mark.parametrize(
+    "package",
+    ["mlgitops.training.exported_model", "mlgitops.evaluation.checks", "mlgitops.serving.onnx"],
+)
 def test_onnx_runtime_reports_nothing_to_its_makers(package):
     code = f"import {package}, os; print(os.environ['ORT_DISABLE_TELEMETRY'])"
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}

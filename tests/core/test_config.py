@@ -1,8 +1,7 @@
 import pytest
-from pydantic import PositiveInt, ValidationError
-
 from mlgitops.core import config
 from mlgitops.core.errors import Mistake, listed
+from pydantic import PositiveInt, ValidationError
 
 
 class Bake(config.Section):

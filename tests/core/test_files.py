@@ -1,5 +1,4 @@
 import pytest
-
 from mlgitops.core.files import replacing, write_json
 
 

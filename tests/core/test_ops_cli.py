@@ -5,8 +5,6 @@ import sys
 import pytest
 
 
-
-
 def run(monkeypatch, *arguments):
     monkeypatch.setattr(sys, "argv", ["ops", *arguments])
     cli.main()

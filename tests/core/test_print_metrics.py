@@ -2,7 +2,6 @@ import json
 from pathlib import Path
 
 import pytest
-
 from mlgitops.core import print_metrics
 from mlgitops.core.errors import Mistake
 
@@ -11,7 +10,9 @@ SLICE = {"column": "colour", "value": "red", "rows": 14, "log_loss": 1.0, "roc_a
 
 
 def test_names_stand_left_and_numbers_right():
-    assert print_metrics.aligned([{"name": "a", "n": 1}, {"name": "long", "n": 1.23456}]).splitlines() == [
+    assert print_metrics.aligned(
+        [{"name": "a", "n": 1}, {"name": "long", "n": 1.23456}]
+    ).splitlines() == [
         "name      n",
         "a         1",
         "long  1.235",

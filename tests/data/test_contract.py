@@ -3,7 +3,6 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from mlgitops.data import contract
 from mlgitops.data.schema import Column
 

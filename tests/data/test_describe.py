@@ -1,5 +1,4 @@
 import pandas as pd
-
 from mlgitops.data.describe import described, role
 from mlgitops.data.schema import Schema
 

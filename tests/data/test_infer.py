@@ -5,9 +5,8 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from mlgitops.data import contract, infer
 from mlgitops.core.errors import Mistake
+from mlgitops.data import contract, infer
 from mlgitops.data.schema import Column
 
 ROWS = np.arange(60)

@@ -7,10 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-
 from mlgitops.core import config
-from mlgitops.data import ingest, schema
 from mlgitops.core.errors import Mistake
+from mlgitops.data import ingest, schema
 
 ROWS = np.arange(60)
 
@@ -106,11 +105,11 @@ def test_params_yaml_remembers_and_keeps_its_comments(table, project):
     assert text.endswith("# last\n")
     found = yaml.safe_load(text)
     assert found["data"] == {"source": "../t.csv", "append": False}
-    assert found["prepare"]["split"] == "time"
+    assert config.sections(config.RULES)["split"]["by"] == "time"
     assert found["train"]["estimator"]["class"].endswith(".HistGradientBoostingRegressor")
     take(table, target="paid", reset=True)
     found = yaml.safe_load(project.joinpath("params.yaml").read_text("utf-8"))
-    assert found["prepare"]["split"] == "random"
+    assert config.sections(config.RULES)["split"]["by"] == "random"
     assert found["train"]["estimator"]["class"].endswith(".HistGradientBoostingClassifier")
 
 

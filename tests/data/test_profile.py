@@ -4,7 +4,6 @@ import numpy as np
 import pandas as pd
 from hypothesis import given
 from hypothesis import strategies as st
-
 from mlgitops.data import profile
 from mlgitops.data.schema import Column
 

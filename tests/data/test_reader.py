@@ -5,9 +5,8 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from mlgitops.data import reader
 from mlgitops.core.errors import Mistake
+from mlgitops.data import reader
 
 
 @pytest.fixture

@@ -1,9 +1,8 @@
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-
-from mlgitops.data import schema
 from mlgitops.core.errors import Mistake
+from mlgitops.data import schema
 from mlgitops.data.schema import Column, Schema
 
 HARD = st.sampled_from(

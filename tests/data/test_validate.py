@@ -3,7 +3,6 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-
 from mlgitops.core.errors import Mistake
 from mlgitops.data.validate import validate
 

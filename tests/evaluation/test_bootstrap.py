@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from mlgitops.training.metrics import measure
-from mlgitops.training.exported_model import Predictions
 from mlgitops.evaluation import bootstrap
+from mlgitops.training.exported_model import Predictions
+from mlgitops.training.metrics import measure
 
 CLASSES = ("a", "b", "c")
 

@@ -6,15 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import typer
-from made_project import METRICS, TEST, each_task, table
-
+from made_project import METRICS, TEMPLATE, TEST, each_task, table
 from mlgitops.core import config
 from mlgitops.core.errors import Mistake
-from mlgitops.core.config import PARAMS
 from mlgitops.evaluation import bootstrap, checks, gate
-from mlgitops.git import repository
 from mlgitops.evaluation.evidence import gathered
 from mlgitops.evaluation.limits import Gate
+from mlgitops.git import repository
 
 
 def found(kind, name=""):
@@ -23,7 +21,7 @@ def found(kind, name=""):
 
 
 @each_task
-@pytest.mark.usefixtures("project")
+@pytest.mark.usefixtures("workspace")
 def test_a_model_that_has_learned_passes_every_gate_from_the_first_commit():
     verdict = gate.verdict()
     assert verdict.passed, verdict
@@ -34,19 +32,19 @@ def test_a_model_that_has_learned_passes_every_gate_from_the_first_commit():
 
 
 @each_task
-def test_minimum_refuses_a_model_that_has_learned_nothing(project):
+def test_minimum_refuses_a_model_that_has_learned_nothing(workspace):
     rows = pd.read_parquet("data/raw.parquet")
     rows["y"] = rows["y"].sample(frac=1, random_state=0).to_numpy()
-    project.take(rows)
-    project.set("export.format", "sklearn")
-    project.run()
+    workspace.take(rows)
+    workspace.set("export.format", "sklearn")
+    workspace.run()
     (check,) = found("minimum")
     assert not check.passed
     assert "not surely better than the naive predictor" in check.reason
 
 
 @pytest.mark.parametrize("name", ["signature.json", "added.txt"])
-@pytest.mark.usefixtures("project")
+@pytest.mark.usefixtures("workspace")
 def test_a_model_that_is_not_the_one_of_the_lock_is_refused(name):
     with Path("artifacts/model", name).open("a") as file:
         file.write("\n")
@@ -56,23 +54,23 @@ def test_a_model_that_is_not_the_one_of_the_lock_is_refused(name):
 
 
 @pytest.mark.parametrize(("move", "passed"), [(0, True), (-1e-6, False), (1e-6, True)])
-def test_minimum_passes_at_its_limit_and_refuses_beyond(project, move, passed):
+def test_minimum_passes_at_its_limit_and_refuses_beyond(workspace, move, passed):
     value = json.loads(METRICS.read_text())["log_loss"]
-    project.set("gate.minimum", {"log_loss": value + move})
+    workspace.set("gate.minimum", {"log_loss": value + move})
     (check,) = found("minimum")
     assert check.passed is passed
     assert check.low < check.value < check.high
 
 
 @pytest.mark.parametrize(("move", "passed"), [(0, True), (1e-6, False), (-1e-6, True)])
-def test_minimum_takes_limits_on_metrics_that_rise(project, move, passed):
+def test_minimum_takes_limits_on_metrics_that_rise(workspace, move, passed):
     value = json.loads(METRICS.read_text())["roc_auc"]
-    project.set("gate.minimum", {"roc_auc": value + move})
+    workspace.set("gate.minimum", {"roc_auc": value + move})
     (check,) = found("minimum")
     assert check.passed is passed
 
 
-@pytest.mark.usefixtures("project")
+@pytest.mark.usefixtures("workspace")
 def test_a_few_rows_prove_nothing():
     judge = checks.Judge(gathered(), config.load(Gate))
     better = bootstrap.Interval(-2, -1)
@@ -80,8 +78,8 @@ def test_a_few_rows_prove_nothing():
     assert not judge.beats(1.0, better, 5)["passed"]
 
 
-def test_slices_with_few_rows_are_shown_and_not_judged(project):
-    project.set("gate.slices", {"min_rows": 1000, "limit": 0.0})
+def test_slices_with_few_rows_are_shown_and_not_judged(workspace):
+    workspace.set("gate.slices", {"min_rows": 1000, "limit": 0.0})
     for check in found("slices"):
         assert check.passed
         assert not check.judged
@@ -89,59 +87,59 @@ def test_slices_with_few_rows_are_shown_and_not_judged(project):
         assert "too few to judge" in check.reason
 
 
-def test_slices_refuse_one_that_is_surely_worse_than_its_limit(project):
-    project.set("gate.slices", {"min_rows": 10, "limit": 1e-6})
+def test_slices_refuse_one_that_is_surely_worse_than_its_limit(workspace):
+    workspace.set("gate.slices", {"min_rows": 10, "limit": 1e-6})
     assert found("slices")
     for check in found("slices"):
         assert not check.passed
         assert "surely worse than the limit" in check.reason
 
 
-def test_slices_refuse_one_on_which_the_model_is_worse_than_naive(project):
+def test_slices_refuse_one_on_which_the_model_is_worse_than_naive(workspace):
     rows = pd.read_parquet("data/raw.parquet")
     rows["g"] = ["p", "p", "p", "p", "p", "q"] * (len(rows) // 6)
     turned = {"a": "b", "b": "a"}
     rows["y"] = rows["y"].where(rows["g"] == "p", rows["y"].map(turned))
-    project.take(rows)
-    project.set("export.format", "sklearn")
-    project.set("gate.slices", {"min_rows": 5, "limit": "naive"})
-    project.set("prepare.test_share", 0.4)
-    project.run()
+    workspace.take(rows)
+    workspace.set("export.format", "sklearn")
+    workspace.set("gate.slices", {"min_rows": 5, "limit": "naive"})
+    workspace.set("split.test_share", 0.4)
+    workspace.run()
     (check,) = found("slices", "g = q")
     assert not check.passed
     assert "surely worse than the naive predictor" in check.reason
     assert found("slices", "g = p")[0].passed
 
 
-def test_slices_pass_where_the_interval_reaches_the_limit(project):
+def test_slices_pass_where_the_interval_reaches_the_limit(workspace):
     check = found("slices")[0]
-    project.set("gate.slices", {"min_rows": 10, "limit": (check.low + check.value) / 2})
+    workspace.set("gate.slices", {"min_rows": 10, "limit": (check.low + check.value) / 2})
     assert found("slices")[0].passed
 
 
-def worsened(project):
+def worsened(workspace):
     """A commit with a model that has nearly learned nothing."""
-    project.set(
+    workspace.set(
         "train.estimator", {"class": "sklearn.linear_model.LogisticRegression", "C": 0.0001}
     )
-    project.run()
-    return project.commit("Worse")
+    workspace.run()
+    return workspace.commit("Worse")
 
 
-def test_champion_refuses_a_much_worse_model(project):
-    project.release(project.git("rev-parse", "HEAD"))
-    worsened(project)
+def test_champion_refuses_a_much_worse_model(workspace):
+    workspace.release(workspace.git("rev-parse", "HEAD"))
+    worsened(workspace)
     (check,) = found("champion")
     assert not check.passed
     assert check.value > check.limit
     assert check.reason.startswith("worse than the champion")
 
 
-def test_champion_passes_a_better_model(project):
-    project.release(worsened(project))
-    project.set("train.estimator", {"class": "sklearn.linear_model.LogisticRegression"})
-    project.run()
-    project.commit()
+def test_champion_passes_a_better_model(workspace):
+    workspace.release(worsened(workspace))
+    workspace.set("train.estimator", {"class": "sklearn.linear_model.LogisticRegression"})
+    workspace.run()
+    workspace.commit()
     (check,) = found("champion")
     assert check.passed
     assert check.judged
@@ -149,9 +147,9 @@ def test_champion_passes_a_better_model(project):
 
 
 @each_task
-def test_a_model_is_never_worse_than_itself(project):
-    project.release(repository.head())
-    project.commit()
+def test_a_model_is_never_worse_than_itself(workspace):
+    workspace.release(repository.head())
+    workspace.commit()
     (check,) = found("champion")
     assert check.passed
     assert check.value == 0
@@ -163,12 +161,12 @@ def test_a_model_is_never_worse_than_itself(project):
     [(1, 4, True), (1.01, 4, False), (1.01, 6, True), (0.01, 4, True), (0.01, 0, False)],
 )
 def test_champion_refuses_beyond_the_tolerance_and_what_is_surely_worse(
-    project, monkeypatch, worse, better_draws, passed
+    workspace, monkeypatch, worse, better_draws, passed
 ):
     """`worse` counts tolerances; in so many of 100 draws this model is the better one."""
-    commit = worsened(project)
-    project.git("checkout", "--quiet", "HEAD~1")
-    project.run()
+    commit = worsened(workspace)
+    workspace.git("checkout", "--quiet", "HEAD~1")
+    workspace.run()
     judge = checks.Judge(gathered(), config.load(Gate))
     drawn = np.repeat([-1.0, 1.0], [better_draws, 100 - better_draws])
     by = worse * judge.allowed()
@@ -176,9 +174,9 @@ def test_champion_refuses_beyond_the_tolerance_and_what_is_surely_worse(
     assert judge.champion(gate.rival(commit, judge.here)).passed is passed
 
 
-def incomparable(project, commit):
-    project.release(commit)
-    project.commit("Release")
+def incomparable(workspace, commit):
+    workspace.release(commit)
+    workspace.commit("Release")
     (check,) = found("champion")
     assert check.passed
     assert not check.judged
@@ -186,80 +184,80 @@ def incomparable(project, commit):
     return check.reason
 
 
-def test_a_champion_of_other_columns_is_not_comparable(project):
+def test_a_champion_of_other_columns_is_not_comparable(workspace):
     start = repository.head()
-    project.take(table("binary").rename(columns={"z": "other"}))
-    project.set("export.format", "sklearn")
-    project.run()
-    assert "no longer has: z" in incomparable(project, start)
+    workspace.take(table("binary").rename(columns={"z": "other"}))
+    workspace.set("export.format", "sklearn")
+    workspace.run()
+    assert "no longer has: z" in incomparable(workspace, start)
 
 
-def test_a_champion_of_a_column_that_changed_its_type_is_not_comparable(project):
+def test_a_champion_of_a_column_that_changed_its_type_is_not_comparable(workspace):
     start = repository.head()
     rows = table("binary")
-    project.take(rows.assign(z=["u", "v", "w"] * (len(rows) // 3)))
-    project.set("export.format", "sklearn")
-    project.run()
-    assert "another type now: z" in incomparable(project, start)
+    workspace.take(rows.assign(z=["u", "v", "w"] * (len(rows) // 3)))
+    workspace.set("export.format", "sklearn")
+    workspace.run()
+    assert "another type now: z" in incomparable(workspace, start)
 
 
 @pytest.mark.parametrize(
     ("task", "why"), [("multiclass", "its task is binary"), ("regression", "its task is binary")]
 )
-def test_a_champion_of_another_task_is_not_comparable(project, task, why):
+def test_a_champion_of_another_task_is_not_comparable(workspace, task, why):
     start = repository.head()
-    project.take(table(task))
-    project.set("export.format", "sklearn")
-    project.run()
-    assert why in incomparable(project, start)
+    workspace.take(table(task))
+    workspace.set("export.format", "sklearn")
+    workspace.run()
+    assert why in incomparable(workspace, start)
 
 
-def test_a_champion_of_other_classes_is_not_comparable(project):
-    start = repository.head()
-    rows = table("binary")
-    project.take(rows.assign(y=rows["y"].map({"a": "a", "b": "new"})))
-    project.set("export.format", "sklearn")
-    project.run()
-    assert "it knows other classes: a, b" in incomparable(project, start)
-
-
-def test_a_champion_of_another_target_is_not_comparable(project):
+def test_a_champion_of_other_classes_is_not_comparable(workspace):
     start = repository.head()
     rows = table("binary")
-    project.take(rows.assign(second=rows["y"].to_numpy()[::-1]), target="second")
-    project.set("export.format", "sklearn")
-    project.run()
-    assert "it predicts 'y', not 'second'" in incomparable(project, start)
+    workspace.take(rows.assign(y=rows["y"].map({"a": "a", "b": "new"})))
+    workspace.set("export.format", "sklearn")
+    workspace.run()
+    assert "it knows other classes: a, b" in incomparable(workspace, start)
 
 
-def test_a_champion_whose_objects_are_gone_is_not_comparable(project):
+def test_a_champion_of_another_target_is_not_comparable(workspace):
     start = repository.head()
-    worsened(project)
+    rows = table("binary")
+    workspace.take(rows.assign(second=rows["y"].to_numpy()[::-1]), target="second")
+    workspace.set("export.format", "sklearn")
+    workspace.run()
+    assert "it predicts 'y', not 'second'" in incomparable(workspace, start)
+
+
+def test_a_champion_whose_objects_are_gone_is_not_comparable(workspace):
+    start = repository.head()
+    worsened(workspace)
     gone = repository.lock(start).model
     Path(".dvc/cache/files/md5", gone[:2], gone[2:]).unlink()
-    assert "gone from the store" in incomparable(project, start)
+    assert "gone from the store" in incomparable(workspace, start)
 
 
-def test_a_champion_of_another_format_version_is_not_comparable(project):
+def test_a_champion_of_another_format_version_is_not_comparable(workspace):
     signature = Path("artifacts/model/signature.json")
     written = signature.read_text()
     signature.write_text(written.replace('"version": 1', '"version": 99'))
-    project.lock()
-    start = project.commit("Another format")
+    workspace.lock()
+    start = workspace.commit("Another format")
     signature.write_text(written)
-    worsened(project)
-    assert "another format version, 99" in incomparable(project, start)
+    worsened(workspace)
+    assert "another format version, 99" in incomparable(workspace, start)
 
 
-def test_a_champion_that_is_not_in_the_history_is_not_comparable(project):
-    assert "not in the history" in incomparable(project, "1" * 40)
+def test_a_champion_that_is_not_in_the_history_is_not_comparable(workspace):
+    assert "not in the history" in incomparable(workspace, "1" * 40)
 
 
-def test_a_champion_that_a_shallow_clone_lacks_is_refused(project, tmp_path, monkeypatch):
-    project.release(repository.head())
-    project.commit("Release")
-    worsened(project)
-    project.git("clone", "--quiet", "--depth", "1", f"file://{Path.cwd()}", str(tmp_path / "clone"))
+def test_a_champion_that_a_shallow_clone_lacks_is_refused(workspace, tmp_path, monkeypatch):
+    workspace.release(repository.head())
+    workspace.commit("Release")
+    worsened(workspace)
+    workspace.git("clone", "--quiet", "--depth", "1", f"file://{Path.cwd()}", str(tmp_path / "clone"))
     for name in ("data", "artifacts/model", ".dvc/cache"):
         shutil.copytree(name, tmp_path / "clone" / name, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path / "clone")
@@ -268,19 +266,19 @@ def test_a_champion_that_a_shallow_clone_lacks_is_refused(project, tmp_path, mon
     assert "git fetch --unshallow" in verdict.checks[0].reason
 
 
-def test_a_champion_is_asked_only_about_rows_that_it_was_not_trained_on(project):
+def test_a_champion_is_asked_only_about_rows_that_it_was_not_trained_on(workspace):
     start = repository.head()
-    project.set("prepare.seed", 7)
-    worsened(project)
-    project.release(start)
-    project.commit("Release")
+    workspace.set("split.seed", 7)
+    worsened(workspace)
+    workspace.release(start)
+    workspace.commit("Release")
     (check,) = found("champion")
     assert "test rows that it was not trained on" in check.reason
 
 
 @pytest.mark.parametrize("name", ["model_mb", "p50_ms", "p99_ms"])
-def test_budget_refuses_what_is_over_one_limit(project, name):
-    project.set(f"gate.budget.{name}", 1e-9)
+def test_budget_refuses_what_is_over_one_limit(workspace, name):
+    workspace.set(f"gate.budget.{name}", 1e-9)
     refused = [one for one in found("budget") if not one.passed]
     assert [one.limit for one in refused] == [1e-9]
 
@@ -290,7 +288,7 @@ def test_budget_passes_at_its_limit():
     assert not checks.limited("budget", "size", 2.1, 2.0).passed
 
 
-@pytest.mark.usefixtures("project")
+@pytest.mark.usefixtures("workspace")
 def test_the_size_is_that_of_all_files_of_the_model():
     size = sum(file.stat().st_size for file in Path("artifacts/model").iterdir())
     assert found("budget")[0].value == pytest.approx(size / 1e6, rel=1e-5)
@@ -303,90 +301,90 @@ def refused_because(words):
     assert words in verdict.checks[0].reason, verdict.checks[0].reason
 
 
-def rewritten(project, path, text):
+def rewritten(workspace, path, text):
     """Another text in a file that dvc.lock agrees with."""
     path.write_text(text)
-    project.lock()
+    workspace.lock()
 
 
-@pytest.mark.usefixtures("project")
+@pytest.mark.usefixtures("workspace")
 def test_missing_metrics_are_refused():
     METRICS.unlink()
     refused_because("metrics.json is not there")
 
 
 @pytest.mark.parametrize("value", ["NaN", "null", "Infinity", '"good"'])
-def test_a_metric_that_is_no_number_is_refused(project, value):
-    rewritten(project, METRICS, f'{{"rows": 48, "log_loss": {value}}}')
+def test_a_metric_that_is_no_number_is_refused(workspace, value):
+    rewritten(workspace, METRICS, f'{{"rows": 48, "log_loss": {value}}}')
     refused_because("log_loss")
 
 
-def test_a_metric_that_the_task_has_not_is_refused(project):
-    project.set("gate.minimum", {"rmse": 3})
+def test_a_metric_that_the_task_has_not_is_refused(workspace):
+    workspace.set("gate.minimum", {"rmse": 3})
     refused_because("has no rmse: a binary has log_loss")
 
 
-def test_a_metric_of_another_task_to_compare_by_is_refused(project):
-    project.set("gate.metric", "rmse")
+def test_a_metric_of_another_task_to_compare_by_is_refused(workspace):
+    workspace.set("gate.metric", "rmse")
     refused_because("has no rmse: a binary has log_loss")
 
 
-def test_metrics_of_another_model_are_refused(project):
+def test_metrics_of_another_model_are_refused(workspace):
     measured = json.loads(METRICS.read_text())
-    rewritten(project, METRICS, json.dumps(measured | {"log_loss": 0.001}))
+    rewritten(workspace, METRICS, json.dumps(measured | {"log_loss": 0.001}))
     refused_because("log_loss 0.001, but artifacts/model has")
 
 
-def test_an_empty_test_set_is_refused(project):
+def test_an_empty_test_set_is_refused(workspace):
     pd.read_parquet(TEST).head(0).to_parquet(TEST)
-    project.lock()
+    workspace.lock()
     refused_because("test.parquet has no rows")
 
 
-def test_an_unknown_metric_is_refused(project):
-    project.set("gate.minimum", {"quality": 1})
+def test_an_unknown_metric_is_refused(workspace):
+    workspace.set("gate.minimum", {"quality": 1})
     refused_because("gate.minimum.quality")
 
 
-def test_an_unknown_key_is_refused(project):
-    project.set("gate.leniency", 1)
+def test_an_unknown_key_is_refused(workspace):
+    workspace.set("gate.leniency", 1)
     refused_because("gate.leniency")
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), "none"])
-def test_a_limit_that_is_no_number_is_refused(project, value):
-    project.set("gate.minimum", {"log_loss": value})
+def test_a_limit_that_is_no_number_is_refused(workspace, value):
+    workspace.set("gate.minimum", {"log_loss": value})
     refused_because("gate.minimum.log_loss")
 
 
-def test_naive_is_refused_for_a_metric_that_no_naive_predictor_has(project):
-    project.set("gate.minimum", {"roc_auc": "naive"})
+def test_naive_is_refused_for_a_metric_that_no_naive_predictor_has(workspace):
+    workspace.set("gate.minimum", {"roc_auc": "naive"})
     refused_because("roc_auc: naive is known for")
 
 
-@pytest.mark.usefixtures("project")
+@pytest.mark.usefixtures("workspace")
 def test_files_of_another_run_are_refused():
     METRICS.write_text(METRICS.read_text() + "\n")
     refused_because("artifacts/metrics.json: not what dvc.lock was made from")
 
 
-def test_parameters_that_were_not_run_are_refused(project):
-    project.set("train.one_hot", 3)
+def test_parameters_that_were_not_run_are_refused(workspace):
+    workspace.set("train.one_hot", 3)
     refused_because("params.yaml: train: not what dvc.lock was made from")
 
 
-@pytest.mark.usefixtures("project")
+@pytest.mark.usefixtures("workspace")
 def test_a_missing_lock_is_refused():
     Path("dvc.lock").unlink()
     refused_because("dvc.lock is not there")
 
 
-def test_slices_that_are_gone_are_refused(project):
-    rewritten(project, Path("artifacts/slices.json"), "[]")
+def test_slices_that_are_gone_are_refused(workspace):
+    rewritten(workspace, Path("artifacts/slices.json"), "[]")
     refused_because("slices.json is empty")
 
 
-@pytest.mark.usefixtures("project")
+@pytest.mark.usefixtures("workspace")
 def test_a_crash_leaves_no_old_verdict(monkeypatch):
     gate.verdict()
     monkeypatch.setattr(gate, "gathered", lambda: 1 / 0)
@@ -395,53 +393,53 @@ def test_a_crash_leaves_no_old_verdict(monkeypatch):
     assert gate.load() is None
 
 
-def test_gate_prints_a_table_and_exits_with_one_if_refused(project, capsys):
+def test_gate_prints_a_table_and_exits_with_one_if_refused(workspace, capsys):
     gate.gate()
     assert "passed" in capsys.readouterr().out
-    project.set("gate.budget.model_mb", 1e-9)
+    workspace.set("gate.budget.model_mb", 1e-9)
     with pytest.raises(typer.Exit) as stopped:
         gate.gate()
     assert stopped.value.exit_code == 1
     assert "refused: 1 of" in capsys.readouterr().out
 
 
-def test_a_verdict_belongs_to_no_commit_while_its_files_are_changed(project):
-    project.set("gate.seed", 1)
+def test_a_verdict_belongs_to_no_commit_while_its_files_are_changed(workspace):
+    workspace.set("gate.seed", 1)
     assert gate.verdict().commit is None
-    project.commit()
+    workspace.commit()
     assert gate.verdict().commit == repository.head()
 
 
-def test_an_onnx_model_is_timed_in_its_runtime(project):
-    project.set("export.format", "onnx")
-    project.run()
+def test_an_onnx_model_is_timed_in_its_runtime(workspace):
+    workspace.set("export.format", "onnx")
+    workspace.run()
     verdict = gate.verdict()
     assert verdict.passed, verdict
 
 
-@pytest.mark.usefixtures("project")
+@pytest.mark.usefixtures("workspace")
 def test_the_same_evidence_gives_the_same_figures():
     first, second = ([one for one in gate.verdict().checks if one.kind != "budget"] for _ in "ab")
     assert first == second
 
 
 def test_the_template_s_own_limits_are_valid():
-    there = Path(__file__).parents[2] / PARAMS
+    there = TEMPLATE / config.RULES
     assert config.load(Gate, there).minimum == {"log_loss": "naive"}
 
 
-def test_a_regression_is_judged_by_its_own_metric_and_back(project):
-    project.take(table("regression"))
+def test_a_regression_is_judged_by_its_own_metric_and_back(workspace):
+    workspace.take(table("regression"))
     assert config.load(Gate).metric == "rmse"
     assert config.load(Gate).minimum == {"rmse": "naive"}
-    project.set("gate.metric", "mae")
-    project.take(table("regression"))
+    workspace.set("gate.metric", "mae")
+    workspace.take(table("regression"))
     assert config.load(Gate).metric == "mae"
-    project.take(table("binary"))
+    workspace.take(table("binary"))
     assert config.load(Gate).metric == "log_loss"
 
 
-@pytest.mark.usefixtures("project")
+@pytest.mark.usefixtures("workspace")
 def test_a_mistake_names_what_to_do():
     shutil.rmtree("artifacts/model")
     with pytest.raises(Mistake, match="run `make pipeline`"):

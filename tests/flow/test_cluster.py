@@ -15,10 +15,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from conftest import REGISTRY, Door, asked, bake, clone, commit, released, run, until
+from baked import REGISTRY, Door, asked, bake, clone, commit, released, run, until
 from crds import SCHEMAS, schemas
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.docker]
 OWNER = "https://github.com/acme"
 ENVIRONMENTS = ("staging", "production")
 IDENTITY = ("-c", "user.name=Test", "-c", "user.email=test@example.org")

@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from conftest import PROJECT, REGISTRY, ROOT, Door, released, run, until
+from baked import PROJECT, REGISTRY, ROOT, Door, released, run, until
 
 sys.path.insert(0, str(ROOT / "demo"))
 from images import free_port
@@ -117,6 +117,7 @@ def ports(copy: Path, release: dict[str, str]) -> Iterator[dict[str, str]]:
 
 @pytest.mark.docker
 @pytest.mark.compose
+@pytest.mark.stack
 @pytest.mark.registry
 def test_what_is_released_serves_is_watched_and_tracked(copy, release, ports):
     serve, mlflow, prometheus = (Door("127.0.0.1", int(ports[f"{name}_PORT"])) for name in SERVICES)

@@ -5,7 +5,8 @@ import re
 import socket
 
 import pytest
-from conftest import ROOT, engine, run
+from baked import ROOT, run
+from parts import engine
 
 
 @pytest.fixture(scope="module", params=["process", ""])

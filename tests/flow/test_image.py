@@ -12,7 +12,7 @@ from pathlib import Path
 import docker
 import pytest
 import yaml
-from conftest import PROJECT, REGISTRY, commit, run
+from baked import PROJECT, REGISTRY, commit, run
 from docker import DockerClient
 from docker.models.images import Image
 

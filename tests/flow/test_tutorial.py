@@ -7,7 +7,7 @@ import os
 import re
 from pathlib import Path
 
-from conftest import ROOT, run
+from baked import ROOT, run
 from workflows import AUTHOR
 
 ENDLESS = ("make serve", "make ui")  # until a person ends them; others test them

@@ -11,7 +11,7 @@ from urllib.request import urlopen
 import pandas as pd
 import pytest
 import yaml
-from conftest import REGISTRY, ROOT, run
+from baked import REGISTRY, ROOT, run
 from workflows import AUTHOR, NAME, READS, WRITES, Lab, Ran
 
 pytestmark = pytest.mark.act

@@ -3,20 +3,19 @@ import shutil
 from pathlib import Path
 
 import pytest
-
 from mlgitops.core.errors import Mistake
 from mlgitops.git import repository
 
 
-def test_trained_lists_the_commits_that_changed_the_lock_oldest_first(project):
+def test_trained_lists_the_commits_that_changed_the_lock_oldest_first(workspace):
     Path("notes.md").write_text("nothing that trains")
-    project.commit("Notes")
-    project.git("checkout", "--quiet", "-b", "branch")
-    project.set("train.one_hot", 4)
-    project.run()
-    inner = project.commit("On a branch\n\nbody")
-    project.git("checkout", "--quiet", "main")
-    project.git("merge", "--quiet", "--no-ff", "--message", "Merge", "branch")
+    workspace.commit("Notes")
+    workspace.git("checkout", "--quiet", "-b", "branch")
+    workspace.set("train.one_hot", 4)
+    workspace.run()
+    inner = workspace.commit("On a branch\n\nbody")
+    workspace.git("checkout", "--quiet", "main")
+    workspace.git("merge", "--quiet", "--no-ff", "--message", "Merge", "branch")
     found = repository.trained()
     assert [one.subject for one in found] == ["Start", "On a branch"]
     assert found[1].sha == inner
@@ -24,14 +23,14 @@ def test_trained_lists_the_commits_that_changed_the_lock_oldest_first(project):
     assert len(found[1].parents) == 1
 
 
-def test_a_subject_may_hold_anything(project):
-    project.set("train.one_hot", 4)
-    project.run()
-    project.commit('%H | "quoted" \x1f `ticks` $(x)')
+def test_a_subject_may_hold_anything(workspace):
+    workspace.set("train.one_hot", 4)
+    workspace.run()
+    workspace.commit('%H | "quoted" \x1f `ticks` $(x)')
     assert repository.trained()[-1].subject == '%H | "quoted" \x1f `ticks` $(x)'
 
 
-@pytest.mark.usefixtures("project")
+@pytest.mark.usefixtures("workspace")
 def test_lock_tells_model_data_and_digest():
     found = repository.lock("HEAD")
     assert found.model.endswith(".dir")
@@ -39,13 +38,13 @@ def test_lock_tells_model_data_and_digest():
     assert len(found.digest) == 64
 
 
-@pytest.mark.usefixtures("project")
+@pytest.mark.usefixtures("workspace")
 def test_what_is_not_there_is_none():
     assert repository.text("HEAD", "no/such/file") is None
     assert repository.lock("no-such-branch") is None
 
 
-@pytest.mark.usefixtures("project")
+@pytest.mark.usefixtures("workspace")
 def test_a_branch_that_looks_like_an_option_is_a_name():
     assert repository.commit("--help") is None
     assert repository.text("--output=x", "y") is None
@@ -53,21 +52,21 @@ def test_a_branch_that_looks_like_an_option_is_a_name():
         repository.trained("--all")
 
 
-def test_head_asks_for_a_first_commit(tmp_path, monkeypatch, project):
+def test_head_asks_for_a_first_commit(tmp_path, monkeypatch, workspace):
     (tmp_path / "empty").mkdir()
     monkeypatch.chdir(tmp_path / "empty")
-    project.git("init", "--quiet")
+    workspace.git("init", "--quiet")
     with pytest.raises(Mistake, match="no commit yet"):
         repository.head()
 
 
-def test_fetch_copies_a_folder_and_a_file_of_an_old_commit(project, tmp_path):
+def test_fetch_copies_a_folder_and_a_file_of_an_old_commit(workspace, tmp_path):
     old = repository.head()
     signature = Path("artifacts/model/signature.json").read_text()
     rows = Path("data/test.parquet").read_bytes()
-    project.set("prepare.seed", 5)
-    project.run()
-    project.commit()
+    workspace.set("split.seed", 5)
+    workspace.run()
+    workspace.commit()
     assert Path("data/test.parquet").read_bytes() != rows
     assert (
         repository.fetch(old, "artifacts/model", tmp_path) / "signature.json"
@@ -75,7 +74,7 @@ def test_fetch_copies_a_folder_and_a_file_of_an_old_commit(project, tmp_path):
     assert repository.fetch(old, "data/test.parquet", tmp_path).read_bytes() == rows
 
 
-@pytest.mark.usefixtures("project")
+@pytest.mark.usefixtures("workspace")
 def test_fetch_reads_the_store_where_the_cache_is_empty_and_it_was_moved(tmp_path):
     old = repository.head()
     shutil.copytree(".dvc/cache", "elsewhere")
@@ -88,7 +87,7 @@ def test_fetch_reads_the_store_where_the_cache_is_empty_and_it_was_moved(tmp_pat
     assert repository.fetch(old, "artifacts/model", tmp_path) is not None
 
 
-@pytest.mark.usefixtures("project")
+@pytest.mark.usefixtures("workspace")
 @pytest.mark.parametrize("path", ["artifacts/model", "data/test.parquet"])
 def test_fetch_of_an_object_that_is_another_one_is_refused_and_leaves_nothing(path, tmp_path):
     md5 = repository.lock("HEAD").hash(Path(path))
@@ -103,7 +102,7 @@ def test_fetch_of_an_object_that_is_another_one_is_refused_and_leaves_nothing(pa
     assert list(into.iterdir()) == []
 
 
-@pytest.mark.usefixtures("project")
+@pytest.mark.usefixtures("workspace")
 def test_fetch_of_an_object_that_is_gone_is_none_and_leaves_nothing(tmp_path):
     shutil.rmtree(".dvc/cache")
     into = tmp_path / "into"
@@ -111,44 +110,44 @@ def test_fetch_of_an_object_that_is_gone_is_none_and_leaves_nothing(tmp_path):
     assert list(into.iterdir()) == []
 
 
-def test_fork_is_where_the_branch_left(project):
+def test_fork_is_where_the_branch_left(workspace):
     start = repository.head()
-    project.git("checkout", "--quiet", "-b", "branch")
-    project.commit("Here")
-    project.git("checkout", "--quiet", "main")
-    project.commit("There")
-    project.git("checkout", "--quiet", "branch")
+    workspace.git("checkout", "--quiet", "-b", "branch")
+    workspace.commit("Here")
+    workspace.git("checkout", "--quiet", "main")
+    workspace.commit("There")
+    workspace.git("checkout", "--quiet", "branch")
     assert repository.fork("main") == start
     assert repository.fork("nowhere") is None
     assert repository.fork(start) == start
 
 
-def test_a_tag_with_the_name_of_a_branch_is_not_taken_for_it(project):
+def test_a_tag_with_the_name_of_a_branch_is_not_taken_for_it(workspace):
     start = repository.head()
-    project.git("checkout", "--quiet", "-b", "branch")
-    forged = project.commit("Here")
+    workspace.git("checkout", "--quiet", "-b", "branch")
+    forged = workspace.commit("Here")
     for name in ("main", "origin/main", "heads/main", "refs/heads/main", "nowhere", start[:7]):
-        project.git("update-ref", f"refs/tags/{name}", forged)
+        workspace.git("update-ref", f"refs/tags/{name}", forged)
     assert repository.fork("main") == start
     assert repository.mainline() == start
     assert repository.fork("nowhere") is None
     assert repository.fork(start[:7]) is None
-    project.git("update-ref", "refs/remotes/origin/main", start)
-    project.git("branch", "--delete", "--force", "main")
+    workspace.git("update-ref", "refs/remotes/origin/main", start)
+    workspace.git("branch", "--delete", "--force", "main")
     assert repository.fork("main") == start
 
 
-def test_main_is_the_remotes_where_there_is_one(project):
+def test_main_is_the_remotes_where_there_is_one(workspace):
     start = repository.head()
-    later = project.commit("Later")
+    later = workspace.commit("Later")
     assert repository.mainline() == later
-    project.git("update-ref", "refs/remotes/origin/main", start)
+    workspace.git("update-ref", "refs/remotes/origin/main", start)
     assert repository.mainline() == start
     assert repository.merged(start)
     assert not repository.merged(later)
 
 
-def test_a_repository_without_main_says_what_to_do(project):
-    project.git("branch", "--move", "trunk")
+def test_a_repository_without_main_says_what_to_do(workspace):
+    workspace.git("branch", "--move", "trunk")
     with pytest.raises(Mistake, match="git fetch origin main"):
         repository.mainline()

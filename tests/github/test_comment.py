@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 from made_origin import git
-
 from mlgitops.core.errors import Mistake
 from mlgitops.github.comment import comment
 

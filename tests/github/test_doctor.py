@@ -10,13 +10,12 @@ from pathlib import Path
 import pytest
 import yaml
 from made_origin import git, write
-
+from made_project import TEMPLATE
 from mlgitops.core.errors import Mistake
 from mlgitops.github import doctor
 from mlgitops.github.client import connect
 from mlgitops.github.settings import RULESET, Settings, holds
 
-TEMPLATE = Path(__file__).parents[2]
 pytestmark = pytest.mark.slow
 
 WORKFLOW = """\

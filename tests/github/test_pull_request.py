@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 from made_origin import git
-
 from mlgitops.core.errors import Mistake
 from mlgitops.git import commits
 from mlgitops.github.pull_request import propose

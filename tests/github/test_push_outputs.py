@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 from made_origin import STARTED, git, write
-
 from mlgitops.core.errors import Mistake
 from mlgitops.git import commits
 from mlgitops.github.push_outputs import save

@@ -2,17 +2,15 @@
 
 import json
 import shutil
-from pathlib import Path
 
 import pytest
-
+from made_project import TEMPLATE
 from mlgitops.core.errors import Mistake
 from mlgitops.github.settings import RULESET
 from mlgitops.github.statuses import statuses
 
 pytestmark = pytest.mark.slow
 
-TEMPLATE = Path(__file__).parents[2]
 SHA, PAGE = "a" * 40, "https://github.com/acme/bees/actions/runs/1"
 JOBS = ("check", "pipeline", "gate", "report")
 

@@ -3,7 +3,6 @@ import shutil
 from pathlib import Path
 
 import pytest
-
 from mlgitops.core.errors import Mistake
 from mlgitops.git import repository
 from mlgitops.images import build as module
@@ -25,12 +24,12 @@ HISTORY = """\
 
 
 @pytest.fixture(autouse=True)
-def locked(project, monkeypatch):
+def locked(workspace, monkeypatch):
     for name in ("REGISTRY", "BASE", "BUILDER"):
         monkeypatch.delenv(name, raising=False)
     Path("pyproject.toml").write_text(PYPROJECT)
     Path("uv.lock").write_text("version = 1\n")
-    return project.commit("Lock")
+    return workspace.commit("Lock")
 
 
 @pytest.fixture
@@ -78,8 +77,8 @@ def test_base_and_builder_are_handed_on_if_they_are_named(built, monkeypatch):
     assert not [one for one in module.arguments("server", "x", known()) if "BASE=" in one]
 
 
-def test_changes_are_told(built, capsys, project):
-    project.set("train.one_hot", 4)
+def test_changes_are_told(built, capsys, workspace):
+    workspace.set("train.one_hot", 4)
     image("pipeline")
     assert built.calls("build")[0][4].startswith("ghcr.io/acme/penguins-pipeline:")
     assert "it can be tried, not released" in capsys.readouterr().out

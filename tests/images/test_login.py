@@ -1,13 +1,12 @@
 import pytest
-
 from mlgitops.core.errors import Mistake
 from mlgitops.images.login import login
 
-pytestmark = pytest.mark.usefixtures("project")
+pytestmark = pytest.mark.usefixtures("workspace")
 
 
 @pytest.fixture(autouse=True)
-def nobody(project, monkeypatch):
+def nobody(workspace, monkeypatch):
     for name in ("REGISTRY_USER", "REGISTRY_PASSWORD", "GITHUB_ACTOR", "GITHUB_TOKEN"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("REGISTRY", "ghcr.io/acme")

@@ -1,18 +1,17 @@
 from pathlib import Path
 
 import pytest
-
 from mlgitops.core.errors import Mistake
 from mlgitops.images.push import push
 
 DIGEST = f"sha256:{'0f' * 32}"
-pytestmark = pytest.mark.usefixtures("project")
+pytestmark = pytest.mark.usefixtures("workspace")
 
 
 @pytest.fixture(autouse=True)
-def named(project, monkeypatch):
+def named(workspace, monkeypatch):
     monkeypatch.setenv("REGISTRY", "localhost:5000/acme")
-    project.commit("Built")
+    workspace.commit("Built")
 
 
 @pytest.fixture
@@ -28,12 +27,12 @@ def name():
     return tomllib.loads(Path("pyproject.toml").read_text())["tool"]["image"]["name"].split("/")[-1]
 
 
-def test_the_digest_is_printed_and_noted(engine, capsys, project):
+def test_the_digest_is_printed_and_noted(engine, capsys, workspace):
     push()
     line = f"IMAGE=localhost:5000/acme/{name()}@{DIGEST}\n"
     assert capsys.readouterr().out == line
     assert Path("artifacts/image.env").read_text() == line
-    sha = project.git("rev-parse", "HEAD")
+    sha = workspace.git("rev-parse", "HEAD")
     assert engine.calls("push") == [["push", f"localhost:5000/acme/{name()}:{sha}"]]
 
 
@@ -43,8 +42,8 @@ def test_the_image_of_the_pipeline_is_no_release(engine, capsys):
     assert not Path("artifacts/image.env").exists()
 
 
-def test_changes_are_refused(engine, project):
-    project.set("train.one_hot", 4)
+def test_changes_are_refused(engine, workspace):
+    workspace.set("train.one_hot", 4)
     with pytest.raises(Mistake, match="changes that no commit has: commit, then `make image`"):
         push()
     assert engine.calls("push") == []

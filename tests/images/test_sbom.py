@@ -5,13 +5,12 @@ import sys
 from importlib.metadata import version
 
 import pytest
-
 from mlgitops.core.errors import Mistake
 from mlgitops.images.sbom import PROGRAM, SBOM, sbom
 
 
 @pytest.fixture
-def engine(project, docker):
+def engine(workspace, docker):
     """An engine whose image holds Python and two packages."""
     docker.answer("image", "inspect", out="{}\n")
     docker.answer("image", "inspect", "--format", "{{.Id}}", out="sha256:1\n")

@@ -3,10 +3,9 @@ import json
 import tarfile
 
 import pytest
-
 from mlgitops.core.errors import Mistake
-from mlgitops.images import smoke as module
 from mlgitops.git.repository import digest
+from mlgitops.images import smoke as module
 from mlgitops.images.smoke import smoke
 
 pytestmark = pytest.mark.slow

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 import yaml
-
+from made_project import TEMPLATE
 from mlgitops.core.errors import Mistake
 from mlgitops.manifests import pod_security, render, schema_check
 from mlgitops.releases import release_env
 
-PROJECT = Path(__file__).parents[2]
+PROJECT = TEMPLATE
 ENTRIES = [name for name in ("argocd", "flux") if (PROJECT / "deploy" / name).is_dir()]
 DIGEST = "ghcr.io/acme/seals@sha256:" + "a" * 64
 COMMIT = "c" * 40

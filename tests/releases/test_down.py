@@ -1,5 +1,4 @@
 import pytest
-
 from mlgitops.core.errors import Mistake
 from mlgitops.releases.down import down
 

@@ -2,7 +2,6 @@ from pathlib import Path
 
 import pytest
 from made_project import IMAGE
-
 from mlgitops.core.errors import Mistake
 from mlgitops.git import repository
 from mlgitops.releases import release_env
@@ -13,15 +12,15 @@ OTHER = IMAGE.replace("a" * 64, "b" * 64)
 
 
 @pytest.fixture
-def staged(project):
+def staged(workspace):
     """A project of which staging runs the first commit, and production nothing."""
     start = repository.head()
     for environment in release_env.ENVIRONMENTS:
         release_env.write(environment, None)
-    project.commit("Nothing is released")
-    project.release(start)
-    project.commit("Release to staging")
-    return project
+    workspace.commit("Nothing is released")
+    workspace.release(start)
+    workspace.commit("Release to staging")
+    return workspace
 
 
 def refused(said):

@@ -5,12 +5,12 @@ import pytest
 import yaml
 from fake_docker import Engine
 from made_project import IMAGE, TEMPLATE
-
 from mlgitops.core.errors import Mistake
 from mlgitops.git import repository
-from mlgitops.releases import release_env
+from mlgitops.images.build import DATA, MODEL, REVISION
 from mlgitops.images.push import NOTE
-from mlgitops.releases.release import DATA, IGNORED, MODEL, REVISION, release
+from mlgitops.releases import release_env
+from mlgitops.releases.release import IGNORED, release
 
 pytestmark = pytest.mark.slow
 
@@ -24,12 +24,12 @@ def engine(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def fresh(project):
+def fresh(workspace):
     """A project in which nothing is released."""
     for environment in release_env.ENVIRONMENTS:
         release_env.write(environment, None)
-    project.commit("Nothing is released")
-    return project
+    workspace.commit("Nothing is released")
+    return workspace
 
 
 def of_head() -> dict[str, str]:
@@ -248,12 +248,12 @@ def test_the_next_release_shows_what_it_replaces(fresh, engine, capsys):
     assert f"DATA={first.data}" not in said  # It is the same.
 
 
-def commit_of(project, subject, *paths):
+def commit_of(workspace, subject, *paths):
     """A commit of main that changes these files."""
     for path in paths:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         Path(path).write_text(subject)
-    return project.commit(subject)
+    return workspace.commit(subject)
 
 
 def unwritten(commit, said, capsys):

@@ -4,15 +4,13 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from made_project import IMAGE
-
+from made_project import IMAGE, TEMPLATE
 from mlgitops.core.errors import Mistake
 from mlgitops.git import repository
 from mlgitops.releases import release_env
 from mlgitops.releases.release_env import EMPTY, Release, parse, problems, text
 
 STAGING, PRODUCTION = (Path(f"deploy/{name}/release.env") for name in release_env.ENVIRONMENTS)
-TEMPLATE = Path(__file__).parents[2]
 HEX = "0123456789abcdef"
 images = st.from_regex(release_env.FORMS["IMAGE"][0], fullmatch=True)
 releases = st.builds(
@@ -95,59 +93,59 @@ def test_an_unknown_environment_is_a_mistake(name):
         release_env.path(name)
 
 
-def test_the_champion_is_productions_commit_else_stagings(project):
+def test_the_champion_is_productions_commit_else_stagings(workspace):
     assert release_env.champion() is None
-    project.release("1" * 40, "staging")
+    workspace.release("1" * 40, "staging")
     assert release_env.champion() is None  # not committed
-    project.commit()
+    workspace.commit()
     assert release_env.champion() == "1" * 40
-    project.release("2" * 40, "production")
-    project.commit()
+    workspace.release("2" * 40, "production")
+    workspace.commit()
     assert release_env.champion() == "2" * 40
     release_env.write("production", None)
-    project.commit()
+    workspace.commit()
     assert release_env.champion() == "1" * 40
 
 
 @pytest.mark.parametrize("found", [EMPTY, GOOD, "IMAGE=mine\n", None])
-def test_a_branch_does_not_choose_its_champion(project, found):
+def test_a_branch_does_not_choose_its_champion(workspace, found):
     for environment in release_env.ENVIRONMENTS:
-        project.release("1" * 40, environment)
-    project.commit("Release")
-    project.git("switch", "--quiet", "--create", "branch")
+        workspace.release("1" * 40, environment)
+    workspace.commit("Release")
+    workspace.git("switch", "--quiet", "--create", "branch")
     for path in (STAGING, PRODUCTION):
         path.unlink() if found is None else path.write_text(found)
-    project.commit("No champion, please")
+    workspace.commit("No champion, please")
     assert release_env.champion() == "1" * 40
 
 
-def test_without_main_nobody_knows_the_champion_and_before_a_commit_there_is_none(project):
-    project.git("branch", "--move", "trunk")
+def test_without_main_nobody_knows_the_champion_and_before_a_commit_there_is_none(workspace):
+    workspace.git("branch", "--move", "trunk")
     with pytest.raises(Mistake, match="no branch main here"):
         release_env.champion()
-    project.git("switch", "--quiet", "--orphan", "new")
+    workspace.git("switch", "--quiet", "--orphan", "new")
     assert release_env.champion() is None
 
 
-def test_a_file_of_a_commit_that_is_not_in_form_is_named(project):
+def test_a_file_of_a_commit_that_is_not_in_form_is_named(workspace):
     STAGING.parent.mkdir(parents=True)
     STAGING.write_text("# nothing yet\n" + EMPTY)
-    project.commit()
+    workspace.commit()
     with pytest.raises(Mistake, match=r"deploy/staging/release\.env of [0-9a-f]{7}: must be"):
         release_env.champion()
 
 
 @pytest.fixture
-def released(project):
+def released(workspace):
     """A project of which both environments run the first commit."""
     start = repository.head()
     for environment in release_env.ENVIRONMENTS:
         release_env.write(environment, None)
-    project.commit("Nothing is released")
+    workspace.commit("Nothing is released")
     for environment in release_env.ENVIRONMENTS:
-        project.release(start, environment)
-        project.commit(f"Release to {environment}")
-    return project
+        workspace.release(start, environment)
+        workspace.commit(f"Release to {environment}")
+    return workspace
 
 
 def test_what_was_released_and_promoted_has_no_problems(released):

@@ -2,7 +2,6 @@ from pathlib import Path
 
 import pytest
 from made_project import IMAGE
-
 from mlgitops.core.errors import Mistake
 from mlgitops.git import repository
 from mlgitops.releases import release_env
@@ -20,11 +19,11 @@ def image(letter: str) -> str:
 class Line:
     """Releases by a letter of their images, to both environments as main would have them."""
 
-    def __init__(self, project) -> None:
-        self.project, self.start = project, repository.head()
+    def __init__(self, workspace) -> None:
+        self.project, self.start = workspace, repository.head()
         for environment in release_env.ENVIRONMENTS:
             release_env.write(environment, None)
-        project.commit("Nothing is released")
+        workspace.commit("Nothing is released")
 
     def release(self, letter: str, *only: str) -> None:
         """A commit for staging, then one for production."""
@@ -47,8 +46,8 @@ class Line:
 
 
 @pytest.fixture
-def line(project):
-    return Line(project)
+def line(workspace):
+    return Line(workspace)
 
 
 def refused(said, environment="production"):

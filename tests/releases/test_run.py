@@ -11,7 +11,6 @@ from urllib.request import urlopen
 
 import pytest
 from made_project import IMAGE, Project
-
 from mlgitops.core.errors import Mistake
 from mlgitops.git import repository
 from mlgitops.images import docker
@@ -28,16 +27,16 @@ def asked(monkeypatch):
 
 
 @pytest.fixture
-def released(project) -> Project:
+def released(workspace) -> Project:
     """A project of which staging runs the first commit, while another model lies here."""
     start = repository.head()
     release_env.write("production", None)
-    project.release(start)
-    project.commit("Release")
-    project.set("prepare.seed", 5)
-    project.run()
-    project.commit("Learn otherwise")
-    return project
+    workspace.release(start)
+    workspace.commit("Release")
+    workspace.set("split.seed", 5)
+    workspace.run()
+    workspace.commit("Learn otherwise")
+    return workspace
 
 
 def test_the_model_of_the_release_is_served_under_its_name(released, asked, capsys):
@@ -47,7 +46,7 @@ def test_the_model_of_the_release_is_served_under_its_name(released, asked, caps
     (program, command, environment), again = asked
     assert again == (program, command, environment)
     release = release_env.read("staging")
-    assert (program, command[1:3]) == (sys.executable, ["-m", "serve"])
+    assert (program, command[1:3]) == (sys.executable, ["-m", "mlgitops.serving"])
     model = Path(command[3])
     assert sorted(file.name for file in model.iterdir()) == sorted(
         file.name for file in Path("artifacts/model").iterdir()
@@ -57,7 +56,7 @@ def test_the_model_of_the_release_is_served_under_its_name(released, asked, caps
     assert environment["IMAGE"] == IMAGE
     assert environment["MODEL"] == repository.lock(release.commit).model
     assert environment["DATA"] == release.data
-    assert environment["SERVE_NAME"] == docker.repository().rpartition("/")[2]
+    assert environment["SERVE_NAME"] == docker.image_name().rpartition("/")[2]
     assert capsys.readouterr().out.startswith(f"staging: {release.commit[:7]} Start\n")
     assert released.git("status", "--porcelain", "artifacts") == ""
 
@@ -105,7 +104,7 @@ def answer(port: int, process: subprocess.Popen) -> dict:
 @pytest.mark.slow
 def test_a_process_answers_as_the_release_and_stops(released, free_port):
     port = free_port()
-    command = [sys.executable, "-m", "ops", "serve", "--environment", "staging"]
+    command = [sys.executable, "-m", "mlgitops", "serve", "--environment", "staging"]
     environment = os.environ | {
         "PYTHONPATH": os.pathsep.join(sys.path), "SERVE_PORT": str(port),
         "SERVE_NAME": "bees", "SERVE_DRAIN_SECONDS": "0",

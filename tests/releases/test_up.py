@@ -1,12 +1,11 @@
 import pytest
-
 from mlgitops.core.errors import Mistake
 from mlgitops.releases import release_env
 from mlgitops.releases.up import up
 
 
 @pytest.fixture
-def released(project, docker, monkeypatch):
+def released(workspace, docker, monkeypatch):
     """A release to staging; the file is what is tried here, its history elsewhere."""
     monkeypatch.setattr(release_env, "check_sound", lambda environment: None)
     for name in ("SERVE_PORT", "MLFLOW_PORT", "PROMETHEUS_PORT"):

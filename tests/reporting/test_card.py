@@ -2,7 +2,6 @@ from pathlib import Path
 
 import pytest
 from made_project import each_task, table
-
 from mlgitops.core.errors import Mistake
 from mlgitops.reporting import card
 
@@ -12,32 +11,32 @@ CARD, SHEET = card.DOCUMENTS
 
 
 @each_task
-def test_the_figures_are_those_of_the_model_and_the_data(project):
+def test_the_figures_are_those_of_the_model_and_the_data(workspace):
     card.card()
     card.card(check=True)
     text = CARD.read_text(encoding="utf-8")
-    lock = project.git("show", "HEAD:dvc.lock")
+    lock = workspace.git("show", "HEAD:dvc.lock")
     assert card.gathered().lock.model in text
     assert card.gathered().lock.model in lock
     assert "| Trained on | 192 rows |" in text
     assert "| Rows | 240 |" in SHEET.read_text(encoding="utf-8")
 
 
-def test_writing_again_changes_nothing(project):
+def test_writing_again_changes_nothing(workspace):
     card.card()
     first = CARD.read_bytes(), SHEET.read_bytes()
-    project.commit("Card")
+    workspace.commit("Card")
     card.card()
     assert (CARD.read_bytes(), SHEET.read_bytes()) == first
     card.card(check=True)
 
 
-def test_what_people_wrote_is_kept_byte_for_byte(project):
+def test_what_people_wrote_is_kept_byte_for_byte(workspace):
     card.card()
     before, end = b"\xef\xbb\xbfOurs, before\r\n\r\n", b"\n## Limits\r\n\ttabs  \nno end"
     CARD.write_bytes(before + CARD.read_bytes() + end)
-    project.set("train.estimator.C", 5.0)
-    project.run()
+    workspace.set("train.estimator.C", 5.0)
+    workspace.run()
     card.card()
     text = CARD.read_bytes()
     assert text.startswith(before)
@@ -46,7 +45,7 @@ def test_what_people_wrote_is_kept_byte_for_byte(project):
     card.card(check=True)
 
 
-@pytest.mark.usefixtures("project")
+@pytest.mark.usefixtures("workspace")
 def test_check_refuses_figures_that_were_edited_by_hand():
     card.card()
     text = CARD.read_text(encoding="utf-8")
@@ -57,22 +56,22 @@ def test_check_refuses_figures_that_were_edited_by_hand():
     card.card(check=True)
 
 
-def test_check_refuses_figures_of_another_run(project):
+def test_check_refuses_figures_of_another_run(workspace):
     card.card()
-    project.set("train.estimator.C", 5.0)
-    project.run()
+    workspace.set("train.estimator.C", 5.0)
+    workspace.run()
     with pytest.raises(Mistake, match="are not those of this model: run `make card`"):
         card.card(check=True)
 
 
-@pytest.mark.usefixtures("project")
+@pytest.mark.usefixtures("workspace")
 def test_check_refuses_a_missing_card_and_writes_nothing():
     with pytest.raises(Mistake, match="is not there: run `make card`"):
         card.card(check=True)
     assert not CARD.exists()
 
 
-@pytest.mark.usefixtures("project")
+@pytest.mark.usefixtures("workspace")
 @pytest.mark.parametrize("marker", [card.BEGIN, card.END])
 def test_a_card_without_its_markers_is_left_alone(marker):
     card.card()
@@ -83,25 +82,25 @@ def test_a_card_without_its_markers_is_left_alone(marker):
     assert CARD.read_bytes() == written
 
 
-def test_the_figures_do_not_depend_on_what_is_released(project):
+def test_the_figures_do_not_depend_on_what_is_released(workspace):
     card.card()
-    project.release(project.git("rev-parse", "HEAD"))
-    project.commit("Release")
+    workspace.release(workspace.git("rev-parse", "HEAD"))
+    workspace.commit("Release")
     card.card(check=True)
 
 
-def test_a_hostile_name_cannot_end_the_figures(project):
+def test_a_hostile_name_cannot_end_the_figures(workspace):
     rows = table("binary").rename(columns={"z": card.END})
     rows["g"] = [card.END, "| x | `"] * (len(rows) // 2)
-    project.take(rows)
-    project.set("export.format", "sklearn")
-    project.run()
+    workspace.take(rows)
+    workspace.set("export.format", "sklearn")
+    workspace.run()
     card.card()
     card.card(check=True)
     assert CARD.read_text(encoding="utf-8").count(card.END) == 1
 
 
-@pytest.mark.usefixtures("project")
+@pytest.mark.usefixtures("workspace")
 def test_the_project_is_described_by_pyproject():
     text = 'name = "seals-model"\ndescription = "Counts | seals."\n[project.urls]\nrepository = "https://forge.example/ada/seals"\n'
     Path("pyproject.toml").write_text(f"[project]\n{text}", encoding="utf-8")

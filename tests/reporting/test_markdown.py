@@ -4,7 +4,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
-
 from mlgitops.reporting import markdown
 
 HOSTILE = r"""a|b|`ticks`|``|<script>alert(1)</script>|<!-- end of the figures -->|@acme/team|#123

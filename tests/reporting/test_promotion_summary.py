@@ -4,24 +4,23 @@ from pathlib import Path
 import pytest
 import yaml
 from made_project import IMAGE
-
-from mlgitops.core.errors import Mistake
 from mlgitops.core import job_output
+from mlgitops.core.errors import Mistake
 from mlgitops.git import repository
 from mlgitops.releases import release_env
 from mlgitops.reporting.promotion_summary import case
 
 
 @pytest.fixture
-def staged(project):
+def staged(workspace):
     """Production runs the first commit, staging the second one."""
     first = repository.head()
-    project.set("prepare.seed", 5)
-    project.run()
-    second = project.commit("Split | otherwise")
-    project.release(first, "production")
-    project.release(second, "staging")
-    project.commit("Release")
+    workspace.set("split.seed", 5)
+    workspace.run()
+    second = workspace.commit("Split | otherwise")
+    workspace.release(first, "production")
+    workspace.release(second, "staging")
+    workspace.commit("Release")
     return first, second
 
 
@@ -38,22 +37,22 @@ def test_the_case_compares_what_both_run(staged, capsys):
     assert "report.md" in capsys.readouterr().out
 
 
-def test_an_image_of_another_name_is_pointed_out(staged, project):
+def test_an_image_of_another_name_is_pointed_out(staged, workspace):
     other = IMAGE.replace("localhost:5000", "evil.example.com")
     path = release_env.path("staging")
     path.write_text(path.read_text("utf-8").replace(IMAGE, other), "utf-8")
-    project.commit("By hand")
+    workspace.commit("By hand")
     case()
     text = job_output.REPORT.read_text("utf-8")
     assert f"| Image | `{IMAGE}` | `{other}` |" in text
     assert "**The image is of another name than what runs**" in text
 
 
-def test_the_report_of_the_same_model_follows_and_of_another_one_does_not(staged, project):
+def test_the_report_of_the_same_model_follows_and_of_another_one_does_not(staged, workspace):
     for seed, there in ((5, True), (6, False)):
-        project.set("prepare.seed", seed)
-        project.run()
-        project.commit("Again")
+        workspace.set("split.seed", seed)
+        workspace.run()
+        workspace.commit("Again")
         job_output.start()
         job_output.write(job_output.REPORT, b"<!-- report -->\n## The report\n")
         case()
@@ -67,41 +66,41 @@ def test_a_workflow_is_told_the_commit_that_the_case_is_about(monkeypatch, tmp_p
     assert (tmp_path / "output").read_text() == f"commit={repository.mainline()}\n"
 
 
-def test_a_first_promotion_has_nothing_to_compare_with(staged, project):
+def test_a_first_promotion_has_nothing_to_compare_with(staged, workspace):
     release_env.write("production", None)
-    project.commit("Nothing in production")
+    workspace.commit("Nothing in production")
     case()
     text = job_output.REPORT.read_text("utf-8")
     assert "| Commit | `nothing` |" in text
     assert "Production runs nothing yet: this is the first." in text
 
 
-def test_nothing_in_staging_is_a_mistake(project):
+def test_nothing_in_staging_is_a_mistake(workspace):
     with pytest.raises(Mistake, match="staging has no release"):
         case()
 
 
-def test_what_production_does_not_know_yet_is_listed_whatever_main_has_by_now(staged, project):
-    project.set("gate.champion.tolerance", 9.0)
-    project.set("train.seed", 7)
+def test_what_production_does_not_know_yet_is_listed_whatever_main_has_by_now(staged, workspace):
+    workspace.set("gate.champion.tolerance", 9.0)
+    workspace.set("train.seed", 7)
     document = yaml.safe_load(Path("schema.yaml").read_text())
     Path("schema.yaml").write_text(yaml.safe_dump(document | {"slices": []}))
-    loose = project.commit("Loosen")
-    project.release(loose, "staging")
-    project.set("gate.champion.tolerance", 10.0)
-    project.commit("Release, and loosen further")
+    loose = workspace.commit("Loosen")
+    workspace.release(loose, "staging")
+    workspace.set("gate.champion.tolerance", 10.0)
+    workspace.commit("Release, and loosen further")
     case()
     text = job_output.REPORT.read_text("utf-8")
     assert re.search(r"\| `gate\.champion\.tolerance` \| `[\d.]+` \| `9\.0` \|", text)
-    assert "| `prepare.seed` | " in text
+    assert "| `split.seed` | " in text
     assert re.search(r"\| `train\.seed` \| .* \| `7` \|", text)
     assert "**schema.yaml**" in text
     assert "| `slices` | " in text
 
 
-def test_without_a_change_of_parameters_or_schema_the_case_says_so(project):
-    project.release(repository.head(), "production")
-    project.release(project.commit("Say it better"), "staging")
-    project.commit("Release")
+def test_without_a_change_of_parameters_or_schema_the_case_says_so(workspace):
+    workspace.release(repository.head(), "production")
+    workspace.release(workspace.commit("Say it better"), "staging")
+    workspace.commit("Release")
     case()
     assert "Nothing in params.yaml and schema.yaml." in job_output.REPORT.read_text("utf-8")

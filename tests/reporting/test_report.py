@@ -8,7 +8,6 @@ import pytest
 import yaml
 from made_project import each_task, table
 from markdown_it import MarkdownIt
-
 from mlgitops.evaluation import gate
 from mlgitops.git import repository
 from mlgitops.reporting import diff, report
@@ -20,29 +19,29 @@ def written(base="main"):
     return report.written(report.facts(base))
 
 
-def branch(project):
+def branch(workspace):
     """A branch with a slightly better model, as a pull request has it."""
-    project.git("checkout", "--quiet", "-b", "branch")
-    project.set("train.one_hot", 0)
-    project.set("train.estimator.C", 10.0)
-    project.run()
-    project.commit("Regularise less")
+    workspace.git("checkout", "--quiet", "-b", "branch")
+    workspace.set("train.one_hot", 0)
+    workspace.set("train.estimator.C", 10.0)
+    workspace.run()
+    workspace.commit("Regularise less")
 
 
 def html(text):
     return MarkdownIt("commonmark", {"html": True}).enable("table").render(text)
 
 
-def test_the_verdict_comes_first_and_the_reasons_of_a_refusal_with_it(project):
+def test_the_verdict_comes_first_and_the_reasons_of_a_refusal_with_it(workspace):
     assert written().splitlines()[1] == "## ✅ Passed"
-    project.set("gate.budget.model_mb", 1e-6)
+    workspace.set("gate.budget.model_mb", 1e-6)
     lines = written().splitlines()
     assert lines[1] == "## ❌ Refused"
     assert lines[3].startswith("- **budget: artifacts/model, MB** \u2013 breaks the limit by")
 
 
-def test_a_changed_parameter_is_shown_with_what_it_did(project):
-    branch(project)
+def test_a_changed_parameter_is_shown_with_what_it_did(workspace):
+    branch(workspace)
     text = written()
     assert "| `train.estimator.C` | \u2013 | `10.0` |" in text
     assert "On `main` it is 0.141: this commit is surely better." in text
@@ -52,8 +51,8 @@ def test_a_changed_parameter_is_shown_with_what_it_did(project):
 
 
 @each_task
-def test_no_change_at_all_says_so(project):
-    project.git("checkout", "--quiet", "-b", "branch")
+def test_no_change_at_all_says_so(workspace):
+    workspace.git("checkout", "--quiet", "-b", "branch")
     text = written()
     assert "The model is the same as on `main`." in text
     assert "Nothing: parameters, data, schema and code are those of `main`." in text
@@ -61,53 +60,53 @@ def test_no_change_at_all_says_so(project):
 
 
 @each_task
-@pytest.mark.usefixtures("project")
+@pytest.mark.usefixtures("workspace")
 def test_without_the_base_branch_there_is_nothing_to_compare_with():
     text = written("no-such-branch")
     assert "There is no branch `no-such-branch` here" in text
     assert "## ✅ Passed" in text
 
 
-def test_a_base_without_a_model_is_not_comparable(project):
+def test_a_base_without_a_model_is_not_comparable(workspace):
     lock = Path("dvc.lock").read_text()
-    project.git("rm", "--quiet", "dvc.lock")
-    project.git("commit", "--quiet", "--amend", "--message", "No model yet")
-    project.git("checkout", "--quiet", "-b", "branch")
+    workspace.git("rm", "--quiet", "dvc.lock")
+    workspace.git("commit", "--quiet", "--amend", "--message", "No model yet")
+    workspace.git("checkout", "--quiet", "-b", "branch")
     Path("dvc.lock").write_text(lock)
-    project.commit("First model")
+    workspace.commit("First model")
     text = written()
     assert "Not comparable with `main`: its commit has no model in dvc.lock." in text
 
 
-def test_a_champion_of_its_own_gets_a_table(project):
+def test_a_champion_of_its_own_gets_a_table(workspace):
     start = repository.head()
-    project.release(start, "production")
-    project.commit("Release")
-    branch(project)
+    workspace.release(start, "production")
+    workspace.commit("Release")
+    branch(workspace)
     text = written("branch")
     assert "### Against the champion" in text
     assert f"The champion, `{start[:7]}`, has 0.141" in text
     assert "The model is the same as on `branch`." in text
 
 
-def test_a_champion_of_other_columns_is_not_comparable(project):
-    project.release(repository.head())
-    project.take(table("binary").rename(columns={"z": "other"}))
-    project.set("export.format", "sklearn")
-    project.run()
-    project.commit()
+def test_a_champion_of_other_columns_is_not_comparable(workspace):
+    workspace.release(repository.head())
+    workspace.take(table("binary").rename(columns={"z": "other"}))
+    workspace.set("export.format", "sklearn")
+    workspace.run()
+    workspace.commit()
     text = written()
     assert "Not comparable with the champion" in text
     assert "no longer has: z" in text
 
 
-def test_new_data_shows_rows_hash_schema_and_what_moved(project):
-    project.git("checkout", "--quiet", "-b", "branch")
+def test_new_data_shows_rows_hash_schema_and_what_moved(workspace):
+    workspace.git("checkout", "--quiet", "-b", "branch")
     rows = pd.concat([table("binary"), table("binary", 60, seed=1).assign(x=5.0, g="r", y="b")])
-    project.take(rows.reset_index(drop=True))
-    project.set("export.format", "sklearn")
-    project.run()
-    project.commit("New rows")
+    workspace.take(rows.reset_index(drop=True))
+    workspace.set("export.format", "sklearn")
+    workspace.run()
+    workspace.commit("New rows")
     text = written()
     assert "**Data**: 240 → 300 rows" in text
     assert "| `x` | highest: " in text
@@ -115,7 +114,7 @@ def test_new_data_shows_rows_hash_schema_and_what_moved(project):
     assert "| `column g` |" in text
 
 
-@pytest.mark.usefixtures("project")
+@pytest.mark.usefixtures("workspace")
 def test_slices_come_worst_first():
     found = report.facts("main")["slices"]
     values = [one["check"].value for one in found]
@@ -123,7 +122,7 @@ def test_slices_come_worst_first():
     assert "### Slices, worst first" in written()
 
 
-@pytest.mark.usefixtures("project")
+@pytest.mark.usefixtures("workspace")
 def test_what_cannot_be_judged_is_reported_as_refused():
     Path("artifacts/metrics.json").unlink()
     text = written()
@@ -131,35 +130,35 @@ def test_what_cannot_be_judged_is_reported_as_refused():
     assert "metrics.json is not there" in text
 
 
-def test_a_metric_without_a_value_is_reported_as_refused(project):
+def test_a_metric_without_a_value_is_reported_as_refused(workspace):
     Path("artifacts/metrics.json").write_text('{"rows": 48, "log_loss": null}')
-    project.lock()
+    workspace.lock()
     text = written()
     assert "## ❌ Refused" in text
     assert "log_loss is None, not a number" in text
 
 
-def test_parameters_that_mean_nothing_are_reported_as_refused(project):
-    project.set("gate.minimum", {"quality": 1})
+def test_parameters_that_mean_nothing_are_reported_as_refused(workspace):
+    workspace.set("gate.minimum", {"quality": 1})
     text = written()
     assert "## ❌ Refused" in text
     assert "gate.minimum.quality" in text
 
 
-def test_the_champion_that_is_the_base_is_shown_once(project):
-    project.release(repository.head())
-    project.commit("Release")
-    branch(project)
+def test_the_champion_that_is_the_base_is_shown_once(workspace):
+    workspace.release(repository.head())
+    workspace.commit("Release")
+    branch(workspace)
     text = written()
     assert "is the model of `main`." in text
     assert "### Against the champion" not in text
 
 
-def test_a_verdict_of_this_commit_is_not_computed_again(project, monkeypatch):
+def test_a_verdict_of_this_commit_is_not_computed_again(workspace, monkeypatch):
     gate.verdict()
     monkeypatch.setattr(gate, "verdict", lambda: 1 / 0)
     assert "Passed" in written()
-    project.set("gate.seed", 5)
+    workspace.set("gate.seed", 5)
     with pytest.raises(ZeroDivisionError):
         written()
 
@@ -176,15 +175,15 @@ HOSTILE = [
 ]
 
 
-def test_hostile_names_come_out_inert(project):
+def test_hostile_names_come_out_inert(workspace):
     rows = table("binary").rename(columns={"z": "<b>|`@acme #1` [l](http://e.org)"})
     rows["g"] = (HOSTILE * len(rows))[: len(rows)]
     rows["y"] = rows["y"].map({"a": "<i>|", "b": "@you"})
-    project.git("checkout", "--quiet", "-b", "branch")
-    project.take(rows)
-    project.set("export.format", "sklearn")
-    project.run()
-    project.commit("Hostile")
+    workspace.git("checkout", "--quiet", "-b", "branch")
+    workspace.take(rows)
+    workspace.set("export.format", "sklearn")
+    workspace.run()
+    workspace.commit("Hostile")
     page = html(written())
     tags = set(re.findall(r"<(/?\w+)", page))
     assert not tags & {"b", "i", "img", "a"}
@@ -193,33 +192,33 @@ def test_hostile_names_come_out_inert(project):
     assert not re.search(r"@\w|#\d", bare)
 
 
-def test_the_report_is_short_whatever_the_data(project):
+def test_the_report_is_short_whatever_the_data(workspace):
     chance = np.random.default_rng(0)
     wide = {f"{'<|`' * 15}{k}": chance.normal(size=240) for k in range(150)}
     rows = pd.concat([table("binary"), pd.DataFrame(wide)], axis=1)
     rows["g"] = [f"{'|@#`<' * 12}{k % 12}" for k in range(len(rows))]
-    project.git("checkout", "--quiet", "-b", "branch")
-    project.take(rows)
-    project.set("export.format", "sklearn")
-    project.run()
+    workspace.git("checkout", "--quiet", "-b", "branch")
+    workspace.take(rows)
+    workspace.set("export.format", "sklearn")
+    workspace.run()
     for k in range(50):
         place = Path(f"folder{k}/inner/file.txt")
         place.parent.mkdir(parents=True)
         place.write_text("line\n")
-    project.commit("Wide")
+    workspace.commit("Wide")
     text = written()
     assert len(text) < 60_000
     assert "more, left out to keep this page short." in text
 
 
-def test_charts_start_at_zero_and_name_their_bars(project):
-    branch(project)
+def test_charts_start_at_zero_and_name_their_bars(workspace):
+    branch(workspace)
     chart = re.search(r"```mermaid\n(.*?)```", written(), re.DOTALL)[1]
     assert 'x-axis ["naive", "main", "this commit"]' in chart
     assert 'y-axis "log loss" 0 --> 0.' in chart
 
 
-@pytest.mark.usefixtures("project")
+@pytest.mark.usefixtures("workspace")
 def test_report_writes_a_file_or_prints(capsys):
     report.report("main", "stdout")
     printed = capsys.readouterr().out
@@ -253,14 +252,14 @@ def test_a_broken_base_file_counts_as_not_there():
     assert diff.loaded(None) == {}
 
 
-def test_what_loosens_the_gate_is_shown_however_much_else_changes(project):
-    project.git("checkout", "--quiet", "-b", "branch")
+def test_what_loosens_the_gate_is_shown_however_much_else_changes(workspace):
+    workspace.git("checkout", "--quiet", "-b", "branch")
     for number in range(40):
-        project.set(f"aaa{number}", number)
-    project.set("gate.champion.tolerance", 9.0)
+        workspace.set(f"aaa{number}", number)
+    workspace.set("gate.champion.tolerance", 9.0)
     rules = Path("schema.yaml").read_text()
     Path("schema.yaml").write_text(f"{rules}left_out: {{w: unused}}\n")
-    project.lock()
+    workspace.lock()
     text = report.written(report.facts("main"))
     table = text.partition("**Parameters**")[2]
     assert table.splitlines()[4].startswith("| `gate.champion.tolerance` | `")
@@ -271,8 +270,8 @@ def test_what_loosens_the_gate_is_shown_however_much_else_changes(project):
     assert diff.kept(found, 30) == found
 
 
-def test_rules_of_the_schema_come_before_its_columns(project):
-    project.git("checkout", "--quiet", "-b", "branch")
+def test_rules_of_the_schema_come_before_its_columns(workspace):
+    workspace.git("checkout", "--quiet", "-b", "branch")
     document = yaml.safe_load(Path("schema.yaml").read_text())
     document["columns"]["z"]["nullable"] = True
     document["slices"] = []
@@ -281,22 +280,22 @@ def test_rules_of_the_schema_come_before_its_columns(project):
     assert not diff.guards(diff.Change("column slices", 1, 2))
 
 
-def test_a_kind_of_check_that_the_base_had_is_named(project):
+def test_a_kind_of_check_that_the_base_had_is_named(workspace):
     assert "No longer judged" not in written()
-    project.git("checkout", "--quiet", "-b", "branch")
-    project.set("gate.minimum", {})
+    workspace.git("checkout", "--quiet", "-b", "branch")
+    workspace.set("gate.minimum", {})
     document = yaml.safe_load(Path("schema.yaml").read_text()) | {"slices": []}
     Path("schema.yaml").write_text(yaml.safe_dump(document))
     Path("artifacts/slices.json").write_text("[]")
-    project.lock()
-    project.commit("Judge less")
+    workspace.lock()
+    workspace.commit("Judge less")
     text = written()
     assert text.splitlines()[1] == "## ✅ Passed"
     assert "**No longer judged: minimum, slices.** `main` has such checks" in text
 
 
-def test_a_base_whose_model_is_gone_from_the_store_has_an_unknown_difference(project):
-    branch(project)
+def test_a_base_whose_model_is_gone_from_the_store_has_an_unknown_difference(workspace):
+    branch(workspace)
     shutil.rmtree(".dvc/cache")
     facts = report.facts("main")
     assert facts["base"]["judged"]["better"] is not None
@@ -309,23 +308,23 @@ def test_a_report_that_is_too_long_still_replaces_the_last_one(monkeypatch):
     assert report.written({}).startswith("<!-- report -->\n")
 
 
-def loosened(project):
+def loosened(workspace):
     """Main's next commit learns otherwise, and loosens the gate and the schema."""
-    project.set("train.estimator.C", 10.0)
-    project.set("gate.champion.tolerance", 9.0)
-    project.set("gate.minimum", {})
+    workspace.set("train.estimator.C", 10.0)
+    workspace.set("gate.champion.tolerance", 9.0)
+    workspace.set("gate.minimum", {})
     document = yaml.safe_load(Path("schema.yaml").read_text())
     Path("schema.yaml").write_text(yaml.safe_dump(document | {"slices": []}))
-    project.run()
-    return project.commit("Loosen")
+    workspace.run()
+    return workspace.commit("Loosen")
 
 
 @pytest.mark.parametrize("environment", ["production", "staging"])
-def test_on_main_itself_what_changed_starts_from_what_runs(project, environment):
+def test_on_main_itself_what_changed_starts_from_what_runs(workspace, environment):
     start = repository.head()
-    project.release(start, environment)
-    project.commit("Release")
-    loosened(project)
+    workspace.release(start, environment)
+    workspace.commit("Release")
+    loosened(workspace)
     text = written()
     name = f"`{start[:7]}` (what {environment} runs)"
     assert f"### What changed since {name}\n" in text
@@ -336,10 +335,10 @@ def test_on_main_itself_what_changed_starts_from_what_runs(project, environment)
     assert "Nothing: parameters" not in text
 
 
-def test_on_main_itself_a_release_is_all_that_changed_since_what_runs(project):
+def test_on_main_itself_a_release_is_all_that_changed_since_what_runs(workspace):
     start = repository.head()
-    project.release(start, "production")
-    project.commit("Release")
+    workspace.release(start, "production")
+    workspace.commit("Release")
     text = written()
     found = text.partition(f"### What changed since `{start[:7]}` (what production runs)")[2]
     assert "| `deploy/production` | 4 | 0 |" in found
@@ -347,6 +346,6 @@ def test_on_main_itself_a_release_is_all_that_changed_since_what_runs(project):
     assert "Nothing runs yet" not in text
 
 
-@pytest.mark.usefixtures("project")
+@pytest.mark.usefixtures("workspace")
 def test_on_main_itself_with_nothing_released_it_is_the_first():
     assert "those of `main`. Nothing runs yet: it would be the first release." in written()

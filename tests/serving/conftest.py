@@ -9,86 +9,26 @@ import socket
 import subprocess
 import sys
 import time
-from contextlib import chdir, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
-import joblib
-import numpy as np
+import mlgitops
 import pandas as pd
 import pytest
-
-from mlgitops.data import contract, schema
+from mlgitops.data import contract
 from mlgitops.training import exported_model, features
-from mlgitops.training import export, train
+from served_models import exported, table
 
-SOURCE = Path(__file__).parents[2] / "src"
-PARAMS = """\
-export: {{format: {format}, rows: 100, tolerance: 0.0001, max_differing: 0.01, max_flipped: 0.01,
-         unknown_category: {policy}, out_of_range: {policy}}}
-"""
-LABELS = {"binary": ["no", "yes"], "multiclass": [1, 2, 3]}
-
-
-def table():
-    """60 rows; every tenth length and colour is missing."""
-    row = np.arange(60)
-    return pd.DataFrame(
-        {
-            "length in mm": np.where(row % 10 == 3, np.nan, (row * 7 % 40) / 4),
-            "count": pd.Series(row * 3 % 11),
-            "größe": pd.array(np.where(row % 9 == 1, None, row % 5), dtype="Int64"),
-            "wild": row % 3 == 0,
-            "colour": np.where(row % 10 == 5, None, np.array(["red", "green"])[row % 2]),
-            "code": np.array(["a,b", 'c"d', "e"], dtype=object)[row % 3],
-        }
-    )
-
-
-def rules(task):
-    """Its contract."""
-    target = {"regression": "number", "binary": "category", "multiclass": "integer"}[task]
-    columns = {
-        "length in mm": {"type": "number", "nullable": True, "range": [0, 20]},
-        "count": {"type": "integer", "range": [0, 10]},
-        "größe": {"type": "integer", "nullable": True},
-        "wild": {"type": "boolean"},
-        "colour": {"type": "category", "nullable": True, "categories": ["green", "red"]},
-        "code": {"type": "category"},
-        "target": {"type": target},
-    }
-    return schema.Schema.model_validate({"task": task, "target": "target", "columns": columns})
-
-
-def tree(task):
-    """What is fitted unless said otherwise."""
-    kind = "Regressor" if task == "regression" else "Classifier"
-    return {"class": f"sklearn.tree.DecisionTree{kind}", "max_depth": 4, "random_state": 0}
-
-
-def exported(folder, task, form="onnx", policy="refuse", estimator=None):
-    """A project folder whose artifacts/model/ `ml export` wrote."""
-    row = np.arange(60)
-    targets = {"regression": row * 15.0, "binary": row % 7 > 3, "multiclass": row % 3 + 1}[task]
-    if task == "binary":
-        targets = np.array(LABELS["binary"], dtype=object)[targets.astype(int)]
-    frame = table().assign(target=targets)
-    p = train.Train.model_validate({"estimator": estimator or tree(task), "one_hot": 16})
-    folder.mkdir()
-    with chdir(folder):
-        joblib.dump(train.fit(frame, rules(task), p), "fitted.joblib")
-        frame.to_parquet("train.parquet")
-        Path("schema.yaml").write_text(schema.dump(rules(task)), encoding="utf-8")
-        Path("params.yaml").write_text(PARAMS.format(format=form, policy=policy), "utf-8")
-        paths = Path("fitted.joblib"), Path("train.parquet"), exported_model.FOLDER
-        export.export(*paths, Path("parity.json"))
-    return folder / exported_model.FOLDER
+SOURCE = Path(mlgitops.__file__).parent
 
 
 @pytest.fixture(scope="session")
 def code(tmp_path_factory):
-    """A folder in which there is `serve` and nothing else of the project."""
+    """A folder in which there is the server and nothing else of the library, as in an image."""
     folder = tmp_path_factory.mktemp("code")
-    shutil.copytree(SOURCE / "serve", folder / "serve")
+    ignored = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(SOURCE / "serving", folder / "mlgitops/serving", ignore=ignored)
+    shutil.copy(SOURCE / "__init__.py", folder / "mlgitops")
     return folder
 
 
@@ -142,7 +82,7 @@ def serving(code, free_port):
     """Starts a server for a folder, with settings; it is stopped at the end."""
 
     @contextmanager
-    def start(folder, program=("-m", "serve"), **settings):
+    def start(folder, program=("-m", "mlgitops.serving"), **settings):
         port = free_port()
         own = {f"SERVE_{name.upper()}": str(value) for name, value in settings.items()}
         own |= {"SERVE_PORT": str(port), "PYTHONPATH": str(code), "PYTHONDONTWRITEBYTECODE": "1"}
@@ -199,7 +139,7 @@ def binary(servers):
 
 @pytest.fixture(scope="session")
 def expected():
-    """What `ml` itself predicts with a folder for records."""
+    """What `score` predicts with a folder for records."""
 
     def predict(folder, records):
         exported = exported_model.load(folder)

@@ -7,7 +7,6 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-
 from mlgitops.serving.admission import BUSY, LATE, SLOW, Door
 from mlgitops.serving.endpoints import Reply
 from mlgitops.serving.errors import Refusal

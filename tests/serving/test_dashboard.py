@@ -1,14 +1,12 @@
 import re
-from pathlib import Path
 
 import pytest
 import yaml
-
+from baked import PROJECT
 from mlgitops.serving.metrics import Metrics
 from mlgitops.serving.model import Input, Output, Signature
 from mlgitops.serving.settings import Settings
 
-PROJECT = Path(__file__).parents[2]
 RULES = yaml.safe_load((PROJECT / "prometheus/rules.yaml").read_text("utf-8"))["groups"][0]["rules"]
 SERIES = re.compile(r"\b((?:serve|process)_[a-z_]+)(?:\{([^}]*)\})?")
 

@@ -1,14 +1,12 @@
 """deploy/ and the server agree: addresses, port, and how long it takes to leave."""
 
-from pathlib import Path
-
 import pytest
 import yaml
-
+from baked import PROJECT
 from mlgitops.serving.server import GRACE
 from mlgitops.serving.settings import PREFIX, Settings
 
-BASE = Path(__file__).parents[2] / "deploy/base"
+BASE = PROJECT / "deploy/base"
 PROBES = ("startupProbe", "readinessProbe", "livenessProbe")
 
 

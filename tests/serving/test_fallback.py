@@ -7,13 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 from mlgitops.core.errors import Mistake
 from mlgitops.training import export
 
 pytestmark = pytest.mark.slow
-
-SOURCE = Path(__file__).parents[2] / "src"
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +22,7 @@ def fallback(make, serving, tmp_path_factory):
 
 def test_the_folder_is_complete(fallback):
     names = {path.name for path in fallback.folder.iterdir()}
-    assert names == {"model.joblib", "features.py", "signature.json", "reference.json"}
+    assert names == {"model.joblib", "ml", "signature.json", "reference.json"}
 
 
 def test_it_answers_as_ml_answers(fallback, expected, records):

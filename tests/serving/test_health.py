@@ -5,7 +5,6 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Thread
 
 import pytest
-
 from mlgitops.serving import health
 
 
@@ -47,7 +46,7 @@ def test_nobody_there_is_not_healthy(server, monkeypatch):
 
 
 def test_it_loads_nothing_of_the_server():
-    code = "import sys, serve.health; print({'fastapi', 'numpy', 'pydantic'} & set(sys.modules))"
+    code = "import sys, mlgitops.serving.health; print({'fastapi', 'numpy', 'pydantic'} & set(sys.modules))"
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True,
         env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},

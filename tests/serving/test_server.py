@@ -14,15 +14,13 @@ from pathlib import Path
 
 import jsonschema
 import pytest
-from test_tensors import tensors
-
+from made_tensors import tensors
 from mlgitops.serving import documentation, model
 from mlgitops.serving.settings import Settings
 
 pytestmark = pytest.mark.slow
 
-PROJECT = Path(__file__).parents[2]
-SOURCE = PROJECT / "src/serve"
+SOURCE = Path(documentation.__file__).parent
 ALONE = ["unshare", "--fork", "--pid", "--kill-child"]
 NAMESPACES = shutil.which("unshare") and not subprocess.call([*ALONE, "true"], stderr=-3)
 
@@ -31,7 +29,7 @@ def refusal(code, folder, **environment):
     """The one line that the server ends with."""
     own = os.environ | {"PYTHONPATH": str(code), "SERVE_PORT": "1"} | environment
     ended = subprocess.run(
-        [sys.executable, "-m", "serve", str(folder)],
+        [sys.executable, "-m", "mlgitops.serving", str(folder)],
         env=own, capture_output=True, text=True, timeout=20, check=False,
     )  # fmt: skip
     assert ended.returncode == 1
@@ -110,18 +108,27 @@ def test_a_port_that_is_taken_is_told(folders, code):
 
 
 def test_it_knows_nothing_of_the_rest_of_the_project(code):
-    barred = {"ml", "ops", "mlflow"}
-    for path in SOURCE.glob("*.py"):
+    modules = list(SOURCE.glob("*.py"))
+    assert len(modules) >= 20
+    for path in modules:
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             names = [one.name for one in node.names] if isinstance(node, ast.Import) else []
             names += [node.module or "."] if isinstance(node, ast.ImportFrom) else []
-            assert not {name.partition(".")[0] for name in names} & barred, path
-    loaded = "import sys, serve.server, serve.onnx; print(*sys.modules)"
+            own = [name for name in names if name.partition(".")[0] == "mlgitops"]
+            assert all(name.startswith("mlgitops.serving.") for name in own), path
+            assert not {name.partition(".")[0] for name in names} & {"ml", "mlflow"}, path
+    loaded = (
+        "import sys, mlgitops.serving.server, mlgitops.serving.onnx; print(*sys.modules);"
+        "print(mlgitops.__file__)"
+    )
     said = subprocess.run(
         [sys.executable, "-c", loaded], env=os.environ | {"PYTHONPATH": str(code)},
         capture_output=True, text=True, timeout=20, check=True,
     ).stdout.split()  # fmt: skip
-    assert not {"pandas", "sklearn", "joblib", *barred} & set(said)
+    assert said[-1] == str(code / "mlgitops/__init__.py")
+    assert not {"pandas", "sklearn", "joblib", "ml", "mlflow"} & set(said)
+    rooms = {name.split(".")[1] for name in said if name.startswith("mlgitops.")}
+    assert rooms == {"serving"}
 
 
 def held(running, body):
@@ -226,7 +233,7 @@ def test_the_drain_loses_nothing(folders, serving, one):
 
 
 def test_a_signal_ends_it_before_anything_heavy_is_loaded(code):
-    program = "import sys; from serve import cli; print(*sys.modules)"
+    program = "import sys; from mlgitops.serving import cli; print(*sys.modules)"
     said = subprocess.run(
         [sys.executable, "-c", program], env=os.environ | {"PYTHONPATH": str(code)},
         capture_output=True, text=True, timeout=20, check=True,
@@ -238,7 +245,7 @@ def test_a_signal_ends_it_before_anything_heavy_is_loaded(code):
 @pytest.mark.parametrize("seconds", [0, 0.1, 0.3, 0.6, 1])
 def test_as_process_one_it_ends_by_a_signal_at_any_moment(seconds, folders, code, free_port):
     own = {"PYTHONPATH": str(code), "SERVE_PORT": str(free_port()), "SERVE_DRAIN_SECONDS": "0"}
-    command = [*ALONE, sys.executable, "-m", "serve", str(folders["binary"])]
+    command = [*ALONE, sys.executable, "-m", "mlgitops.serving", str(folders["binary"])]
     with subprocess.Popen(command, env=os.environ | own, stdout=subprocess.DEVNULL) as outer:
         try:
             children = Path(f"/proc/{outer.pid}/task/{outer.pid}/children")
@@ -268,7 +275,7 @@ def handles_sigterm(process):
 
 SLOW = """
 import time
-from serve import cli, onnx
+from mlgitops.serving import cli, onnx
 run = onnx.Onnx.__call__
 def slow(self, table, likely):
     time.sleep(3 if len(table["count"]) > 1 else 0)

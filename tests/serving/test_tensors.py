@@ -3,29 +3,9 @@ import struct
 
 import numpy as np
 import pytest
+from made_tensors import TYPES, tensors
 
 ADDRESS = "/v2/models/model"
-TYPES = {
-    "length in mm": "FP32",
-    "count": "INT64",
-    "größe": "FP64",
-    "wild": "BOOL",
-    "colour": "BYTES",
-    "code": "BYTES",
-}
-
-
-def tensors(records, **changes):
-    inputs = [
-        {
-            "name": name,
-            "datatype": kind,
-            "shape": [len(records)],
-            "data": [one[name] for one in records],
-        }
-        for name, kind in TYPES.items()
-    ]
-    return {"inputs": [one | changes.get(one["name"], {}) for one in inputs]}
 
 
 @pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])

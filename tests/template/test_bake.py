@@ -8,7 +8,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from conftest import PROJECT, ROOT, bake, run
+from baked import PROJECT, ROOT, bake, run
 from cookiecutter.exceptions import (
     CookiecutterException,
     FailedHookException,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import PROJECT, ROOT, run
+from baked import PROJECT, ROOT, run
 
 TRACKED = [
     ROOT / name

@@ -6,7 +6,7 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from conftest import ROOT, run
+from baked import ROOT, run
 
 TITLE = "The tests fail with the newest packages"
 

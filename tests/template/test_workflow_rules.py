@@ -4,13 +4,15 @@ import copy
 import re
 import shutil
 import subprocess
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from conftest import PROJECT, ROOT
+from baked import PROJECT, ROOT
+from mlgitops.core import cli
 
 OURS = sorted((PROJECT / ".github/workflows").glob("*.yml"))
 WORKFLOWS = [*OURS, *sorted((ROOT / ".github/workflows").glob("*.yml"))]
@@ -22,12 +24,23 @@ RUNNERS = {"ubuntu-latest", "ubuntu-24.04", "windows-latest", "macos-latest"}
 DEFAULT = "${{ github.event.repository.default_branch }}"
 REQUIRED = ("check", "pipeline", "gate", "report")
 MINUTES = 360  # GitHub ends a job then
-PUSHES = ("make save", "make propose")
+# A step of the project's runs one command: of the Makefile, or one that only CI runs.
+CI = re.compile(
+    r"uv run --locked --no-default-groups --group (?P<group>[a-z-]+) mlgitops ci (?P<name>[a-z]+)"
+)
+THIN = rf"make [a-z]+|{CI.pattern}"
+PUSHES = ("save", "propose")
 ENVIRONMENT = "release"  # only jobs of main get its secrets
 SECRET = re.compile(r"\bsecrets\b(?!\.GITHUB_TOKEN\b)")
 
 
-def broken(text: str, thin: str = r"make [a-z]+") -> Iterator[str]:
+def command(line: str) -> str:
+    """What a step runs, in short: `make check`, or the name of a command of CI."""
+    found = CI.fullmatch(line)
+    return found["name"] if found else line
+
+
+def broken(text: str, thin: str = THIN) -> Iterator[str]:
     """The rules that a workflow breaks; `thin` is what a step may run."""
     found = yaml.safe_load(text)
     if found.get("permissions") != {}:
@@ -61,17 +74,18 @@ def of_job(job: dict[str, Any], thin: str) -> Iterator[str]:
     if "continue-on-error" in str(job):
         yield "continue-on-error hides a failure"
     commands = [step["run"].strip() for step in job["steps"] if "run" in step]
+    pushes = not set(PUSHES).isdisjoint(map(command, commands))
     yield from of_commands(commands, thin)
     for step in job["steps"]:
-        yield from of_step(step, "write" in str(rights), bool(set(commands) & set(PUSHES)))
+        yield from of_step(step, "write" in str(rights), pushes)
 
 
 def of_commands(commands: list[str], thin: str) -> Iterator[str]:
-    for command in commands:
-        if "${{" in command:
-            yield f"text of others inside run: {command}"
-        if not re.fullmatch(thin, command):
-            yield f"more than one make target: {command}"
+    for one in commands:
+        if "${{" in one:
+            yield f"text of others inside run: {one}"
+        if not re.fullmatch(thin, one):
+            yield f"more than one command, or none of this project's: {one}"
 
 
 def of_step(step: dict[str, Any], writes: bool, pushes: bool) -> Iterator[str]:
@@ -97,10 +111,15 @@ def of_step(step: dict[str, Any], writes: bool, pushes: bool) -> Iterator[str]:
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: f"{path.parts[-4][:7]}-{path.name}")
 def test_a_workflow_keeps_the_rules(path):
-    thin = r"make [a-z]+" if path in OURS else r"(make [a-z]+( \w+=.*)?|\.ci/\w+)"
+    thin = THIN if path in OURS else r"(make [a-z]+( \w+=.*)?|\.ci/\w+)"
     assert list(broken(path.read_text("utf-8"), thin)) == []
 
 
+TRAIN, GITHUB = (
+    f"run: uv run --locked --no-default-groups --group {group} mlgitops ci"
+    for group in ("train", "github")
+)
+ONE = "more than one command"
 MUTATIONS = [
     (CHECK, "permissions: {}", "permissions: write-all", "does not stand on top"),
     (CHECK, "permissions: {}\n", "", "does not stand on top"),
@@ -115,14 +134,28 @@ MUTATIONS = [
      "    permissions: read-all\n    env:", "not named one by one"),
     (CHECK, "persist-credentials: false", "persist-credentials: true", "is not false"),
     (CHECK, "persist-credentials: true", "persist-credentials: false", "report: persist-cred"),
+    (RELEASE, "persist-credentials: true", "persist-credentials: false", "propose: persist-cred"),
+    (RELEASE, f"{GITHUB} propose", f"{GITHUB} statuses", "propose: persist-credentials is not fal"),
     (CHECK, "          persist-credentials: false\n", "", "is not false"),
-    (CHECK, "run: make comment", "run: make comment BODY=${{ github.head_ref }}", "inside run"),
-    (CHECK, "run: make check", "run: make check && make test", "more than one make target"),
-    (CHECK, "run: make check", "run: pytest", "more than one make target"),
+    (CHECK, f"{GITHUB} comment", f"{GITHUB} comment --body ${{{{ github.head_ref }}}}",
+     "inside run"),
+    (CHECK, "run: make check", "run: make check BODY=${{ github.head_ref }}", "inside run"),
+    (CHECK, "run: make check", "run: make check && make test", ONE),
+    (CHECK, "run: make check", "run: pytest", ONE),
+    (CHECK, f"{TRAIN} reproduce", f"{TRAIN} reproduce && make gate", ONE),
+    (CHECK, f"{TRAIN} reproduce", f"{TRAIN} reproduce; rm --recursive result", ONE),
+    (CHECK, f"{TRAIN} reproduce", f"{TRAIN} reproduce | tee log", ONE),
+    (CHECK, f"- {TRAIN} reproduce",
+     f"- run: |\n          {TRAIN[5:]} reproduce\n          make gate", ONE),
+    (CHECK, f"{TRAIN} reproduce", f"{TRAIN} reproduce --base $BASE", ONE),
+    (CHECK, f"{TRAIN} reproduce", TRAIN.replace(" --locked", "") + " reproduce", ONE),
+    (CHECK, f"{TRAIN} reproduce", TRAIN.replace(" --no-default-groups", "") + " reproduce", ONE),
+    (CHECK, f"{TRAIN} reproduce", f"{TRAIN[:-3]} pipeline", ONE),
+    (CHECK, f"{GITHUB} verdict", "run: mlgitops ci verdict", ONE),
     (CHECK, "run: make check", "run: make check\n        continue-on-error: true", "hides"),
     (CHECK, "cache-dependency-glob: uv.lock", "cache-dependency-glob: '**'", "not keyed by a lock"),
     (CHECK, 'version: "0.13.9"', "version: latest", "without an exact version"),
-    (CHECK, "      - run: make reproduce", f"      - uses: actions/cache@{'0' * 40} # v5.0.5\n"
+    (CHECK, f"      - {TRAIN} reproduce", f"      - uses: actions/cache@{'0' * 40} # v5.0.5\n"
      "        with: {path: x, key: \"${{ github.sha }}\"}", "pipeline: a cache that is not keyed"),
     (CHECK, "    runs-on: ubuntu-latest", "    services: {db: {}}\n    runs-on: ubuntu-latest",
      "services"),
@@ -135,7 +168,7 @@ MUTATIONS = [
     (TRACK, "environment: release #", "x-environment: release #", "track: a secret without"),
     (CHECK, "run: make check", "run: make check\n        env: {ALL: '${{ toJSON(secrets) }}'}",
      "check: a secret without"),
-    (RELEASE, "run: make image", "run: docker build .", "more than one make target"),
+    (RELEASE, "run: make image", "run: docker build .", ONE),
     (RELEASE, "  group: release\n", "  cancel: false\n", "no concurrency group"),
     (RELEASE, "      - run: make image", f"      - uses: actions/cache@{'0' * 40} # v5.0.5\n"
      "        with: {path: x, key: \"${{ hashFiles('x') }}\"}", "that writes"),
@@ -237,7 +270,8 @@ GATE = CHECK.read_text("utf-8").split("\n  gate:\n")[1]
         (GATE, GATE.replace("enable-cache: false", "enable-cache: true", 1), "gate: a cache"),
         ("350\n    permissions:\n", "350\n    permissions:\n      actions: write\n",
          "pipeline: the change's own"),
-        ("run: make comment", "run: make comment ${{ secrets.DEPLOY_KEY }}", "report: a secret"),
+        (f"{GITHUB} comment", f"{GITHUB} comment ${{{{ secrets.DEPLOY_KEY }}}}",
+         "report: a secret"),
         ("    name: pipeline\n", "    name: pipeline\n    if: github.actor != 'x'\n",
          "pipeline: a required check with"),
     ],
@@ -257,20 +291,24 @@ def test_a_release_is_made_of_the_default_branch_only():
 def test_what_is_promoted_is_what_the_case_is_about():
     found = jobs(PROJECT / ".github/workflows/promote.yml")
     assert found["case"]["outputs"] == {"commit": "${{ steps.case.outputs.commit }}"}
-    assert [step.get("run") for step in found["case"]["steps"] if "id" in step] == ["make case"]
+    assert [command(step["run"]) for step in found["case"]["steps"] if "id" in step] == ["case"]
     assert refs(found["propose"]) == ["${{ needs.case.outputs.commit }}"]
 
 
 def test_a_release_is_proposed_to_the_newest_main():
     assert refs(jobs(RELEASE)["propose"]) == [DEFAULT]
-    steps = {step.get("run"): step for step in jobs(RELEASE)["propose"]["steps"]}
+    steps = {command(step.get("run", "")): step for step in jobs(RELEASE)["propose"]["steps"]}
     assert steps["make release"]["env"]["COMMIT"] == "${{ github.sha }}"
-    assert steps["make propose"]["if"] == "steps.release.outputs.changed == 'true'"
+    assert steps["propose"]["if"] == "steps.release.outputs.changed == 'true'"
 
 
 def test_the_registrys_password_is_there_for_the_push_alone():
-    commands = [step.get("run") for step in jobs(RELEASE)["image"]["steps"]]
-    assert commands[commands.index("make login") + 1] == "make push"
+    steps = jobs(RELEASE)["image"]["steps"]
+    commands = [command(step.get("run", "")) for step in steps]
+    assert commands[commands.index("login") + 1] == "make push"
+    known = ["REGISTRY_PASSWORD" in str(step) for step in steps]
+    assert [one for one, told in zip(commands, known, strict=True) if told] == ["login"]
+    assert "REGISTRY_PASSWORD" not in str(jobs(RELEASE)["image"]["env"])
 
 
 def test_a_newer_check_supersedes_an_older_one_but_on_the_default_branch():
@@ -288,26 +326,54 @@ def test_a_schedule_needs_no_repository_in_its_event():
                 assert "|| github.ref_name" in refs(job)[0], (path.name, name)
 
 
+def commands() -> Iterator[tuple[Path, dict[str, Any], str]]:
+    """Each command of the project's workflows, with its file and its job."""
+    for path in OURS:
+        for job in jobs(path).values():
+            yield from ((path, job, step["run"]) for step in job["steps"] if "run" in step)
+
+
 def test_what_compares_the_name_of_an_image_knows_the_registry():
-    named = {"make manifests", "make promote", "make release", "make push", "make case"}
-    for path in OURS:
-        for name, job in jobs(path).items():
-            if named & {step.get("run") for step in job["steps"]}:
-                assert job["env"]["REGISTRY"] == "${{ vars.REGISTRY }}", (path.name, name)
+    named = {"make manifests", "make promote", "make release", "make push", "case", "login", "sbom"}
+    found = [(path, job) for path, job, line in commands() if command(line) in named]
+    assert len(found) == 8
+    for path, job in found:
+        assert job["env"]["REGISTRY"] == "${{ vars.REGISTRY }}", path.name
 
 
-def test_every_command_of_a_workflow_is_one_of_the_makefile():
+def test_every_command_of_a_workflow_is_one_of_the_makefile_or_of_ci():
     targets = set(re.findall(r"^([a-z]+):", (PROJECT / "Makefile").read_text("utf-8"), re.M))
-    for path in OURS:
-        named = set(re.findall(r"run: make ([a-z]+)", path.read_text("utf-8")))
-        assert named <= targets, path
+    named = {command(line) for _, _, line in commands()}
+    made = {name.removeprefix("make ") for name in named if name.startswith("make ")}
+    assert {"check", "push", "track"} <= made <= targets
+    assert named - {f"make {name}" for name in made} == set(cli.CI)
+
+
+def test_what_only_ci_runs_is_no_target_of_the_makefile():
+    text = (PROJECT / "Makefile").read_text("utf-8")
+    targets = set(re.findall(r"^([a-z]+):", text, re.M))
+    assert targets & set(cli.CI) == {"reproduce", "retrain"}  # people run them too
 
 
 def test_what_a_job_installs_is_a_group_of_the_project():
-    groups = set(re.findall(r"^([a-z-]+) = \[", (PROJECT / "pyproject.toml").read_text(), re.M))
+    found = tomllib.loads((PROJECT / "pyproject.toml").read_text("utf-8"))["dependency-groups"]
     for path in OURS:
         named = set(re.findall(r"--group ([a-z-]+)", path.read_text("utf-8")))
-        assert named <= groups, path
+        assert named, path
+        assert named <= set(found), path
+
+
+def test_a_job_that_calls_make_and_ci_asks_for_one_environment():
+    for _, job, line in commands():
+        if found := CI.fullmatch(line):
+            sync = job.get("env", {}).get("SYNC", "")
+            assert sync in ("", f"--no-default-groups --group {found['group']}")
+    for path in OURS:
+        for name, job in jobs(path).items():
+            lines = [step["run"] for step in job["steps"] if "run" in step]
+            made = any(line.startswith("make ") for line in lines)
+            whole = (path, name) == (CHECK, "check")  # the one job that wants every group
+            assert ("SYNC" in job.get("env", {})) is (made and not whole), (path.name, name)
 
 
 def test_one_version_of_an_action_everywhere():
@@ -334,7 +400,7 @@ def test_zizmor_reports_nothing_and_sees_a_slip(tmp_path):
     assert linted(*strict, str(PROJECT / ".github"), str(ROOT / ".github")) == ""
     slip = tmp_path / "slip.yml"
     text = CHECK.read_text("utf-8")
-    slip.write_text(text.replace("run: make comment", "run: echo ${{ github.head_ref }}"))
+    slip.write_text(text.replace(f"{GITHUB} comment", "run: echo ${{ github.head_ref }}"))
     assert "template-injection" in linted(*strict, str(slip))
 
 

@@ -4,9 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from made_project import TEMPLATE
 from mlflow import MlflowClient
-
 from mlgitops.core.errors import Mistake
 from mlgitops.git import repository
 from mlgitops.releases import release_env
@@ -26,22 +24,20 @@ def database(tmp_path_factory):
 
 
 @pytest.fixture
-def tracked(project, database, monkeypatch):
+def tracked(workspace, database, monkeypatch):
     """A project of two trained commits, the first of which runs in both environments."""
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     shutil.copy(database, "mlflow.db")
-    # The code of the fallback format goes with the model.
-    shutil.copytree(TEMPLATE / "src/ml", "src/ml", ignore=shutil.ignore_patterns("__pycache__"))
-    project.git("add", "--all")
-    project.git("commit", "--quiet", "--amend", "--no-edit")
+    workspace.git("add", "--all")
+    workspace.git("commit", "--quiet", "--amend", "--no-edit")
     start = repository.head()
     for environment in release_env.ENVIRONMENTS:
-        project.release(start, environment)
-    project.commit("Release")
-    project.set("prepare.seed", 5)
-    project.run()
-    project.commit("Learn otherwise")
-    return project
+        workspace.release(start, environment)
+    workspace.commit("Release")
+    workspace.set("split.seed", 5)
+    workspace.run()
+    workspace.commit("Learn otherwise")
+    return workspace
 
 
 def aliases() -> dict[str, str]:
@@ -98,7 +94,7 @@ def test_a_release_that_was_never_tracked_is_tracked_first(tracked, capsys):
 
 def test_a_merge_has_the_version_of_what_it_merged(tracked):
     tracked.git("switch", "--quiet", "--create", "branch")
-    tracked.set("prepare.seed", 7)
+    tracked.set("split.seed", 7)
     tracked.run()
     inner = tracked.commit("On a branch")
     tracked.git("switch", "--quiet", "main")

@@ -20,15 +20,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mlflow import MlflowClient, pyfunc
 from mlflow.utils.validation import _validate_metric_name
-
-from mlgitops.training import exported_model
 from mlgitops.core.errors import Mistake
-from mlgitops.training.features import inputs
 from mlgitops.git import lineage, repository
-from mlgitops.tracking.track import distinct, flat, log_trials, requirements, track
 from mlgitops.tracking.base import Asset, connect
 from mlgitops.tracking.mlflow import MLflow, _save
+from mlgitops.tracking.track import distinct, flat, log_trials, requirements, track
 from mlgitops.tracking.ui import ui
+from mlgitops.training import exported_model
+from mlgitops.training.features import inputs
 
 pytestmark = pytest.mark.slow
 

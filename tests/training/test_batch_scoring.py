@@ -5,20 +5,18 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
-
-from mlgitops.data import reader
-from mlgitops.training import batch_scoring, exported_model
 from mlgitops.core.errors import Mistake
+from mlgitops.data import reader
 from mlgitops.data.schema import Column
-from mlgitops.training import export, train
+from mlgitops.training import batch_scoring, export, exported_model
+from template_model import fitted
 
 IN, OUT = Path("in.csv"), Path("out.csv")
 
 
 def exported(frame, rules, path="sklearn.tree.DecisionTreeClassifier", **options):
     """artifacts/model/ of an estimator fitted to the table."""
-    p = {"estimator": {"class": path, **options}, "one_hot": 16}
-    joblib.dump(train.fit(frame, rules, train.Train.model_validate(p)), "artifacts/fitted.joblib")
+    joblib.dump(fitted(frame, rules, path, **options), "artifacts/fitted.joblib")
     frame.to_parquet("data/train.parquet")
     Path("schema.yaml").write_text(export.schema.dump(rules), encoding="utf-8")
     paths = Path("artifacts/fitted.joblib"), Path("data/train.parquet")
@@ -35,7 +33,9 @@ def scored(project, frame, rules):
             rows.to_parquet(source)
         else:
             rows.to_csv(source, index=False)
-        batch_scoring.score(source, output, **{"bad": batch_scoring.Bad.refuse, "keep": ""} | options)
+        batch_scoring.score(
+            source, output, **{"bad": batch_scoring.Bad.refuse, "keep": ""} | options
+        )
         return reader.read(str(output))[0]
 
     return run
@@ -43,7 +43,8 @@ def scored(project, frame, rules):
 
 def left(folder="."):
     """The files that scoring may have left, and nothing that was there."""
-    known = {"params.yaml", "schema.yaml", "data", "artifacts", "in.csv", "in.parquet"}
+    known = {"params.yaml", "gate.yaml", "schema.yaml", "pyproject.toml", "src"}
+    known |= {"data", "artifacts", "in.csv", "in.parquet"}
     return {path.name for path in Path(folder).iterdir()} - known
 
 

@@ -1,25 +1,15 @@
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import onnx
 import pandas as pd
 import pytest
-
-import ml
+from mlgitops.data.schema import Column
 from mlgitops.training import convert, exported_model
 from mlgitops.training.features import inputs
-from mlgitops.data.schema import Column
-from mlgitops.training import train
-
-SOURCES = str(Path(ml.__file__).parents[1])
-
-
-def fitted(frame, rules, path, **options):
-    p = {"estimator": {"class": path, **options}, "one_hot": 16}
-    return train.fit(frame, rules, train.Train.model_validate(p))
+from template_model import fitted
 
 
 def answers(pipeline, rules, folder):
@@ -98,9 +88,9 @@ def test_columns_of_any_name_keep_it_and_are_not_mixed_up(text, rules, tmp_path)
 PROGRAM = """
 import sys, hashlib, io, joblib, pandas as pd
 from pathlib import Path
-from ml import convert, features, schema
-from ml.stages import train
-features.FEATURES.clear()
+from mlgitops.data import schema
+from mlgitops.training import convert, hooks
+train = hooks.module("train")
 frame, rules = pd.read_parquet("t.parquet"), schema.load()
 def per_count(columns, xp):
     return columns["length"] / columns["count"]
@@ -110,9 +100,8 @@ for path, options, made in [
     ("sklearn.ensemble.RandomForestClassifier", {"n_estimators": 5}, []),
     ("sklearn.linear_model.LogisticRegression", {}, [per_count]),
 ]:
-    features.FEATURES[:] = made
     p = {"estimator": {"class": path, "random_state": 0, **options}, "one_hot": 2}
-    fitted = train.fit(frame, rules, train.Train.model_validate(p))
+    fitted = hooks.fit(frame, made, rules, train.Train.model_validate(p))
     file = io.BytesIO()
     joblib.dump(fitted, file)
     onnx = convert.convert(fitted, rules.features).SerializeToString(deterministic=True)
@@ -127,7 +116,6 @@ def test_fit_and_convert_do_not_depend_on_hash_seed_or_threads(frame, project):
             [sys.executable, "-c", PROGRAM],
             env=os.environ
             | {
-                "PYTHONPATH": SOURCES,
                 "PYTHONHASHSEED": seed,
                 "OMP_NUM_THREADS": threads,
                 "OPENBLAS_NUM_THREADS": threads,

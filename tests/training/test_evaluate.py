@@ -4,9 +4,8 @@ from pathlib import Path
 import joblib
 import numpy as np
 import pytest
-
-from mlgitops.training import exported_model, plots
-from mlgitops.training import evaluate, export, train
+from mlgitops.training import evaluate, export, exported_model, plots
+from template_model import fitted
 
 OUT = [Path("artifacts") / name for name in ("metrics.json", "slices.json", "plots")]
 P = evaluate.Evaluate(bins=10, max_slices=2, max_points=1000)
@@ -49,8 +48,7 @@ def test_booleans_and_integers_slice_too(frame, rules, right):
 
 
 def test_the_stage_measures_the_exported_model(project, frame, rules, capsys):
-    p = {"estimator": {"class": "sklearn.tree.DecisionTreeClassifier"}, "one_hot": 16}
-    joblib.dump(train.fit(frame, rules, train.Train.model_validate(p)), "artifacts/fitted.joblib")
+    joblib.dump(fitted(frame, rules), "artifacts/fitted.joblib")
     frame.to_parquet("data/train.parquet")
     export.export(
         Path("artifacts/fitted.joblib"),

@@ -4,24 +4,16 @@ from pathlib import Path
 import joblib
 import numpy as np
 import pytest
-
-from mlgitops.data import schema
-from mlgitops.training import exported_model
 from mlgitops.core.errors import Mistake
-from mlgitops.training.features import inputs
+from mlgitops.data import schema
 from mlgitops.data.schema import Column
-from mlgitops.training import export, train
+from mlgitops.training import export, exported_model, train
+from mlgitops.training.features import inputs
+from template_model import fitted
 
-LIMITS = export.Export(
-    format="onnx", tolerance=0.0001, max_differing=0.001, max_flipped=0.001, rows=100
-)
+LIMITS = export.Parity(tolerance=0.0001, max_differing=0.001, max_flipped=0.001, rows=100)
 PATHS = Path("artifacts/fitted.joblib"), Path("data/train.parquet"), exported_model.FOLDER
 AGREEMENT = Path("artifacts/parity.json")
-
-
-def fitted(frame, rules, path="sklearn.tree.DecisionTreeClassifier", **options):
-    p = {"estimator": {"class": path, **options}, "one_hot": 16}
-    return train.fit(frame, rules, train.Train.model_validate(p))
 
 
 @pytest.fixture
@@ -86,7 +78,9 @@ def test_parity_counts_rows_that_differ_and_labels_that_flip(frame, rules):
         return exported_model.Predictions(same.values, moved)
 
     def flipped(table):
-        return exported_model.Predictions(np.where(np.arange(40) < 4, "c", same.values), same.probabilities)
+        return exported_model.Predictions(
+            np.where(np.arange(40) < 4, "c", same.values), same.probabilities
+        )
 
     assert export.parity(pipeline, close, table, LIMITS) == {"differing": 0, "flipped": 0}
     assert export.parity(pipeline, apart, table, LIMITS) == {"differing": 1 / 40, "flipped": 0}
@@ -124,7 +118,7 @@ def test_answers_that_are_no_numbers_differ(frame, rules):
 def test_a_model_that_answers_otherwise_is_refused(kind, exporting, frame, rules, monkeypatch):
     other = {"differing": 0.0, "flipped": 0.0} | {kind: 0.002}
     monkeypatch.setattr(export, "parity", lambda *_: other)
-    with pytest.raises(Mistake, match=f"0.20% of 40 rows are {kind} .*export.max_{kind}, 0.10%"):
+    with pytest.raises(Mistake, match=f"0.20% of 40 rows are {kind} .*parity.max_{kind}, 0.10%"):
         exporting(fitted(frame, rules))
     assert files() == ["fitted.joblib"]
 
@@ -135,7 +129,8 @@ def test_another_model_in_the_file_is_refused(exporting, frame, rules, monkeypat
     good = fitted(frame, rules)
     bad = fitted(frame.assign(kind=frame["kind"][::-1].to_numpy()), rules)
     monkeypatch.setattr(
-        "mlgitops.training.convert.convert", lambda _, columns, real=convert.convert: real(bad, columns)
+        "mlgitops.training.convert.convert",
+        lambda _, columns, real=convert.convert: real(bad, columns),
     )
     with pytest.raises(Mistake, match="rows are differing between scikit-learn and onnx"):
         exporting(good)
@@ -166,7 +161,7 @@ def test_an_estimator_without_a_converter_is_exported_as_it_is(exporting, choose
     pipeline = fitted(frame, rules, UNCONVERTED)
     exporting(pipeline)
     assert files("artifacts/model") == [
-        "features.py",
+        "ml",
         "model.joblib",
         "reference.json",
         "signature.json",

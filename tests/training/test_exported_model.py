@@ -4,11 +4,10 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
-
-from mlgitops.training import convert, exported_model
 from mlgitops.core.errors import Mistake
+from mlgitops.training import convert, exported_model
 from mlgitops.training.features import inputs
-from mlgitops.training import train
+from template_model import fitted
 
 PLAIN = {
     "version": 1,
@@ -76,12 +75,11 @@ def test_both_runtimes_answer_in_the_same_form(labels, frame, rules, tmp_path):
         update={"type": "integer" if isinstance(labels[0], int) else "category"}
     )
     rules = rules.model_copy(update={"columns": rules.columns | {"kind": column}})
-    p = {"estimator": {"class": "sklearn.tree.DecisionTreeClassifier"}, "one_hot": 16}
-    fitted = train.fit(frame, rules, train.Train.model_validate(p))
+    model = fitted(frame, rules)
     (tmp_path / "model.onnx").write_bytes(
-        convert.convert(fitted, rules.features).SerializeToString()
+        convert.convert(model, rules.features).SerializeToString()
     )
-    joblib.dump(fitted, tmp_path / "model.joblib")
+    joblib.dump(model, tmp_path / "model.joblib")
     table = inputs(frame, rules.features)
     first = exported_model.onnx(tmp_path / "model.onnx")(table)
     second = exported_model.sklearn(tmp_path / "model.joblib")(table)
@@ -96,14 +94,15 @@ def test_some_of_the_predictions_are_taken_by_position():
     some = answer.take(np.array([2, 0]))
     assert some.values.tolist() == ["c", "a"]
     assert some.probabilities.tolist() == [[0, 0, 1], [1, 0, 0]]
-    assert exported_model.Predictions(np.array([1.5]), None).take(np.array([0])).probabilities is None
+    assert (
+        exported_model.Predictions(np.array([1.5]), None).take(np.array([0])).probabilities is None
+    )
 
 
 def test_onnx_takes_columns_by_name_in_any_order(frame, rules, tmp_path):
-    p = {"estimator": {"class": "sklearn.tree.DecisionTreeClassifier"}, "one_hot": 16}
-    fitted = train.fit(frame, rules, train.Train.model_validate(p))
+    model = fitted(frame, rules)
     (tmp_path / "model.onnx").write_bytes(
-        convert.convert(fitted, rules.features).SerializeToString()
+        convert.convert(model, rules.features).SerializeToString()
     )
     table: pd.DataFrame = inputs(frame, rules.features)
     predict = exported_model.onnx(tmp_path / "model.onnx")

@@ -1,18 +1,13 @@
 import numpy as np
 import pandas as pd
 import pytest
-
-from mlgitops.training import convert, exported_model, features
 from mlgitops.core.errors import Mistake
 from mlgitops.data.schema import Column
-from mlgitops.training import train
+from mlgitops.serving.features import derive
+from mlgitops.training import convert, exported_model, features, hooks
+from template_model import fitted, params
 
-P = train.Train.model_validate(
-    {
-        "estimator": {"class": "sklearn.ensemble.RandomForestClassifier", "n_estimators": 5},
-        "one_hot": 16,
-    }
-)
+FOREST = "sklearn.ensemble.RandomForestClassifier"
 
 
 def per_count(columns, xp):
@@ -64,7 +59,7 @@ def test_the_target_is_what_the_task_learns(rules):
 
 def test_a_feature_is_one_column_more_and_never_infinite(frame, rules):
     table = features.inputs(frame, rules.features)
-    made = features.derive(table, [per_count, is_red, magnitude])
+    made = derive(table, [per_count, is_red, magnitude])
     assert list(made)[-3:] == ["per_count", "is_red", "magnitude"]
     assert set(made.dtypes[-3:]) == {np.dtype("float32")}
     assert not np.isinf(made[["per_count", "is_red", "magnitude"]]).to_numpy().any()
@@ -74,23 +69,21 @@ def test_a_feature_is_one_column_more_and_never_infinite(frame, rules):
 
 
 def test_the_exported_model_makes_the_features_itself(frame, rules, tmp_path):
-    features.FEATURES.extend([per_count, is_red, magnitude])
-    fitted = train.fit(frame, rules, P)
-    assert fitted[-1].n_features_in_ == 3 + 3 + 3  # numbers, features, colours
+    made = per_count, is_red, magnitude
+    model = fitted(frame, rules, FOREST, features=made, n_estimators=5)
+    assert model[-1].n_features_in_ == 3 + 3 + 3  # numbers, features, colours
     file = tmp_path / "model.onnx"
-    file.write_bytes(convert.convert(fitted, rules.features).SerializeToString())
+    file.write_bytes(convert.convert(model, rules.features).SerializeToString())
     exported = exported_model.onnx(file)
-    features.FEATURES.clear()
     table = features.inputs(frame, rules.features)
     answer = exported(table)
-    np.testing.assert_allclose(answer.probabilities, fitted.predict_proba(table), atol=1e-5)
-    assert answer.values.tolist() == fitted.predict(table).tolist()
+    np.testing.assert_allclose(answer.probabilities, model.predict_proba(table), atol=1e-5)
+    assert answer.values.tolist() == model.predict(table).tolist()
     one = exported(table.head(1))
     assert one.values.tolist() == answer.values[:1].tolist()
 
 
 @pytest.mark.parametrize("made", [[length], [is_red, is_red]])
-def test_a_feature_named_as_a_column_is_refused(made, frame, rules):
-    features.FEATURES.extend(made)
+def test_a_feature_named_as_a_column_is_refused(made, project, frame, rules):
     with pytest.raises(Mistake, match=f"a feature is named {made[0].__name__!r}"):
-        train.fit(frame, rules, P)
+        hooks.fit(frame, made, rules, params())

@@ -2,10 +2,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn import metrics as sk
-
 from mlgitops.training import metrics
 from mlgitops.training.exported_model import Predictions
+from sklearn import metrics as sk
 
 LABELS = ("a", "b", "c")
 

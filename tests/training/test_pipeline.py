@@ -9,26 +9,21 @@ from pathlib import Path
 
 import dvc.cli
 import pytest
-
-import ml
+from baked import PROJECT
+from mlgitops.core.errors import Mistake
 from mlgitops.data import ingest
 from mlgitops.training import batch_scoring, exported_model, pipeline
-from mlgitops.core.errors import Mistake
 
 pytestmark = pytest.mark.slow
 
-HERE = Path(ml.__file__).parents[2]
 GIT = shutil.which("git")
 
 
 @pytest.fixture
 def repository(project, monkeypatch):
-    """The project in a Git and DVC repository of its own, with the sources that DVC depends on."""
-    shutil.copytree(HERE / "src", "src", ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(HERE / "dvc.yaml", "dvc.yaml")
-    # The project's own features need the project's own columns.
-    with Path("src/ml/features.py").open("a", encoding="utf-8") as file:
-        file.write("\nFEATURES.clear()\n")
+    """The project in a Git and DVC repository of its own, with the graph of the template."""
+    for name in ("dvc.yaml", ".dvcignore"):
+        shutil.copy(PROJECT / name, name)
     Path(".dvc").mkdir()
     Path(".dvc/config").write_text(
         "[core]\n remote = store\n analytics = false\n autostage = true\n"
@@ -36,11 +31,9 @@ def repository(project, monkeypatch):
     )
     subprocess.run([GIT, "init", "--quiet"], check=True)
     # DVC reads the arguments of the process, too.
-    monkeypatch.setattr(sys, "argv", ["ml", "pipeline"])
+    monkeypatch.setattr(sys, "argv", ["mlgitops", "pipeline"])
     programs = [str(Path(sys.executable).parent), os.environ["PATH"]]
     monkeypatch.setenv("PATH", os.pathsep.join(programs))
-    monkeypatch.setenv("PYTHONPATH", str(project / "src"))
-    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
     return project
 
 

@@ -2,7 +2,6 @@ import json
 
 import numpy as np
 import pytest
-
 from mlgitops.training.exported_model import Predictions
 from mlgitops.training.plots import PLOTS, plots
 

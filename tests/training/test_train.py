@@ -4,66 +4,61 @@ from pathlib import Path
 import joblib
 import numpy as np
 import pytest
-
 from mlgitops.core.errors import Mistake
-from mlgitops.training.features import inputs
 from mlgitops.data.schema import Column
-from mlgitops.training import train
-
-
-def params(path="sklearn.ensemble.HistGradientBoostingClassifier", one_hot=16, **options):
-    return train.Train.model_validate({"estimator": {"class": path, **options}, "one_hot": one_hot})
-
+from mlgitops.training import estimator, train
+from mlgitops.training.features import inputs
+from template_model import fitted, params
 
 LOGISTIC = "sklearn.linear_model.LogisticRegression"
+BOOSTING = "sklearn.ensemble.HistGradientBoostingClassifier"
 
 
 def test_fit_learns_a_separable_target(frame, rules):
     known = frame[frame["length"].notna()]
-    for p in (params("sklearn.tree.DecisionTreeClassifier"), params(LOGISTIC, C=1000)):
-        fitted = train.fit(known, rules, p)
-        assert (fitted.predict(inputs(known, rules.features)) == known["kind"]).all()
+    for model in (fitted(known, rules), fitted(known, rules, LOGISTIC, C=1000)):
+        assert (model.predict(inputs(known, rules.features)) == known["kind"]).all()
 
 
 def test_fit_predicts_a_quantity(frame, rules):
     columns = rules.columns | {"kind": Column(type="number")}
     rules = rules.model_copy(update={"task": "regression", "columns": columns})
     frame["kind"] = frame["count"] * 2.0 + 1
-    fitted = train.fit(frame, rules, params("sklearn.linear_model.LinearRegression"))
-    found = fitted.predict(inputs(frame, rules.features))
+    model = fitted(frame, rules, "sklearn.linear_model.LinearRegression")
+    found = model.predict(inputs(frame, rules.features))
     np.testing.assert_allclose(found, frame["kind"], atol=1e-4)
 
 
 def test_missing_values_and_unknown_categories_are_no_obstacle(frame, rules):
-    fitted = train.fit(frame, rules, params(LOGISTIC))
+    model = fitted(frame, rules, LOGISTIC)
     table = inputs(frame.head(2), rules.features)
     table["colour"] = ["", "pink"]
     table["length"] = np.float32("nan")
-    assert np.isfinite(fitted.predict_proba(table)).all()
+    assert np.isfinite(model.predict_proba(table)).all()
 
 
 @pytest.mark.parametrize(("one_hot", "width"), [(16, 3 + 3), (3, 3 + 3), (2, 3 + 1), (0, 3 + 1)])
 def test_few_categories_are_columns_and_many_a_rank(one_hot, width, frame, rules):
-    assert train.fit(frame, rules, params(LOGISTIC, one_hot))[-1].n_features_in_ == width
+    assert fitted(frame, rules, LOGISTIC, one_hot=one_hot)[-1].n_features_in_ == width
 
 
 def test_an_open_category_is_a_rank(frame, rules):
     columns = rules.columns | {"colour": Column(type="category")}
     rules = rules.model_copy(update={"columns": columns})
-    assert train.fit(frame, rules, params(LOGISTIC))[-1].n_features_in_ == 4
+    assert fitted(frame, rules, LOGISTIC)[-1].n_features_in_ == 4
 
 
 def test_numbers_are_scaled_where_the_estimator_minds(frame, rules):
-    def scaled(p):
-        return "StandardScaler" in str(train.fit(frame, rules, p))
+    def scaled(path, **options):
+        return "StandardScaler" in str(fitted(frame, rules, path, **options))
 
-    assert scaled(params(LOGISTIC))
-    assert not scaled(params(max_iter=2))
+    assert scaled(LOGISTIC)
+    assert not scaled(BOOSTING, max_iter=2)
 
 
 def test_a_column_without_a_value_is_no_obstacle(frame, rules):
     frame["length"] = np.nan
-    assert train.fit(frame, rules, params(max_iter=2))[-1].n_features_in_ == 6
+    assert fitted(frame, rules, BOOSTING, max_iter=2)[-1].n_features_in_ == 6
 
 
 @pytest.mark.parametrize(
@@ -83,13 +78,13 @@ def test_a_column_without_a_value_is_no_obstacle(frame, rules):
 )
 def test_an_estimator_that_cannot_be_is_refused(path, options, told):
     with pytest.raises(Mistake, match=r"params.yaml: train.estimator: ") as mistake:
-        train.estimator("binary", params(path, **options))
+        estimator.made("binary", params(path, **options).estimator)
     assert told in str(mistake.value)
 
 
 def test_a_regression_needs_a_regressor():
     with pytest.raises(Mistake, match="needs a regressor, not a LogisticRegression"):
-        train.estimator("regression", params(LOGISTIC))
+        estimator.made("regression", params(LOGISTIC).estimator)
 
 
 def test_the_stage_writes_the_same_bytes_again(project, frame):

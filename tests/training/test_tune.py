@@ -9,13 +9,12 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from mlgitops.core import config
-from mlgitops.data import schema
-from mlgitops.training import tune
 from mlgitops.core.errors import Mistake
+from mlgitops.data import schema
 from mlgitops.data.schema import Column, Schema
-from mlgitops.training.train import Train
+from mlgitops.training import hooks, tune
+from tables import written
 
 pytestmark = pytest.mark.slow
 
@@ -24,8 +23,6 @@ PARAMS = """\
 train:
   estimator: {class: sklearn.tree.DecisionTreeClassifier, max_depth: 1, random_state: 0} # a tree
   one_hot: 16
-
-evaluate: {bins: 10, max_slices: 20, max_points: 1000}
 
 tune:
   ranges: # of `train`
@@ -50,8 +47,8 @@ def search(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         columns={"length": Column(type="number"), "kind": Column(type="category")},
     )
     monkeypatch.chdir(tmp_path)
+    written(tmp_path, rules)
     Path("params.yaml").write_text(PARAMS)
-    Path("schema.yaml").write_text(schema.dump(rules))
     Path("data").mkdir()
     length = np.arange(60) * 7 % 60 / 4
     kind = pd.Series(np.where(length // 4 % 2 > 0, "b", "a"), dtype="str")
@@ -186,7 +183,7 @@ def test_apply_changes_values_and_nothing_else() -> None:
     expected = PARAMS.replace("max_depth: 1,", f"max_depth: {depth},")
     expected = expected.replace("random_state: 0}", f"random_state: 0, ccp_alpha: {alpha}}}")
     assert Path("params.yaml").read_text() == expected
-    assert config.load(Train).estimator.model_extra["max_depth"] == depth
+    assert config.load(hooks.section("train")).estimator.model_extra["max_depth"] == depth
 
 
 @pytest.mark.usefixtures("search")

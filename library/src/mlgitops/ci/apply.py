@@ -1,4 +1,4 @@
-"""`make apply`: what another job made, put into this tree, if it is only what commands make."""
+"""`mlgitops ci apply`: what another job made, into this tree, if it is only what commands make."""
 
 from pathlib import Path
 from typing import Annotated
@@ -11,7 +11,9 @@ from mlgitops.github import push_outputs
 
 
 def apply(
-    changes: Annotated[Path, typer.Option(help="The patch, or a folder with changes.patch.")],
+    changes: Annotated[
+        Path, typer.Option(envvar="CHANGES", help="The patch, or a folder with changes.patch.")
+    ],
 ) -> None:
     """Apply a patch that was made for HEAD; a path that no command makes refuses all of it."""
     patch = push_outputs.found_patch(changes)

@@ -319,7 +319,9 @@ def reason(error: Exception) -> str:
 
 
 def reproduce(
-    base: Annotated[str, typer.Option(help="The branch that this one goes to.")] = "main",
+    base: Annotated[
+        str, typer.Option(envvar="BASE", help="The branch that this one goes to.")
+    ] = "main",
 ) -> None:
     """Make dvc.lock current, or refuse it; leave the changes and the verdict in result/."""
     job_output.start()

@@ -57,8 +57,12 @@ def say(line: str) -> None:
 
 
 def retrain(
-    force: Annotated[bool, typer.Option("--force", help="Whenever the last time was.")] = False,
-    reason: Annotated[str, typer.Option(help="Why; it stands in the proposal.")] = "",
+    force: Annotated[
+        bool, typer.Option("--force", envvar="FORCE", help="Whenever the last time was.")
+    ] = False,
+    reason: Annotated[
+        str, typer.Option(envvar="REASON", help="Why; it stands in the proposal.")
+    ] = "",
     base: Annotated[str, typer.Option(help="The branch that this one goes to.")] = "main",
 ) -> None:
     """Refresh the data, train, judge; leave the changes and the report in result/."""

@@ -1,4 +1,4 @@
-"""`make verdict`: the gate's verdict that another job wrote, as an exit code."""
+"""`mlgitops ci verdict`: the gate's verdict that another job wrote, as an exit code."""
 
 import json
 from typing import Annotated, Any
@@ -35,7 +35,10 @@ def cell(value: Any) -> Any:
 
 def verdict(
     fork: Annotated[
-        bool, typer.Option("--fork", help="Refuse what is to be committed: nobody does it here.")
+        bool,
+        typer.Option(
+            "--fork", envvar="FORK", help="Refuse what is to be committed: nobody does it here."
+        ),
     ] = False,
 ) -> None:
     """Print the verdict in result/; exit with 1 if it refuses."""

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from mlgitops.core.errors import Mistake
 
 if TYPE_CHECKING:
-    import click
     import typer
 
 # By the command's name: its module and function, and a line about it.
@@ -47,6 +46,7 @@ COMMANDS: Commands = {
     "down": ("releases.down:down", "stop them; what they stored stays"),
     "doctor": ("github.doctor:doctor", "what the set-up lacks, and the command that mends it"),
     "manifests": ("manifests.render:manifests", "render deploy/ and check it strictly"),
+    "upgrade": ("git.upgrade:upgrade", "another release of the library into vendor/"),
     "vendor": ("core.vendor:vendor", "refuse edits of vendor/mlgitops, by its manifest"),
 }
 # What a job of a workflow runs; each also runs on a laptop.
@@ -85,14 +85,14 @@ def function(place: str) -> Any:
 
 
 def group(commands: Commands) -> "typer.core.TyperGroup":
-    """The commands of a table as typer's group; a module is loaded when its command is asked for."""
+    """The commands of a table as typer's group, which loads a module when its command runs."""
     import typer
 
     class Lazy(typer.core.TyperGroup):
-        def list_commands(self, ctx: "click.Context") -> list[str]:  # noqa: ARG002
+        def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002
             return list(commands)
 
-        def get_command(self, ctx: "click.Context", cmd_name: str) -> "click.Command | None":
+        def get_command(self, ctx: Any, cmd_name: str) -> Any:
             if cmd_name not in commands:
                 return super().get_command(ctx, cmd_name)
             app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)

@@ -7,10 +7,13 @@ import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
+import yaml
+
 from mlgitops.core.errors import Mistake, listed
 
 FOLDER = Path("vendor/mlgitops")
 MANIFEST = "MANIFEST"
+RECORD = Path(".mlgitops.yaml")  # says the SHA-256 of that manifest
 CACHES = {"__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache"}
 
 
@@ -49,9 +52,18 @@ def edits(folder: Path) -> list[str]:
     ]
 
 
+def recorded() -> list[str]:
+    """What is wrong with the manifest itself, by the project's record of it."""
+    try:
+        known = yaml.safe_load(RECORD.read_text("utf-8"))["vendor"]
+    except (OSError, yaml.YAMLError, KeyError, TypeError):
+        return [f"{RECORD} does not say which release it is"]
+    return [] if known == digest(FOLDER / MANIFEST) else [f"{MANIFEST} is not that of {RECORD}"]
+
+
 def vendor() -> None:
     """Refuse edits of vendor/mlgitops: an upgrade would undo them, and nobody reviews them."""
-    found = edits(FOLDER)
+    found = edits(FOLDER) or recorded()
     if found:
         raise Mistake(
             f"{FOLDER} is the library as it was released, and it was changed: {listed(found)}\n"

@@ -1,4 +1,4 @@
-"""`make comment`: one comment on a pull request, updated in place."""
+"""`mlgitops ci comment`: one comment on a pull request, updated in place."""
 
 import os
 import re
@@ -22,10 +22,18 @@ NONE = (
 
 
 def comment(
-    body: Annotated[str, typer.Option(help="File with the text; its first line is a marker.")],
-    number: Annotated[str, typer.Option(help="The pull request; else the event's.")] = "",
-    head: Annotated[str, typer.Option(help="The commit that the text is about.")] = "",
-    url: Annotated[str, typer.Option(help="The run's page: named where no file was left.")] = "",
+    body: Annotated[
+        str, typer.Option(envvar="BODY", help="File with the text; its first line is a marker.")
+    ],
+    number: Annotated[
+        str, typer.Option(envvar="NUMBER", help="The pull request; else the event's.")
+    ] = "",
+    head: Annotated[
+        str, typer.Option(envvar="HEAD", help="The commit that the text is about.")
+    ] = "",
+    url: Annotated[
+        str, typer.Option(envvar="URL", help="The run's page: named where no file was left.")
+    ] = "",
 ) -> None:
     """Write the text to the page of the run, and to the one comment with its marker.
 

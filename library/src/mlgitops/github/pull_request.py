@@ -1,4 +1,4 @@
-"""`make propose`: what changed here becomes one pull request on a fixed branch."""
+"""`mlgitops ci propose`: what changed here becomes one pull request on a fixed branch."""
 
 from typing import Annotated, Any
 
@@ -19,11 +19,21 @@ LONGEST_TITLE = 200  # characters; GitHub takes 256
 
 
 def propose(
-    branch: Annotated[str, typer.Option(help="The fixed branch; its name starts with bot/.")],
-    title: Annotated[str, typer.Option(help="Title of the pull request, subject of the commit.")],
-    body: Annotated[str, typer.Option(help="File with the text of the pull request.")],
-    labels: Annotated[str, typer.Option(help="Labels to add, with commas between.")] = "",
-    auto: Annotated[bool, typer.Option("--auto", help="Merge it once its checks pass.")] = False,
+    branch: Annotated[
+        str, typer.Option(envvar="BRANCH", help="The fixed branch; its name starts with bot/.")
+    ],
+    title: Annotated[
+        str, typer.Option(envvar="TITLE", help="Title of the pull request, subject of the commit.")
+    ],
+    body: Annotated[
+        str, typer.Option(envvar="BODY", help="File with the text of the pull request.")
+    ],
+    labels: Annotated[
+        str, typer.Option(envvar="LABELS", help="Labels to add, with commas between.")
+    ] = "",
+    auto: Annotated[
+        bool, typer.Option("--auto", envvar="AUTO", help="Merge it once its checks pass.")
+    ] = False,
 ) -> None:
     """Make everything that changed here one pull request, or update the one that is open."""
     check(branch, title)

@@ -1,4 +1,4 @@
-"""`make save`: what another job made is committed to a pull request's branch, if it may be.
+"""`mlgitops ci save`: what another job made is committed to a pull request's branch, if it may be.
 
 The job that made it ran the pull request's code and could write nothing. This one can write, runs
 the code of another commit, and takes a patch from the first: data, of which every path is checked.
@@ -43,9 +43,15 @@ class Changed(NamedTuple):
 
 
 def save(
-    branch: Annotated[str, typer.Option(help="The pull request's branch, in this repository.")],
-    changes: Annotated[Path, typer.Option(help="The patch, or a folder with changes.patch.")],
-    head: Annotated[str, typer.Option(help="The commit that the patch was made for.")] = "",
+    branch: Annotated[
+        str, typer.Option(envvar="BRANCH", help="The pull request's branch, in this repository.")
+    ],
+    changes: Annotated[
+        Path, typer.Option(envvar="CHANGES", help="The patch, or a folder with changes.patch.")
+    ],
+    head: Annotated[
+        str, typer.Option(envvar="HEAD", help="The commit that the patch was made for.")
+    ] = "",
 ) -> None:
     """Commit a patch of what the pipeline made to a branch, and start the checks there."""
     commits.branch(branch)

@@ -1,4 +1,4 @@
-"""`make statuses`: how the jobs of a dispatched run ended, as statuses of its commit.
+"""`mlgitops ci statuses`: how the jobs of a dispatched run ended, as statuses of its commit.
 
 A pull request counts the check runs of its own events and of pushes, and every status of its head.
 """
@@ -19,9 +19,11 @@ Results = dict[str, str]
 
 
 def statuses(
-    head: Annotated[str, typer.Option(help="The commit that was checked.")],
-    results: Annotated[str, typer.Option(help="GitHub's `needs`, as JSON: each job's result.")],
-    url: Annotated[str, typer.Option(help="The page of the run.")] = "",
+    head: Annotated[str, typer.Option(envvar="HEAD", help="The commit that was checked.")],
+    results: Annotated[
+        str, typer.Option(envvar="RESULTS", help="GitHub's `needs`, as JSON: each job's result.")
+    ],
+    url: Annotated[str, typer.Option(envvar="URL", help="The page of the run.")] = "",
 ) -> None:
     """Give the commit a status for each check that main requires: success, or failure."""
     commit, ends = client.sha(head), ended(results)

@@ -1,4 +1,4 @@
-"""`make login`: the registry of the image lets this machine push and pull."""
+"""`mlgitops ci login`: the registry of the image lets this machine push and pull."""
 
 import os
 import subprocess

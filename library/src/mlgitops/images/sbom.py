@@ -1,4 +1,4 @@
-"""`make sbom`: Python and the packages in the image, as CycloneDX, as the image itself tells."""
+"""`mlgitops ci sbom`: Python and the packages in the image, as CycloneDX, as the image tells."""
 
 import json
 import re

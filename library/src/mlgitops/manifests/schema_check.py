@@ -25,7 +25,7 @@ ERROR = re.compile(r"ERROR - did not validate for resource (\S+) against version
 
 
 def schema(document: dict[str, Any]) -> Traversable | None:
-    """The schema of an object's kind, if it is a custom one: the library's, or the project's own."""
+    """The schema of a custom object's kind: the library's, or the project's own."""
     group, _, version = str(document.get("apiVersion")).rpartition("/")
     name = f"{document.get('kind')}.{group}.{version}.json"
     if "/" in name or "\\" in name:
@@ -44,17 +44,17 @@ def refused(document: dict[str, Any]) -> Iterator[str]:
     """What the schema of a custom object refuses."""
     found = schema(document)
     assert found is not None
-    for error in sorted(rules(found).iter_errors(document), key=str):
+    for error in sorted(rules(found.read_text(encoding="utf-8")).iter_errors(document), key=str):
         where = ".".join(map(str, error.absolute_path))
         yield f"{name(document)}: {where}: {error.message[:200]}"
 
 
 @cache
-def rules(path: Traversable) -> Any:
+def rules(text: str) -> Any:
     """The validator of a schema."""
     from jsonschema import Draft202012Validator
 
-    return Draft202012Validator(json.loads(path.read_text(encoding="utf-8")))
+    return Draft202012Validator(json.loads(text))
 
 
 def name(document: dict[str, Any]) -> str:

@@ -28,9 +28,8 @@ def serve(
     # As in the image, so that V2's addresses are the same.
     named = {"SERVE_NAME": docker.image_name().rpartition("/")[2]}
     print(f"{environment}: {release_env.named(release_env.text(release))}", flush=True)
-    os.execve(  # noqa: S606
-        sys.executable, [sys.executable, "-m", "serve", str(folder)], named | os.environ | values
-    )
+    command = [sys.executable, "-m", "mlgitops.serving", str(folder)]
+    os.execve(sys.executable, command, named | os.environ | values)  # noqa: S606
 
 
 def model(release: release_env.Release) -> Path:

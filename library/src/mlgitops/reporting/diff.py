@@ -14,7 +14,7 @@ from mlgitops.data import schema
 from mlgitops.git import repository
 
 DATA = paths.DATA
-# Sections of gate.yaml and params.yaml, and keys of schema.yaml, which decide what is judged and how.
+# Sections of gate.yaml and params.yaml, and keys of schema.yaml, that decide what is judged.
 GUARDS = ("gate", "split", "validate", "parity", "requests", "evaluate", "retrain", "data")
 RULES = ("task", "target", "time", "slices", "left_out")
 

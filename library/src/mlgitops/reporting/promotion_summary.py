@@ -1,4 +1,4 @@
-"""`make case`: what a promotion changes in production, for the approver."""
+"""`mlgitops ci case`: what a promotion changes in production, for the approver."""
 
 import json
 from typing import Any

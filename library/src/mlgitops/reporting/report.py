@@ -21,7 +21,10 @@ from mlgitops.training.metrics import HIGHER_IS_BETTER
 LIMIT = 60_000  # characters; GitHub takes 65,536 in a comment
 ROWS = (30, 15, 8, 4, 2)  # rows of a table: the first with which the report is short enough
 BARS = 8  # of a chart
-TOO_LONG = f"{job_output.MARKER}\nThe report is too long. Read the diff of params.yaml, gate.yaml and schema.yaml.\n"
+TOO_LONG = (
+    f"{job_output.MARKER}\nThe report is too long. "
+    "Read the diff of params.yaml, gate.yaml and schema.yaml.\n"
+)
 
 
 class Since(NamedTuple):

@@ -144,8 +144,9 @@ def check_alone(folder: Path) -> None:
     if done.returncode != 0:
         *_, last = done.stderr.strip().splitlines()
         raise Mistake(
-            f"with export.format: sklearn {paths.CODE} travels with the model, and its modules that "
-            "the model needs can import packages of the server only, nothing else of mlgitops: "
+            f"with export.format: sklearn {paths.CODE} travels with the model, and its modules "
+            "that the model needs can import packages of the server only, nothing else of "
+            "mlgitops: "
             f"{last.partition(': ')[2][:300]}"
         )
 

@@ -194,7 +194,7 @@ def main() -> None:
 
     folder, given, answer = map(Path, sys.argv[1:])
     values, probabilities = load(folder).predict(pd.DataFrame(joblib.load(given)))
-    known = {} if probabilities is None else {"probabilities": probabilities}
+    known: dict[str, Any] = {} if probabilities is None else {"probabilities": probabilities}
     text = values.astype("str") if values.dtype.kind == "O" else values
     np.savez(answer, values=text, **known)
 

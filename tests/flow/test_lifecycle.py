@@ -1,0 +1,253 @@
+"""A project as its people live it: real hooks, a real origin, `make check` at every push."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from baked import ROOT, bake, clone, run
+from sklearn import datasets
+
+AUTHOR = {
+    f"GIT_{who}_{what}": value
+    for who in ("AUTHOR", "COMMITTER")
+    for what, value in (("NAME", "Ada"), ("EMAIL", "ada@example.org"))
+}
+IMAGE = "ghcr.io/acme/penguins@sha256:"
+FEATURE = '''def bill_ratio(columns, xp):
+    """Bill length by depth."""
+    return xp.log(columns["bill_length_mm"] / columns["bill_depth_mm"])
+
+
+FEATURES = (bill_ratio,)
+'''
+
+
+def make(target: str, project: Path, fails: bool = False, **variables: str) -> str:
+    said = [f"{name}={value}" for name, value in variables.items()]
+    return run("make", target, *said, cwd=project, fails=fails, **AUTHOR)
+
+
+def git(project: Path, *words: str, fails: bool = False) -> str:
+    return run("git", *words, cwd=project, fails=fails, **AUTHOR).strip()
+
+
+def passed(said: str) -> int:
+    """How many tests of the project passed; none was skipped, none failed."""
+    found = re.search(r"^(\d+) passed in", said, re.M)
+    assert found, said
+    return int(found[1])
+
+
+def saved(project: Path, message: str) -> int:
+    """Commit and push with the hooks that `make setup` installed; the tests that the push ran."""
+    git(project, "add", "--all")
+    git(project, "commit", "--quiet", "--message", message)
+    return passed(git(project, "push", "origin", "HEAD"))
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    text = path.read_text("utf-8")
+    assert text.count(old) == 1, (path, old)
+    path.write_text(text.replace(old, new), "utf-8")
+
+
+def with_origin(project: Path, folder: Path) -> Path:
+    """The project with a bare repository as origin, to which its main was pushed."""
+    origin = folder / "origin.git"
+    run("git", "init", "--quiet", "--bare", "--initial-branch=main", str(origin), cwd=folder)
+    git(project, "remote", "add", "origin", str(origin))
+    git(project, "push", "--quiet", "--no-verify", "--set-upstream", "origin", "main")
+    return origin
+
+
+def released(project: Path, digit: str) -> None:
+    make("release", project, IMAGE=f"{IMAGE}{digit * 64}", OFFLINE="1")
+
+
+def test_the_same_check_is_green_from_the_first_push_to_the_second_month(tmp_path):
+    project = bake(tmp_path)
+    make("setup", project)
+    git(project, "add", "--all")
+    git(project, "commit", "--quiet", "--message", "Start")
+    with_origin(project, tmp_path)
+    count = passed(make("check", project))
+
+    edit(project / "src/ml/features.py", "FEATURES = ()\n", FEATURE)
+    make("pipeline", project)
+    assert saved(project, "Add the ratio of the bill") == count
+    assert "bill_ratio" in (project / "src/ml/features.py").read_text("utf-8")
+
+    released(project, "1")
+    assert saved(project, "Release to staging") == count
+    make("promote", project)
+    assert saved(project, "Promote to production") == count
+
+    edit(project / "params.yaml", "learning_rate: 0.1,", "learning_rate: 0.3,")
+    make("pipeline", project)
+    assert saved(project, "Learn faster") == count
+    released(project, "2")
+    assert saved(project, "Release again") == count
+    make("promote", project)
+    assert saved(project, "Promote again") == count
+    make("rollback", project, ENVIRONMENT="production")
+    assert saved(project, "Roll back") == count
+    assert IMAGE + "1" * 64 in (project / "deploy/production/release.env").read_text("utf-8")
+
+    # Own data, which the feature of the sample does not fit.
+    edit(project / "src/ml/features.py", FEATURE, "FEATURES = ()\n")
+    source = tmp_path / "wine.csv"
+    table = datasets.load_wine(as_frame=True).frame.sample(frac=1, random_state=0)
+    table.head(150).to_csv(source, index=False)
+    make("data", project, SOURCE=str(source), TARGET="target")
+    make("pipeline", project)
+    assert saved(project, "Take our own table") == count
+
+    # A month later there are more rows.
+    table.to_csv(source, index=False)
+    said = make("retrain", project, FORCE="1", REASON="a month has passed")
+    assert "dvc.lock was out of date and is made anew" in said
+    assert saved(project, "Retrain") == count
+    assert len(pd.read_parquet(project / "data/raw.parquet")) == len(table)
+
+    another = tmp_path / "another"
+    git(tmp_path, "clone", "--quiet", str(tmp_path / "origin.git"), str(another))
+    assert "Running stage" not in make("setup", another)
+    assert passed(make("check", another)) == count
+    assert git(another, "status", "--porcelain") == ""
+
+
+@pytest.fixture
+def pushed(ready: Path, tmp_path: Path) -> Path:
+    """A copy of the ready project with an origin and the hooks."""
+    project = clone(ready, tmp_path)
+    with_origin(project, tmp_path)
+    return project
+
+
+def untouched(project: Path) -> None:
+    """What a hook that takes the wrong repository would have changed."""
+    assert git(project, "config", "--get-all", "core.bare") == "false"
+    assert git(project, "status", "--porcelain") == ""
+    assert not (project / ".git/index.lock").exists()
+
+
+def test_a_push_from_a_worktree_leaves_the_repository_as_it_was(pushed, tmp_path):
+    before = git(pushed, "rev-parse", "HEAD")
+    git(pushed, "worktree", "add", "--quiet", "-b", "words", str(tmp_path / "wt"))
+    work = tmp_path / "wt"
+    make("setup", work)
+    edit(work / "README.md", "## Start", "## How to start")
+    assert saved(work, "Say it better") > 0
+    untouched(pushed)
+    assert git(pushed, "rev-parse", "HEAD") == before
+
+
+def test_a_push_from_a_submodule_leaves_both_repositories_as_they_were(pushed, tmp_path):
+    outer = tmp_path / "outer"
+    outer.mkdir()
+    git(outer, "init", "--quiet", "--initial-branch=main")
+    local = ("-c", "protocol.file.allow=always")
+    git(outer, *local, "submodule", "add", "--quiet", str(tmp_path / "origin.git"), "model")
+    git(outer, "commit", "--quiet", "--message", "Add the model")
+    project = outer / "model"
+    make("setup", project)
+    edit(project / "README.md", "## Start", "## How to start")
+    assert saved(project, "Say it better") > 0
+    assert git(outer, "status", "--porcelain").split() == ["M", "model"]
+    assert git(project, "status", "--porcelain") == ""
+
+
+def test_a_project_in_a_folder_of_another_repository_is_its_own(ready, tmp_path):
+    git(tmp_path, "init", "--quiet", "--initial-branch=main")
+    (tmp_path / "services").mkdir()
+    project = bake(tmp_path / "services")
+    make("setup", project)
+    git(project, "add", "--all")
+    git(project, "commit", "--quiet", "--message", "Start")
+    with_origin(project, tmp_path / "services")
+    edit(project / "README.md", "## Start", "## How to start")
+    assert saved(project, "Say it better") > 0
+    assert git(project, "rev-parse", "--show-toplevel") == str(project)
+    assert subprocess.run(["git", "rev-parse", "HEAD"], cwd=tmp_path, check=False,
+                          capture_output=True).returncode != 0  # fmt: skip
+
+
+def test_set_up_goes_on_where_git_looks_for_hooks_elsewhere(pushed, tmp_path):
+    hooks = tmp_path / "hooks"
+    hooks.mkdir()
+    git(pushed, "config", "core.hooksPath", str(hooks))
+    said = make("setup", pushed)
+    assert f"core.hooksPath is {hooks}" in said
+    assert "make check" in said
+    assert list(hooks.iterdir()) == []
+
+
+def test_an_untracked_source_makes_a_release_impossible_whatever_git_shows(pushed):
+    git(pushed, "config", "status.showUntrackedFiles", "no")
+    (pushed / "src/ml/ratios.py").write_text('"""Ratios."""\n', "utf-8")
+    said = make("release", pushed, fails=True, IMAGE=IMAGE + "1" * 64, OFFLINE="1")
+    assert "src/ml/ratios.py" in said
+
+
+def test_a_module_that_a_feature_imports_is_a_dependency(pushed):
+    (pushed / "src/ml/ratios.py").write_text(
+        '"""Ratios."""\n\n\ndef ratio(a, b, xp):\n    """The logarithm of a by b."""\n'
+        "    return xp.log(a / b)\n", "utf-8"
+    )  # fmt: skip
+    edit(
+        pushed / "src/ml/features.py", "FEATURES = ()\n",
+        "from ml.ratios import ratio\n\n\ndef bill(columns, xp):\n"
+        '    return ratio(columns["bill_length_mm"], columns["bill_depth_mm"], xp)\n\n\n'
+        "FEATURES = (bill,)\n",
+    )  # fmt: skip
+    assert "Running stage 'train'" in make("pipeline", pushed)
+    git(pushed, "add", "--all")
+    git(pushed, "commit", "--quiet", "--no-verify", "--message", "Add a ratio")
+    edit(pushed / "src/ml/ratios.py", "xp.log(a / b)", "a - b")
+    assert "make pipeline" in make("gate", pushed, fails=True)
+    assert "Running stage 'train'" in make("reproduce", pushed)
+
+
+def test_a_cache_of_an_editor_is_none(pushed):
+    for name in (".features.py.swp", "__pycache__/x.cpython-311.pyc", ".ipynb_checkpoints/x.py"):
+        path = pushed / "src/ml" / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("x", "utf-8")
+    assert "Running stage" not in make("pipeline", pushed)
+    assert "passed" in make("gate", pushed)
+
+
+def test_a_new_version_of_the_library_trains_nothing_and_a_bump_everything(pushed):
+    messages = pushed / "vendor/mlgitops/src/mlgitops/core/errors.py"
+    edit(messages, "What a person did that cannot work.", "What a person did, and cannot work.")
+    assert "Running stage" not in make("pipeline", pushed)
+    said = make("check", pushed, fails=True)
+    assert "src/mlgitops/core/errors.py was edited" in said
+    number = pushed / "vendor/mlgitops/src/mlgitops/core/pipeline_version.py"
+    edit(number, "PIPELINE = 1\n", "PIPELINE = 2\n")
+    edit(pushed / "params.yaml", "learning_rate: 0.1,", "learning_rate: 0.2,")
+    refused = make("pipeline", pushed, fails=True)
+    assert "tool.mlgitops.pipeline is 1" in refused
+    assert "Traceback" not in refused
+    edit(pushed / "pyproject.toml", "pipeline = 1 ", "pipeline = 2 ")
+    ran = re.findall(r"Running stage '(\w+)'", make("pipeline", pushed))
+    assert ran == ["validate", "prepare", "train", "export", "evaluate"]
+
+
+def test_rows_of_a_group_stay_together(pushed, tmp_path):
+    table = pd.read_csv(ROOT / "demo/penguins-2009.csv")
+    table["nest"] = [f"nest {row // 6}" for row in range(len(table))]
+    table.to_csv(tmp_path / "nests.csv", index=False)
+    make("data", pushed, SOURCE=str(tmp_path / "nests.csv"), TARGET="species", RESET="1")
+    edit(pushed / "gate.yaml", "by: random", "by: group\n  group: nest")
+    make("pipeline", pushed)
+    raw = pd.read_parquet(pushed / "data/raw.parquet")
+    key = [name for name in raw if name not in ("nest", "species")]
+    test = pd.read_parquet(pushed / "data/test.parquet")
+    assert 0.1 < len(test) / len(raw) < 0.35
+    nests = [set(raw.merge(part[key].drop_duplicates(), on=key)["nest"])
+             for part in (test, pd.read_parquet(pushed / "data/train.parquet"))]  # fmt: skip
+    assert len(nests[0]) >= 2
+    assert not nests[0] & nests[1]
