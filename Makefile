@@ -31,7 +31,7 @@ check: .venv/.made library/MANIFEST ## The quick ones: lint, types, the order of
 	ruff format --check
 	mypy
 	lint-imports --no-logo
-	pytest tests/template/test_rules.py tests/template/test_bake.py tests/template/test_library.py
+	pytest -m "not slow" tests/template/test_rules.py tests/template/test_bake.py tests/template/test_library.py
 
 bake: .venv/.made library/MANIFEST ## Make a project: [OUTPUT=folder]
 	cookiecutter --output-dir "$(OUTPUT)" .

@@ -8,21 +8,21 @@ import itertools
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from baked import PROJECT, ROOT, run
-
-sys.path.insert(0, str(PROJECT / "tests/ops"))
+from baked import ROOT, run
 from fake_github import FakeGitHub
+from uv import find_uv_bin
 
 SHIMS = ROOT / "tests/act/shims"
 NAME = "acme/penguins"
 USES = re.compile(r"uses: ([\w.-]+/[\w.-]+)(?:/[\w./-]+)?@(\w+)")
+COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 WRITES, READS = "token-that-writes", "token-that-reads"
 TIMES = itertools.count(1_700_000_000)
 NUMBERS = itertools.count(int.from_bytes(os.urandom(3)))
@@ -49,8 +49,8 @@ class Ran(NamedTuple):
 class Lab:
     """A bare repository as origin, its forge, and a clone in which a person works."""
 
-    def __init__(self, ready: Path, folder: Path, environments: Path) -> None:
-        self.ready, self.folder, self.environments = ready, folder, environments
+    def __init__(self, ready: Path, folder: Path) -> None:
+        self.ready, self.folder = ready, folder
         self.origin = folder / "origin.git"
         run("git", "clone", "--quiet", "--bare", str(ready), str(self.origin), cwd=folder)
         for name in ("allowAnySHA1InWant", "allowReachableSHA1InWant"):
@@ -66,18 +66,11 @@ class Lab:
     def make(self, target: str, fails: bool = False, **variables: str) -> str:
         """A command of the project, as a person runs it in the clone."""
         if not (self.clone / ".venv").exists():
-            (self.clone / ".venv").mkdir()
-            for entry in (self.ready / ".venv").iterdir():
-                (self.clone / ".venv" / entry.name).symlink_to(entry)
-            (self.clone / ".venv/.made").unlink()
-            (self.clone / ".venv/.made").touch()
-            (self.clone / ".git/info/exclude").write_text(".venv\n")
-            run(str(self.ready / ".venv/bin/dvc"), "pull", "--quiet", cwd=self.clone)
+            run("make", ".venv/.made", cwd=self.clone)
+            inside(self.clone, run(*IMPORTED, cwd=self.clone))
+            run(".venv/bin/dvc", "pull", "--quiet", cwd=self.clone)
         said = [f"{name}={value}" for name, value in variables.items()]
-        return run(
-            "make", target, *said, cwd=self.clone, fails=fails,
-            PYTHONPATH=str(self.clone / "src"), **AUTHOR,
-        )  # fmt: skip
+        return run("make", target, *said, cwd=self.clone, fails=fails, **AUTHOR)
 
     def edit(self, name: str, old: str, new: str) -> None:
         path = self.clone / name
@@ -170,8 +163,7 @@ class Lab:
             "GITHUB_API_URL": self.github.url, "GITHUB_SERVER_URL": self.github.url,
             "GITHUB_REPOSITORY": NAME, "GITHUB_RUN_ID": number, "FORGE_PATIENCE": "2",
             "ACT_ORIGIN": str(self.origin), "ACT_ARTIFACTS": str(at / "artifacts"),
-            "ACT_SUMMARY": str(at / "summary.md"),
-            "ACT_ENVIRONMENTS": str(self.environments), **extra,
+            "ACT_SUMMARY": str(at / "summary.md"), "ACT_IMPORTED": str(at / "imported"), **extra,
         }  # fmt: skip
         command = [
             "act", event, "--workflows", str(path), "--eventpath", str(at / "event.json"),
@@ -187,7 +179,9 @@ class Lab:
             command, cwd=here, env=surroundings(at), text=True, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT, check=False,
         )  # fmt: skip
-        return told(done.stdout, done.returncode, path, at)
+        ran = told(done.stdout, done.returncode, path, at)
+        own_code(ran, at / "imported")
+        return ran
 
 
 def left_out(text: str, jobs: tuple[str, ...]) -> str:
@@ -207,15 +201,16 @@ def replaced(workflow: Path) -> Iterator[str]:
 
 
 def surroundings(at: Path) -> dict[str, str]:
-    """What a runner's machine has: Git, make, uv, Docker; nobody's settings."""
+    """What a runner's machine has: Git, make, uv with its cache, Docker; nobody's settings."""
     tools = at / "tools"
     tools.mkdir()
-    for name in ("uv", "act", "docker", "kubectl"):
+    for name in ("act", "docker", "kubectl"):
         if found := shutil.which(name):
             (tools / name).symlink_to(found)
-    (tools / "make").write_text(MAKE)
-    (tools / "make").chmod(0o755)
-    kept = ("HOME", "TMPDIR", "LANG", "UV_CACHE_DIR", "DOCKER_HOST", "TEST_REGISTRY")
+    for name, program in (("make", "/usr/bin/make"), ("uv", find_uv_bin())):
+        (tools / name).write_text(STEP.format(program=program, imported=shlex.join(IMPORTED)))
+        (tools / name).chmod(0o755)
+    kept = ("HOME", "TMPDIR", "LANG", "DOCKER_HOST", "TEST_REGISTRY")
     bundles = [name for name in os.environ if name.startswith(("SSL_", "UV_", "PIP_"))]
     return {
         **{name: os.environ[name] for name in (*kept, *bundles) if name in os.environ},
@@ -224,13 +219,32 @@ def surroundings(at: Path) -> dict[str, str]:
     }
 
 
-# act throws the page of a run away with the job.
-MAKE = """#!/bin/sh
-/usr/bin/make "$@"
+# Where a project's environment finds the library.
+IMPORTED = (".venv/bin/python", "-c", "import mlgitops; print(mlgitops.__file__)")
+# What a step runs. act throws the page of a run away with the job; and which code ran is noted.
+STEP = """#!/bin/sh
+[ -z "$ACT_STEP" ] || exec {program} "$@"
+ACT_STEP=1 {program} "$@"
 code=$?
 [ ! -e "$GITHUB_STEP_SUMMARY" ] || cat "$GITHUB_STEP_SUMMARY" >>"$ACT_SUMMARY"
+[ ! -x .venv/bin/python ] || echo "$PWD $({imported})" >>"$ACT_IMPORTED"
 exit $code
 """
+
+
+def inside(project: Path, imported: str) -> None:
+    """Assert that the library is imported from the project's own vendor/."""
+    assert Path(imported.strip()).is_relative_to(project / "vendor/mlgitops"), (project, imported)
+
+
+def own_code(ran: Ran, notes: Path) -> None:
+    """Assert that the jobs of a run imported the library of their own checkout."""
+    lines = notes.read_text("utf-8").splitlines() if notes.exists() else []
+    for line in lines:
+        checkout, _, imported = line.partition(" ")
+        if imported:  # else the environment could not be made, and nothing ran
+            inside(Path(checkout), imported)
+    assert lines or not ran.jobs or not ran.green, ran.said
 
 
 def told(output: str, code: int, workflow: Path, at: Path) -> Ran:
@@ -245,7 +259,7 @@ def told(output: str, code: int, workflow: Path, at: Path) -> Ran:
         words.append(f"[{entry.get('jobID', '')}] {entry.get('msg', '')}".rstrip())
         if entry.get("jobResult"):
             jobs[entry["jobID"]] = entry["jobResult"]
-    said = "\n".join(words)
+    said = COLOUR.sub("", "\n".join(words))  # act gives a step a terminal
     assert "Skipping unsupported platform" not in said, said
     wanted = set(re.findall(r"(?m)^  (\w+):\n    name: ", workflow.read_text("utf-8")))
     maybe = set(

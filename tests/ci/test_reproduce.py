@@ -15,6 +15,7 @@ import pytest
 from mlgitops.ci import reproduce
 from mlgitops.core import job_output
 from mlgitops.core.errors import Mistake
+from mlgitops.git import repository
 from mlgitops.reporting.card import card
 
 LOCK, RAW = Path("dvc.lock"), Path("data/raw.parquet")
@@ -128,7 +129,7 @@ def test_another_hash_of_the_same_inputs_is_refused_and_kept(workspace, ran):
     workspace.set("split.seed", 5)
     workspace.run()
     lock = LOCK.read_text()
-    model = re.search(r"md5: (\w+)\.dir", lock)[1]
+    model = repository.parsed(lock).model.removesuffix(".dir")
     LOCK.write_text(lock.replace(model, "0" * 32))
     workspace.commit()
     forged = LOCK.read_text()
@@ -162,7 +163,7 @@ def test_a_stale_lock_on_main_itself_is_refused(workspace, ran):
     workspace.git("switch", "--quiet", "main")
     workspace.set("split.seed", 5)
     workspace.commit()
-    with pytest.raises(Mistake, match=r"dvc.lock of main is out of date: prepare \(params"):
+    with pytest.raises(Mistake, match=r"dvc.lock of main is out of date: prepare \(gate.yaml\)"):
         reproduce.reproduce()
     assert "repro" not in ran
 
@@ -413,6 +414,6 @@ def test_marks_of_a_conflict_are_no_lock_file():
 def test_a_lock_that_a_merge_wrote_claims_nothing(workspace, ran):
     conflicting(workspace)
     workspace.git("merge", "--quiet", "--strategy-option", "ours", "--no-commit", "main")
-    LOCK.write_text(LOCK.read_text().replace("cmd: ml prepare", "cmd:  ml prepare", 1))
+    LOCK.write_text(LOCK.read_text().replace("cmd: mlgitops prepare", "cmd:  mlgitops prepare", 1))
     workspace.commit("Merge main")
     assert reproduce.by_merge()

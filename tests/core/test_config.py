@@ -1,6 +1,9 @@
 import pytest
 from mlgitops.core import config
 from mlgitops.core.errors import Mistake, listed
+from mlgitops.data.split import Split
+from mlgitops.data.validate import Validate
+from mlgitops.training.export import Export, Parity, Requests
 from pydantic import PositiveInt, ValidationError
 
 
@@ -67,3 +70,101 @@ def test_a_file_that_is_no_text_is_a_mistake(tmp_path):
 def test_a_long_list_of_names_is_cut():
     assert listed(range(8)) == "0, 1, 2, 3, 4, 5, 6, 7"
     assert listed(range(11)) == "0, 1, 2, 3, 4, 5, 6, 7 and 3 more"
+
+
+OLD = """\
+validate: {min_rows: 20, max_duplicates: 0.5}
+prepare: {split: time, test_share: 0.3, seed: 7}
+export:
+  format: sklearn
+  rows: 90
+  tolerance: 0.1
+  max_differing: 0.2
+  max_flipped: 0.3
+  out_of_range: accept
+"""
+
+
+@pytest.fixture
+def old(tmp_path, monkeypatch):
+    """The params.yaml of a project from before there was gate.yaml."""
+    monkeypatch.chdir(tmp_path)
+    file = tmp_path / "params.yaml"
+    file.write_text(OLD, encoding="utf-8")
+    return file
+
+
+@pytest.mark.parametrize(
+    ("kind", "values"),
+    [
+        (Validate, {"min_rows": 20, "max_duplicates": 0.5}),
+        (Split, {"by": "time", "test_share": 0.3, "seed": 7}),
+        (Parity, {"rows": 90, "tolerance": 0.1, "max_differing": 0.2, "max_flipped": 0.3}),
+        (Requests, {"out_of_range": "accept"}),
+    ],
+)
+@pytest.mark.parametrize("gate", [None, "", "retrain: {cooldown_days: 7}"])
+def test_rules_of_an_older_project_are_read_with_a_hint(gate, kind, values, old, capsys):
+    if gate is not None:
+        old.with_name("gate.yaml").write_text(gate)
+    assert config.load(kind) == kind.model_validate(values)
+    said = capsys.readouterr()
+    name = kind.__name__.lower()
+    assert f"hint: params.yaml: what `{name}` needs belongs into gate.yaml" in said.err
+    assert said.out == ""
+
+
+def test_what_is_tried_of_an_older_project_is_read_with_a_hint_for_each_rule(old, capsys):
+    assert config.load(Export) == Export(format="sklearn")
+    told = capsys.readouterr().err.splitlines()
+    assert "hint: params.yaml: export.tolerance belongs into gate.yaml: parity.tolerance" in told
+    assert len(told) == 5
+
+
+def test_the_seed_of_prepare_is_the_project_s_own(old, capsys):
+    class Prepare(config.Section):
+        seed: int
+
+    old.write_text("prepare: {seed: 3}")
+    assert config.load(Prepare).seed == 3
+    assert capsys.readouterr().err == ""
+
+
+def test_where_both_files_have_a_rule_gate_yaml_decides_and_the_other_is_told(old, capsys):
+    old.with_name("gate.yaml").write_text(
+        "validate: {min_rows: 5, max_duplicates: 0.5}\n"
+        "split: {by: random, test_share: 0.1, seed: 0}"
+    )
+    assert config.load(Validate).min_rows == 5
+    told = "hint: params.yaml: validate is not read, for gate.yaml has it: remove it\n"
+    assert capsys.readouterr().err == told
+    assert config.load(Split).test_share == 0.1
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "told"),
+    [
+        ("gate.yaml", Validate, r"gate.yaml: validate.rows: Extra inputs"),
+        ("params.yaml", Validate, r"params.yaml: validate.rows: Extra inputs"),
+    ],
+)
+def test_an_unknown_key_is_refused_in_either_file(text, kind, told, old):
+    rules = "validate: {min_rows: 20, max_duplicates: 0.5, rows: 3}"
+    old.with_name(text).write_text(rules)
+    with pytest.raises(Mistake, match=told):
+        config.load(kind)
+
+
+def test_an_unknown_key_beside_those_that_moved_is_refused(old):
+    old.write_text(OLD + "  chunk: 3\n")
+    with pytest.raises(Mistake, match=r"params.yaml: export.chunk: Extra inputs"):
+        config.load(Export)
+
+
+def test_rules_that_no_file_has_are_missed_in_gate_yaml(old):
+    old.write_text("train: {}")
+    with pytest.raises(Mistake, match=r"gate.yaml: cannot be read \(No such file"):
+        config.load(Validate)
+    old.with_name("gate.yaml").write_text("gate: {}")
+    with pytest.raises(Mistake, match=r"gate.yaml: validate: Input should be a valid dictionary"):
+        config.load(Validate)

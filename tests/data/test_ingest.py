@@ -46,7 +46,7 @@ def table():
 
 
 def take(frame, name="t.csv", **said):
-    """`ml data` with the table as its source."""
+    """`mlgitops data` with the table as its source."""
     path = Path("..") / name
     if name.endswith("parquet"):
         frame.to_parquet(path)

@@ -7,6 +7,7 @@ from mlgitops.core.errors import Mistake
 from mlgitops.data import split
 from mlgitops.data.schema import Column, Schema
 from mlgitops.data.split import Split
+from mlgitops.training import prepare
 
 RANDOM = Split(by="random", test_share=0.2, seed=0)
 NEWEST = RANDOM.model_copy(update={"by": "time"})
@@ -92,3 +93,118 @@ def test_a_split_by_time_needs_a_time(frame, rules):
 def test_nothing_left_to_train_on_is_refused(frame, rules):
     with pytest.raises(Mistake, match="too few to split"):
         split.split(frame.head(1), rules, RANDOM)
+
+
+def by(column, share=0.2, seed=0):
+    """The rule that keeps rows of the same value together."""
+    return Split(by="group", group=column, test_share=share, seed=seed)
+
+
+def grouped(frame, rules, column, **options):
+    """Training and test set by groups of a column of the raw table."""
+    p = by(column, **options)
+    return split.split(frame, rules, p, split.group_of(frame, p))
+
+
+@pytest.mark.parametrize("group", ["colour", "customer"])
+def test_no_group_is_in_both_parts(group, frame, rules):
+    """`customer` is a column of the raw table that the model does not see."""
+    frame["customer"] = np.arange(40) % 9
+    train, test = grouped(frame, rules, group)
+    assert len(train) + len(test) == 40
+    assert set(train[group]).isdisjoint(test[group])
+    assert len(test) > 0
+
+
+def test_a_column_that_is_left_out_decides_and_does_not_reach_the_sets(project, frame, choose):
+    choose("by: random,", "by: group, group: customer,", "gate.yaml")
+    frame["customer"] = np.arange(40) // 4
+    frame["row"] = range(40)
+    frame.to_parquet("data/raw.parquet")
+    prepare.prepare()
+    train, test = pd.read_parquet("data/train.parquet"), pd.read_parquet("data/test.parquet")
+    assert list(train) == list(test) == ["length", "count", "wild", "colour", "kind"]
+    # Two whole customers of four rows each.
+    known = frame.merge(test, on=["length", "count", "wild", "colour", "kind"])
+    assert len(test) == 8
+    assert sorted(known["customer"].value_counts()) == [4, 4]
+
+
+def test_rows_without_a_group_are_each_their_own(frame, rules):
+    frame["customer"] = pd.Series(np.arange(40) % 4).where(np.arange(40) < 20).astype("Int64")
+    frame["row"] = range(40)
+    train, test = grouped(frame, rules, "customer", share=0.5)
+    assert set(train["customer"].dropna()).isdisjoint(test["customer"].dropna())
+    # Were they one group, they would be together.
+    assert train["customer"].isna().any()
+    assert test["customer"].isna().any()
+    assert sorted([*train["row"], *test["row"]]) == list(range(40))
+
+
+def test_the_share_is_about_right_where_groups_are_small(frame, rules):
+    table = pd.concat([frame] * 25, ignore_index=True)
+    table["customer"] = np.arange(1000) // 3
+    for seed in range(5):
+        _, test = grouped(table, rules, "customer", share=0.3, seed=seed)
+        assert 300 <= len(test) <= 302
+
+
+def test_the_seed_chooses_the_groups(frame, rules):
+    frame["customer"] = np.arange(40) % 10
+    chosen = [
+        set(grouped(frame, rules, "customer", seed=seed)[1]["customer"]) for seed in (0, 0, 1)
+    ]
+    assert chosen[0] == chosen[1] != chosen[2]
+
+
+def test_a_group_that_has_nearly_all_rows_leaves_something_to_train_on(frame, rules):
+    frame["customer"] = np.where(np.arange(40) < 4, "small", "large")
+    for seed in range(4):
+        train, test = grouped(frame, rules, "customer", share=0.9, seed=seed)
+        assert {len(train), len(test)} == {4, 36}
+
+
+def test_one_group_is_nothing_to_split(frame, rules):
+    with pytest.raises(Mistake, match=r"split.group: customer has one value only"):
+        grouped(frame.assign(customer="only"), rules, "customer")
+
+
+def test_a_column_that_is_not_there_is_told(frame, rules):
+    with pytest.raises(Mistake, match=r"no column 'client' in the table; there are length, count"):
+        grouped(frame, rules, "client")
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [{"by": "group"}, {"by": "random", "group": "customer"}, {"by": "time", "group": "customer"}],
+)
+def test_a_group_is_named_where_it_is_needed_and_nowhere_else(rule):
+    with pytest.raises(ValueError, match="by: group needs a column"):
+        Split.model_validate({"test_share": 0.2, "seed": 0} | rule)
+
+
+@given(
+    groups=st.lists(st.sampled_from(["a", "b", "c", "d", None]), min_size=2, max_size=60),
+    share=st.floats(0.01, 0.99),
+    seed=st.integers(0, 2**32),
+    rule=st.sampled_from(["random", "time", "group"]),
+)
+def test_every_row_is_in_exactly_one_set_by_any_rule(groups, share, seed, rule):
+    columns = {name: Column(type="number") for name in ("x", "row", "y")}
+    rules = Schema(task="regression", target="y", time="row", columns=columns)
+    rows = list(range(len(groups)))
+    table = pd.DataFrame({"x": 0.0, "row": rows, "y": 1.0, "group": groups})
+    column = "group" if rule == "group" else None
+    p = Split(by=rule, group=column, test_share=share, seed=seed)
+    values = split.group_of(table, p)
+    one_group = len(set(groups)) == 1 and groups[0] is not None
+    if one_group if rule == "group" else max(1, round(len(rows) * share)) == len(rows):
+        with pytest.raises(Mistake, match=r"has one value only|too few to split"):
+            split.split(table, rules, p, values)
+        return
+    train, test = split.split(table, rules, p, values)
+    assert sorted([*train["row"], *test["row"]]) == rows
+    assert len(train) > 0
+    assert len(test) > 0
+    if rule == "group":
+        assert set(train["group"].dropna()).isdisjoint(test["group"].dropna())

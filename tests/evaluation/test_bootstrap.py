@@ -42,7 +42,8 @@ def test_mean_losses_are_the_metrics_of_a_regression():
 
 
 def test_naive_answers_with_the_class_shares():
-    answer = bootstrap.naive("log_loss", np.array(["a", "b", "b", "b"], dtype=object), 2, ("a", "b"))
+    known = np.array(["a", "b", "b", "b"], dtype=object)
+    answer = bootstrap.naive("log_loss", known, 2, ("a", "b"))
     assert answer.probabilities.tolist() == [[0.25, 0.75]] * 2
     assert answer.values.tolist() == ["b", "b"]
 

@@ -257,7 +257,8 @@ def test_a_champion_that_a_shallow_clone_lacks_is_refused(workspace, tmp_path, m
     workspace.release(repository.head())
     workspace.commit("Release")
     worsened(workspace)
-    workspace.git("clone", "--quiet", "--depth", "1", f"file://{Path.cwd()}", str(tmp_path / "clone"))
+    here, there = f"file://{Path.cwd()}", str(tmp_path / "clone")
+    workspace.git("clone", "--quiet", "--depth", "1", here, there)
     for name in ("data", "artifacts/model", ".dvc/cache"):
         shutil.copytree(name, tmp_path / "clone" / name, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path / "clone")

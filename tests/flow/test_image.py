@@ -20,7 +20,7 @@ pytestmark = pytest.mark.docker
 BASE = re.search(r"^ARG BASE=(\S+)", (PROJECT / "Dockerfile").read_text("utf-8"), re.M)[1]
 SIZE = 250  # MB, without the base
 STEPS = ["start", "ready", "model", "version", "predict", "no writing", "SIGTERM"]
-WRITES = "open('/app/log', 'w'); import serve.cli; serve.cli.main()"
+WRITES = "open('/app/log', 'w'); from mlgitops.serving.cli import main; main()"
 BROKEN = "open('/app/artifacts/model/model.onnx', 'wb').write(b'no model')"
 # What is done to a good image, and what is said of it.
 REFUSED = {
@@ -30,15 +30,14 @@ REFUSED = {
     "LABEL ml.data=other": "the image's label says other",
     "LABEL ml.model=other": "the image's label says other",
     "ENV COMMIT=other": "the commit at /version is other, the image's label says",
-    'ENTRYPOINT ["sh", "-c", "python -m serve; true"]': "SIGTERM did not end it in 6 s",
+    'ENTRYPOINT ["sh", "-c", "python -m mlgitops.serving; true"]': "SIGTERM did not end it in 6 s",
 }
 
 
 def make(target: str, project: Path, fails: bool = False, **variables: str) -> str:
     """What the target printed, with the registry of the tests."""
     said = [f"{name}={value}" for name, value in variables.items()]
-    environment = {"PYTHONPATH": str(project / "src"), "REGISTRY": REGISTRY}
-    return run("make", target, *said, cwd=project, fails=fails, **environment)
+    return run("make", target, *said, cwd=project, fails=fails, REGISTRY=REGISTRY)
 
 
 def head(project: Path) -> str:
@@ -128,7 +127,7 @@ def test_smoke_refuses_an_image_that(change, said, server, ready, client):
     client.images.build(fileobj=io.BytesIO(text), tag=tag, rm=True, forcerm=True)
     told = make("smoke", ready, fails=True, IMAGE=tag)
     assert REFUSED[change] in told
-    assert "Traceback" not in told.split("ops smoke:")[-1]
+    assert "Traceback" not in told.split("mlgitops smoke:")[-1]
 
 
 def test_the_health_check_turns_healthy(server, client):
@@ -153,7 +152,7 @@ def test_a_new_model_is_one_layer_and_new_code_another(server, copy, client):
     commit(copy, "Learn faster")
     model = client.images.get(name(make("image", copy)))
     assert new(model, server) == 1
-    with (copy / "src/serve/pages.py").open("a") as file:
+    with (copy / "vendor/mlgitops/src/mlgitops/serving/pages.py").open("a") as file:
         file.write("# A change.\n")
     told = make("image", copy)
     code = client.images.get(name(told))
@@ -166,7 +165,7 @@ def test_a_machine_without_a_cache_makes_the_same_layers(server, ready, tmp_path
     clone = tmp_path / "clone"
     run("git", "clone", "--quiet", "--no-hardlinks", str(ready), str(clone), cwd=tmp_path)
     shutil.copytree(ready / "artifacts/model", clone / "artifacts/model")
-    run("chmod", "-R", "go=", "artifacts", "src", cwd=clone)
+    run("chmod", "-R", "go=", "artifacts", "src", "vendor", cwd=clone)
     tag = f"{REGISTRY}/penguins-again:test"
     builder = [f"--build-arg=BUILDER={os.environ['BUILDER']}"] if os.environ.get("BUILDER") else []
     run("docker", "build", "--no-cache", "--target=server", f"--tag={tag}", "--build-arg=MODEL=x",
@@ -182,6 +181,19 @@ def test_a_model_without_a_converter_brings_its_packages(copy):
     commit(copy, "Serve the pickle")
     make("image", copy)
     assert "passed in" in make("smoke", copy)
+
+
+def test_the_image_that_serves_has_no_other_code(server, pipeline, client):
+    library, found = "app/vendor/mlgitops/src/mlgitops/", above_the_base(server, client)
+    inside = {name.removeprefix(library).split("/")[0] for name in found if library in name}
+    assert inside - {""} == {"__init__.py", "__pycache__", "serving"}
+    compiled = re.compile(r"serving/__pycache__/server\.cpython-\d+\.pyc$")
+    assert any(compiled.search(name) for name in found)
+    assert not [name for name in found if name.startswith("app/src")]
+    assert not [name for name in found if "site-packages/mlgitops" in name]
+    whole = above_the_base(pipeline, client)
+    assert {f"{library}core/cli.py", "app/src/ml/train.py", "app/gate.yaml"} <= set(whole)
+    assert not [name for name in whole if "site-packages/mlgitops" in name]
 
 
 @pytest.mark.registry
@@ -211,7 +223,8 @@ def test_the_image_of_the_pipeline_scores_with_the_model_inside(pipeline, ready,
 
 
 def test_the_sbom_lists_what_is_in_the_image_and_nothing_else(said, server, ready, client):
-    told = make("sbom", ready)
+    ci = ("uv", "run", "--locked", "--no-default-groups", "--group", "train", "mlgitops", "ci")
+    told = run(*ci, "sbom", cwd=ready, REGISTRY=REGISTRY)
     document = json.loads((ready / "artifacts/sbom.json").read_text("utf-8"))
     found = {one["name"]: one["version"] for one in document["components"]}
     assert f"Python {found['python']} and {len(document['components']) - 1} packages" in told

@@ -15,20 +15,13 @@ from baked import REGISTRY, ROOT, run
 from workflows import AUTHOR, NAME, READS, WRITES, Lab, Ran
 
 pytestmark = pytest.mark.act
-
-
-@pytest.fixture(scope="session")
-def environments(ready, tmp_path_factory):
-    """Where the runner's machines find environments; the whole one is the ready project's."""
-    folder = tmp_path_factory.mktemp("environments")
-    (folder / "made").symlink_to(ready)
-    return folder
+LIBRARY = "vendor/mlgitops/src/mlgitops"
 
 
 @pytest.fixture
-def lab(ready, environments, tmp_path):
+def lab(ready, tmp_path):
     """A repository of its own for each test."""
-    made = Lab(ready, tmp_path, environments)
+    made = Lab(ready, tmp_path)
     with made.github:
         yield made
     if shutil.which("docker"):  # What a release leaves in the engine.
@@ -54,15 +47,18 @@ def learn(lab: Lab, rate: str) -> None:
     lab.edit("params.yaml", "learning_rate: 0.1", f"learning_rate: {rate}")
 
 
-# The project's own tests run in test_project.py; here it counts that the job runs them.
-FEW = {"PYTEST_ADDOPTS": "tests/test_params.py"}
+def whole(lab: Lab, branch: str) -> Ran:
+    """All jobs of check.yml on the pull request of a branch: `check` with all tests, too."""
+    ran = lab.run("check.yml", "pull_request", lab.opened(branch), branch)
+    assert re.search(r"\[check\] .*\b\d+ passed", ran.said), ran.said
+    return ran
 
 
 def test_a_change_of_words_passes_every_job_and_trains_nothing(lab):
     lab.branch("words")
     lab.edit("README.md", "## Start", "## How to start")
     lab.push("Say it better")
-    ran = lab.run("check.yml", "pull_request", lab.opened("words"), "words", **FEW)
+    ran = whole(lab, "words")
     ends(ran)
     assert set(ran.jobs) == {"check", "pipeline", "gate", "report"}
     assert "nothing ran; the gate passes" in ran.said
@@ -70,6 +66,52 @@ def test_a_change_of_words_passes_every_job_and_trains_nothing(lab):
     assert lab.comments()[0].startswith("<!-- report -->\n## ✅ Passed")
     assert lab.github.state["dispatches"] == []
     assert lab.github.state["statuses"] == []
+
+
+def test_a_change_after_a_release_passes_every_job(lab):
+    lab.branch("release-staging")
+    staged(lab)
+    lab.git("switch", "--quiet", "main")
+    merged(lab, "release-staging")
+    assert "IMAGE=localhost" in lab.shown("main", "deploy/staging/release.env")
+    lab.branch("words")
+    lab.edit("README.md", "## Start", "## How to start")
+    lab.push("Say it better")
+    ends(whole(lab, "words"))
+    assert "the gate passes" in lab.run("check.yml", "push", without=("check",)).said
+
+
+FEATURE = """
+
+def bill_ratio(columns, xp):
+    \"\"\"How slender a bill is.\"\"\"
+    return xp.log(columns["bill_length_mm"] / columns["bill_depth_mm"])
+
+
+FEATURES = (bill_ratio,)
+"""
+
+
+def test_a_feature_of_ones_own_passes_every_job(lab):
+    lab.branch("slender")
+    lab.edit("src/ml/features.py", "\nFEATURES = ()\n", FEATURE)
+    lab.push("Add a feature")
+    first = whole(lab, "slender")
+    ends(first)
+    assert "dvc.lock was out of date and is made anew" in first.said
+    second = lab.run("check.yml", "workflow_dispatch", branch="slender")
+    ends(second)
+    assert set(second.jobs) == {"check", "pipeline", "gate", "report", "status"}
+    assert "the same hashes came out again" in second.said
+
+
+def test_an_edit_of_the_library_turns_the_check_red_and_names_the_file(lab):
+    lab.branch("tampered")
+    lab.edit(f"{LIBRARY}/serving/health.py", "def main(", "def main_(")
+    lab.push("Edit what is nobody's to edit")
+    ran = lab.run("check.yml", "pull_request", lab.opened("tampered"), "tampered")
+    assert ran.jobs["check"] == "failure"
+    assert "src/mlgitops/serving/health.py" in ran.said
 
 
 def test_a_push_to_main_is_checked_and_comments_nowhere(lab):
@@ -94,7 +136,7 @@ def test_a_parameter_edited_in_the_browser_is_trained_committed_and_checked(lab)
     ]
     assert "`train.estimator.learning_rate` | `0.1` | `0.3`" in lab.comments()[0]
 
-    second = lab.run("check.yml", "workflow_dispatch", branch="faster", **FEW)
+    second = lab.run("check.yml", "workflow_dispatch", branch="faster")
     ends(second)
     assert set(second.jobs) == {"check", "pipeline", "gate", "report", "status"}
     assert lab.statuses(made) == dict.fromkeys(("check", "pipeline", "gate", "report"), "success")
@@ -121,10 +163,10 @@ def test_a_model_that_is_worse_is_refused_and_the_report_says_why(lab):
 
 
 REFUSED = {
-    "minimum": ("{log_loss: naive}", "{log_loss: 0.0001}"),
-    "slices": ("{min_rows: 30, limit: naive}", "{min_rows: 5, limit: 0.000001}"),
-    "champion": ("learning_rate: 0.1", "learning_rate: 0.005"),
-    "budget": ("model_mb: 50", "model_mb: 0.0001"),
+    "minimum": ("gate.yaml", "{log_loss: naive}", "{log_loss: 0.0001}"),
+    "slices": ("gate.yaml", "{min_rows: 30, limit: naive}", "{min_rows: 5, limit: 0.000001}"),
+    "champion": ("params.yaml", "learning_rate: 0.1", "learning_rate: 0.005"),
+    "budget": ("gate.yaml", "model_mb: 50", "model_mb: 0.0001"),
 }
 
 
@@ -132,7 +174,7 @@ REFUSED = {
 def test_each_kind_of_the_gate_refuses_alone(lab, kind):
     staged(lab)
     lab.branch(kind)
-    lab.edit("params.yaml", *REFUSED[kind])
+    lab.edit(*REFUSED[kind])
     lab.push("Try the gate")
     ran = check(lab, kind)
     ends(ran, gate="failure")
@@ -145,7 +187,7 @@ def test_code_that_the_linter_refuses_turns_only_its_job_red(lab):
     lab.branch("untidy")
     (lab.clone / "tests/test_untidy.py").write_text("import os\n", "utf-8")
     lab.push("Leave an import")
-    ran = lab.run("check.yml", "pull_request", lab.opened("untidy"), "untidy", **FEW)
+    ran = lab.run("check.yml", "pull_request", lab.opened("untidy"), "untidy")
     ends(ran, check="failure")
     assert "F401" in ran.said
 
@@ -232,7 +274,7 @@ def test_a_training_that_fails_half_way_leaves_nothing_and_says_so(lab):
     mine = lab.push("Break the export")
     ran = check(lab, "broken")
     ends(ran, pipeline="failure", gate="failure")
-    assert "ml train" in ran.said
+    assert "mlgitops train" in ran.said
     assert "params.yaml: export.format" in ran.said
     assert "a stage failed; the reason is above. Nothing is kept" in ran.said
     assert "a stage failed" in lab.comments()[0]
@@ -245,7 +287,8 @@ def test_a_job_that_ends_without_a_report_is_told_instead_of_the_older_one(lab):
     lab.edit("README.md", "## Start", "## How to start")
     lab.push("Say it better")
     ends(check(lab, "words"))
-    lab.edit("Makefile", "@ops reproduce", "@false")
+    begin = "    job_output.start()\n    with told():\n        found = outcome"
+    lab.edit(f"{LIBRARY}/ci/reproduce.py", begin, f"    raise SystemExit(9)\n{begin}")
     lab.push("Break the command")
     ran = check(lab, "words")
     ends(ran, pipeline="failure", gate="failure")
@@ -296,7 +339,7 @@ def diverged(lab: Lab) -> None:
     lab.make("pipeline")
     lab.push("Learn faster")
     lab.git("switch", "--quiet", "main")
-    lab.edit("params.yaml", "test_share: 0.2", "test_share: 0.25")
+    lab.edit("gate.yaml", "test_share: 0.2", "test_share: 0.25")
     lab.make("pipeline")
     lab.push("Test on more")
     lab.git("switch", "--quiet", "faster")
@@ -383,7 +426,7 @@ def test_a_project_pushed_for_the_first_time_ends_green_on_githubs_settings(lab)
 
 def serve_otherwise(lab: Lab, how: str) -> str:
     """A commit of main that needs an image and trains nothing."""
-    with (lab.clone / "src/serve/pages.py").open("a", encoding="utf-8") as file:
+    with (lab.clone / LIBRARY / "serving/pages.py").open("a", encoding="utf-8") as file:
         file.write(f"# {how}\n")
     return lab.push(f"Serve {how}")
 
@@ -421,7 +464,7 @@ def test_a_branch_is_not_released(lab):
 
 @needs_docker
 def test_a_model_that_the_gate_refuses_is_not_released(lab):
-    lab.edit("params.yaml", "model_mb: 50", "model_mb: 0.0001")
+    lab.edit("gate.yaml", "model_mb: 50", "model_mb: 0.0001")
     lab.push("Ask for a tiny model")
     ran = releasing(lab)
     assert ran.jobs["image"] == "failure"
@@ -475,7 +518,7 @@ def typed(lab: Lab, heading: str, without: str = "", **extra: str) -> str:
     (tools / "gh").chmod(0o755)
     (tools / "asked").write_text("")
     path = f"{tools}:{os.environ['PATH']}"
-    given = {"PATH": path, "PYTHONPATH": str(lab.clone / "src"), "REGISTRY": "ghcr.io/acme"}
+    given = {"PATH": path, "REGISTRY": "ghcr.io/acme"}
     run("bash", "-ec", script, cwd=lab.clone, **given, **AUTHOR, **extra)
     return (tools / "asked").read_text()
 
@@ -488,7 +531,7 @@ def merged(lab: Lab, branch: str) -> None:
 
 
 def test_the_commands_of_the_runbook_release_promote_and_roll_back(lab):
-    lab.make("verdict", fails=True)  # An environment, as after `make setup`.
+    lab.make(".venv/.made")  # As after `make setup`.
     files = ("deploy/staging/release.env", "deploy/production/release.env")
     for digit in "12":
         given = {"IMAGE": f"ghcr.io/acme/penguins@sha256:{digit * 64}", "OFFLINE": "1"}

@@ -3,6 +3,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+import yaml
 from mlgitops.core.errors import Mistake
 from mlgitops.git import repository
 
@@ -72,6 +73,53 @@ def test_fetch_copies_a_folder_and_a_file_of_an_old_commit(workspace, tmp_path):
         repository.fetch(old, "artifacts/model", tmp_path) / "signature.json"
     ).read_text() == signature
     assert repository.fetch(old, "data/test.parquet", tmp_path).read_bytes() == rows
+
+
+@pytest.mark.usefixtures("workspace")
+def test_the_hash_of_a_folder_is_dvcs_own():
+    from dvc.repo import Repo
+
+    folder = Path("notes")
+    for name in ("b.txt", "a/c.txt", "a.txt", "a-b/d.txt", "A/é.txt", ".hidden"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(name, "utf-8")
+    kept = repository.content(folder)
+    caches = ("__pycache__/b.pyc", "a/__pycache__/c.pyc", "a/.ipynb_checkpoints/c.txt")
+    for name in (*caches, "a/x.pyo", ".a.txt.swp", "b.txt~"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(name, "utf-8")
+    with Repo() as repo:
+        repo.add("notes")
+    known = yaml.safe_load(Path("notes.dvc").read_text("utf-8"))["outs"][0]
+    assert repository.content(folder) == kept == known["md5"]
+    assert repository.content(folder.resolve()) == kept
+    assert known["nfiles"] == 6
+
+
+@pytest.mark.usefixtures("workspace")
+def test_the_lock_that_these_tests_make_is_dvcs_own():
+    from dvc.repo import Repo
+
+    with Repo() as repo:
+        assert repo.status() == {}
+
+
+@pytest.mark.parametrize("shown", ["no", "normal", "all"])
+def test_new_files_are_changes_whatever_git_shows(workspace, shown):
+    workspace.git("config", "status.showUntrackedFiles", shown)
+    assert repository.changes() == []
+    Path("src/ml/ratios.py").touch()
+    Path("deploy").mkdir()
+    Path("deploy/new.yaml").touch()
+    assert repository.changes(".", ":(exclude)deploy/") == ["src/ml/ratios.py"]
+    workspace.git("rm", "--quiet", "params.yaml")
+    assert set(repository.changes()) == {"params.yaml", "src/ml/ratios.py", "deploy/"}
+
+
+def test_changes_outside_of_a_repository_are_a_mistake(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(Mistake, match="in the project's folder"):
+        repository.changes()
 
 
 @pytest.mark.usefixtures("workspace")

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 import yaml
 from baked import ROOT
-
 from mlgitops.core import vendor
 from mlgitops.core.errors import Mistake
 from mlgitops.git.upgrade import upgrade

@@ -1,5 +1,6 @@
 """The forge: whose token, which repository, and what is done while it is down or limits us."""
 
+import re
 import subprocess
 import sys
 import time
@@ -132,7 +133,7 @@ def test_a_forge_that_lists_others_too_is_not_believed(there, github, place):
 def test_origin_names_the_repository(clone, monkeypatch, url, name, host):
     monkeypatch.delenv("GITHUB_REPOSITORY")
     git(clone, "remote", "set-url", "origin", url)
-    assert client.repository() == (name, host)
+    assert client.place() == (name, host)
 
 
 @pytest.mark.parametrize("name", ["bees", "a/b/c", "a/b;c", "../x?y", "a b/c"])
@@ -221,7 +222,8 @@ def test_an_event_that_is_none_is_empty(tmp_path, monkeypatch):
 
 def test_only_this_module_knows_the_library():
     sources = Path(client.__file__).parents[1].rglob("*.py")
-    knowing = [path.name for path in sources if re.search(r"(?m)^\s*(from|import) github\b", path.read_text("utf-8"))]
+    knows = re.compile(r"(?m)^\s*(from|import) github\b")
+    knowing = [path.name for path in sources if knows.search(path.read_text("utf-8"))]
     assert knowing == ["client.py"]
 
 

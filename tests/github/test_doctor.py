@@ -11,6 +11,7 @@ import pytest
 import yaml
 from made_origin import git, write
 from made_project import TEMPLATE
+from mlgitops.core import cli
 from mlgitops.core.errors import Mistake
 from mlgitops.github import doctor
 from mlgitops.github.client import connect
@@ -23,9 +24,9 @@ jobs:
   propose:
     environment: release
     steps:
-      - run: make propose
+      - run: uv run --locked mlgitops ci propose
         env: {LABELS: "release,bot"}
-      - run: make login
+      - run: uv run --locked mlgitops ci login
         env:
           REGISTRY: ${{ vars.REGISTRY }}
           AZURE_CLIENT_ID: ${{ vars.AZURE_CLIENT_ID }}
@@ -81,7 +82,7 @@ def said(monkeypatch, capsys):
     """Runs the command; its lines by name, and its exit code."""
 
     def run(*flags):
-        monkeypatch.setattr(sys, "argv", ["ops", "doctor", *flags])
+        monkeypatch.setattr(sys, "argv", ["mlgitops", "doctor", *flags])
         code = 0
         try:
             cli.main()
@@ -542,7 +543,7 @@ def owners(path: str) -> list[str]:
         (".github/rulesets/main.json", True),
         ("Makefile", True),
         ("Dockerfile", True),
-        ("src/ops/save.py", True),
+        ("vendor/mlgitops/src/mlgitops/github/push_outputs.py", True),
         (".dvc/config", True),
         ("src/ml/features.py", False),
         ("params.yaml", False),
@@ -555,7 +556,12 @@ def test_what_runs_with_rights_has_an_owner_and_the_model_has_none(path, owned):
 
 
 def test_every_label_that_a_workflow_gives_is_found(fresh, tmp_path):
-    texts = ["LABELS: a,b", 'LABELS: "c, d"', "run: make propose LABELS=e", "LABELS: ${{ x }}"]
+    texts = [
+        "LABELS: a,b",
+        'LABELS: "c, d"',
+        "run: LABELS=e mlgitops ci propose",
+        "LABELS: ${{ x }}",
+    ]
     write(fresh, {".github/workflows/check.yml": "\n".join(f"# {text}" for text in texts)})
     settings = Settings(connect(), lambda _: False, False)
     assert settings.names("labels") == ["a", "b", "c", "d", "e"]

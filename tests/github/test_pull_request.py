@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from made_origin import git
+from mlgitops.core import cli
 from mlgitops.core.errors import Mistake
 from mlgitops.git import commits
 from mlgitops.github.pull_request import propose
@@ -345,14 +346,16 @@ def test_the_command_says_in_two_lines_that_the_forge_is_down(monkeypatch, capsy
         address = f"http://127.0.0.1:{free.getsockname()[1]}"
     monkeypatch.setenv("GITHUB_API_URL", address)
     monkeypatch.setattr(
-        sys, "argv", ["ops", "propose", "--branch", BRANCH, "--title", TITLE, "--body", body]
+        sys,
+        "argv",
+        ["mlgitops", "ci", "propose", "--branch", BRANCH, "--title", TITLE, "--body", body],
     )
     change()
     with pytest.raises(SystemExit) as stopped:
         cli.main()
     said = capsys.readouterr().err
     assert stopped.value.code == 1
-    assert said.startswith(f"ops propose: {address} does not answer: ")
+    assert said.startswith(f"mlgitops ci propose: {address} does not answer: ")
     assert said.endswith("\nrun this again later\n")
     assert len(said.splitlines()) == 2
     assert os.environ["GITHUB_API_URL"] == address

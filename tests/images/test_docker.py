@@ -46,6 +46,14 @@ def test_a_reference_is_the_commit_and_tells_changes(workspace):
     assert module.revision() == f"{sha}-dirty"
 
 
+@pytest.mark.parametrize("shown", ["no", "normal", "all"])
+def test_a_new_source_file_is_a_change_whatever_git_shows(workspace, shown):
+    workspace.git("config", "status.showUntrackedFiles", shown)
+    assert module.revision() == workspace.git("rev-parse", "HEAD")
+    Path("src/ml/ratios.py").write_text("HALF = 0.5\n")
+    assert module.revision() == workspace.git("rev-parse", "HEAD") + "-dirty"
+
+
 def test_without_docker_it_says_how_to_get_it(monkeypatch):
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(Mistake, match=r"docker is not installed.*apt-get install docker\.io"):

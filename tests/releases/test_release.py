@@ -120,6 +120,7 @@ def test_a_release_replaces_one_of_a_registry_before(fresh, engine, monkeypatch)
 
 def test_an_uncommitted_change_is_refused(fresh, engine):
     engine.answers(here={IMAGE: of_head()})
+    fresh.git("config", "status.showUntrackedFiles", "no")
     Path("notes.md").write_text("new")
     refused(r"not committed: notes\.md\.\nCommit or git stash")
     Path("notes.md").unlink()

@@ -1,7 +1,7 @@
 from pathlib import Path
 
 import pytest
-from made_project import each_task, table
+from made_project import PROJECT, each_task, table
 from mlgitops.core.errors import Mistake
 from mlgitops.reporting import card
 
@@ -102,8 +102,12 @@ def test_a_hostile_name_cannot_end_the_figures(workspace):
 
 @pytest.mark.usefixtures("workspace")
 def test_the_project_is_described_by_pyproject():
-    text = 'name = "seals-model"\ndescription = "Counts | seals."\n[project.urls]\nrepository = "https://forge.example/ada/seals"\n'
-    Path("pyproject.toml").write_text(f"[project]\n{text}", encoding="utf-8")
+    own = PROJECT.partition("[tool.image]")
+    text = (
+        '[project]\nname = "seals-model"\ndescription = "Counts | seals."\n'
+        '[project.urls]\nrepository = "https://forge.example/ada/seals"\n'
+    )
+    Path("pyproject.toml").write_text(text + own[1] + own[2], encoding="utf-8")
     found = card.project()
     assert (found["name"], found["owner"]) == ("seals", "ada")
     card.card()

@@ -1,4 +1,5 @@
 import re
+from itertools import product
 
 import pytest
 from hypothesis import given
@@ -39,6 +40,21 @@ def test_prose_stays_one_cell_without_a_tag(name):
     assert "<" not in cell, cell
 
 
+@pytest.mark.parametrize("name", ["__0__", "a__b", "_x_", "__a__b__", "_a_b_", "_a", "a_", "*_a_*"])
+def test_prose_shows_underscores_as_they_are(name):
+    text = MarkdownIt("commonmark").renderInline(f"x {markdown.plain(name)} y")
+    assert text == f"x {name} y"
+
+
+def test_prose_emphasizes_nothing():
+    reader, found = MarkdownIt("commonmark"), 0
+    for characters in (one for n in range(1, 6) for one in product("_a0é .", repeat=n)):
+        text = reader.renderInline(f"x{markdown.plain(''.join(characters))}y")
+        assert "<" not in text, characters
+        found += 1
+    assert found == sum(6**n for n in range(1, 6))
+
+
 @given(names)
 def test_prose_mentions_and_links_nothing(name):
     cell, _ = cells(f"| {markdown.plain(name)} | 1 |")
@@ -51,7 +67,9 @@ def test_an_ordinary_name_is_shown_as_it_is(name):
     assert markdown.code(name) == f"`{name}`"
 
 
-@pytest.mark.parametrize("name", ["log_loss", "bill_length_mm", "artifacts/model, MB"])
+@pytest.mark.parametrize(
+    "name", ["log_loss", "bill_length_mm", "snake_case_2", "artifacts/model, MB"]
+)
 def test_names_of_our_own_stay_readable_in_the_source(name):
     assert markdown.plain(name) == name
 

@@ -103,4 +103,5 @@ def test_without_a_change_of_parameters_or_schema_the_case_says_so(workspace):
     workspace.release(workspace.commit("Say it better"), "staging")
     workspace.commit("Release")
     case()
-    assert "Nothing in params.yaml and schema.yaml." in job_output.REPORT.read_text("utf-8")
+    text = job_output.REPORT.read_text("utf-8")
+    assert "Nothing in params.yaml, gate.yaml and schema.yaml." in text

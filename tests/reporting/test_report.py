@@ -241,9 +241,7 @@ def test_a_number_that_is_missing_everywhere_has_not_moved():
 
 
 def test_differing_names_what_came_and_what_went():
-    found = diff.differing(
-        diff.flat({"a": {"b": 1, "c": 2}}), diff.flat({"a": {"b": 3}, "d": []})
-    )
+    found = diff.differing(diff.flat({"a": {"b": 1, "c": 2}}), diff.flat({"a": {"b": 3}, "d": []}))
     assert found == [("a.b", 1, 3), ("d", None, []), ("a.c", 2, None)]
 
 

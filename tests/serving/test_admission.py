@@ -8,10 +8,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from mlgitops.serving.admission import BUSY, LATE, SLOW, Door
+from mlgitops.serving.contract import Answer, Output, Signature
 from mlgitops.serving.endpoints import Reply
 from mlgitops.serving.errors import Refusal
 from mlgitops.serving.metrics import Metrics
-from mlgitops.serving.model import Answer, Output, Signature
 from mlgitops.serving.settings import Settings
 
 SIGNATURE = Signature(

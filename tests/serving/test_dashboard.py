@@ -3,8 +3,8 @@ import re
 import pytest
 import yaml
 from baked import PROJECT
+from mlgitops.serving.contract import Input, Output, Signature
 from mlgitops.serving.metrics import Metrics
-from mlgitops.serving.model import Input, Output, Signature
 from mlgitops.serving.settings import Settings
 
 RULES = yaml.safe_load((PROJECT / "prometheus/rules.yaml").read_text("utf-8"))["groups"][0]["rules"]

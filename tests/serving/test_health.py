@@ -46,7 +46,8 @@ def test_nobody_there_is_not_healthy(server, monkeypatch):
 
 
 def test_it_loads_nothing_of_the_server():
-    code = "import sys, mlgitops.serving.health; print({'fastapi', 'numpy', 'pydantic'} & set(sys.modules))"
+    heavy = "{'fastapi', 'numpy', 'pydantic'}"
+    code = f"import sys, mlgitops.serving.health; print({heavy} & set(sys.modules))"
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True,
         env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},

@@ -2,11 +2,11 @@ import csv
 import io
 import json
 import re
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from baked import PROJECT
 
 TASKS = ("binary", "multiclass", "regression")
 
@@ -39,7 +39,7 @@ FORMS = {
 
 @pytest.mark.parametrize("task", TASKS)
 @pytest.mark.parametrize("form", FORMS)
-def test_each_form_is_answered_as_ml_answers(form, task, servers, expected, records):
+def test_each_form_is_answered_as_score_answers(form, task, servers, expected, records):
     found = servers[task].predictions({form: FORMS[form](records)})
     wanted = expected(servers[task].folder, records).values.tolist()
     assert found == (pytest.approx(wanted) if task == "regression" else wanted)
@@ -47,7 +47,7 @@ def test_each_form_is_answered_as_ml_answers(form, task, servers, expected, reco
 
 @pytest.mark.parametrize("task", TASKS)
 @pytest.mark.parametrize("index", [False, True])
-def test_csv_is_answered_as_ml_answers(index, task, servers, expected, records):
+def test_csv_is_answered_as_score_answers(index, task, servers, expected, records):
     wanted = expected(servers[task].folder, records).values.tolist()
     for kind in ("text/csv", "text/csv; charset=utf-8", 'text/csv; charset="UTF8"'):
         found = servers[task].predictions(text(records, index), kind=kind)
@@ -249,7 +249,7 @@ def test_another_method_is_refused(binary):
 
 
 def test_what_the_page_tells_to_paste_can_be_pasted():
-    text = (Path(__file__).parents[2] / "docs/serving.md").read_text("utf-8")
+    text = (PROJECT / "docs/serving.md").read_text("utf-8")
     asked = [json.loads(body) for body in re.findall(r"-d '([^']*)'", text)]
     assert [set(body) for body in asked] == [{"dataframe_records"}, {"inputs", "outputs"}]
     [record] = asked[0]["dataframe_records"]

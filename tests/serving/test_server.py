@@ -14,8 +14,9 @@ from pathlib import Path
 
 import jsonschema
 import pytest
+from baked import PROJECT
 from made_tensors import tensors
-from mlgitops.serving import documentation, model
+from mlgitops.serving import contract, documentation
 from mlgitops.serving.settings import Settings
 
 pytestmark = pytest.mark.slow
@@ -115,7 +116,7 @@ def test_it_knows_nothing_of_the_rest_of_the_project(code):
             names = [one.name for one in node.names] if isinstance(node, ast.Import) else []
             names += [node.module or "."] if isinstance(node, ast.ImportFrom) else []
             own = [name for name in names if name.partition(".")[0] == "mlgitops"]
-            assert all(name.startswith("mlgitops.serving.") for name in own), path
+            assert all(f"{name}.".startswith("mlgitops.serving.") for name in own), path
             assert not {name.partition(".")[0] for name in names} & {"ml", "mlflow"}, path
     loaded = (
         "import sys, mlgitops.serving.server, mlgitops.serving.onnx; print(*sys.modules);"
@@ -357,7 +358,7 @@ def test_the_examples_of_the_documentation_work(binary):
 @pytest.mark.parametrize("policy", ["refuse", "accept"])
 @pytest.mark.parametrize("change", [{"count": 99}, {"colour": "blue"}])
 def test_the_documentation_states_as_a_rule_what_is_refused(policy, change, folders, one):
-    signature = model.read(folders["binary"]).model_copy(
+    signature = contract.read(folders["binary"]).model_copy(
         update={"unknown_category": policy, "out_of_range": policy}
     )
     operation = documentation.paths(signature, Settings())["/invocations"]["post"]

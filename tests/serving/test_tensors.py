@@ -9,7 +9,7 @@ ADDRESS = "/v2/models/model"
 
 
 @pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
-def test_infer_answers_as_ml_answers(task, servers, expected, records):
+def test_infer_answers_as_score_answers(task, servers, expected, records):
     wanted = expected(servers[task].folder, records)
     status, _, answer = servers[task].ask(f"{ADDRESS}/infer", tensors(records) | {"id": "7"})
     assert (status, answer["model_name"], answer["id"]) == (200, "model", "7")

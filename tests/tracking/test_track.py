@@ -12,6 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import made_project
 import numpy as np
 import pandas as pd
 import pytest
@@ -22,43 +23,46 @@ from mlflow import MlflowClient, pyfunc
 from mlflow.utils.validation import _validate_metric_name
 from mlgitops.core.errors import Mistake
 from mlgitops.git import lineage, repository
-from mlgitops.tracking.base import Asset, connect
-from mlgitops.tracking.mlflow import MLflow, _save
-from mlgitops.tracking.track import distinct, flat, log_trials, requirements, track
+from mlgitops.tracking.base import connect
+from mlgitops.tracking.mlflow import MLflow
+from mlgitops.tracking.track import LIGHT, asset, distinct, flat, log_trials, requirements, track
 from mlgitops.tracking.ui import ui
 from mlgitops.training import exported_model
 from mlgitops.training.features import inputs
 
 pytestmark = pytest.mark.slow
 
-TEMPLATE = Path(__file__).parents[2]
 NAME = "bees-model"
 IDENTITY = {
     f"GIT_{role}_{key}": value
     for role in ("AUTHOR", "COMMITTER")
     for key, value in {"NAME": "Ada", "EMAIL": "ada@example.org"}.items()
 } | {"GIT_CONFIG_GLOBAL": os.devnull}
-# Whatever the project's own params.yaml says.
-CHOSEN: dict[str, Any] = {
-    "validate": {"min_rows": 20, "max_duplicates": 0.5},
-    "prepare": {"split": "random", "test_share": 0.2, "seed": 0},
-    "train": {
-        "estimator": {
-            "class": "sklearn.ensemble.HistGradientBoostingClassifier",
-            "learning_rate": 0.1,
-            "max_iter": 5,
-            "random_state": 0,
-        },
-        "one_hot": 16,
-    },
-    "export": {
-        "format": "onnx",
-        "rows": 100,
-        "tolerance": 0.001,
-        "max_differing": 0.1,
-        "max_flipped": 0.1,
-    },
+BOOSTING = {
+    "class": "sklearn.ensemble.HistGradientBoostingClassifier",
+    "learning_rate": 0.1,
+    "max_iter": 5,
+    "random_state": 0,
 }
+LENIENT = {"rows": 100, "tolerance": 0.001, "max_differing": 0.1, "max_flipped": 0.1}
+FEATURES = """\
+from ml.ratios import HALF
+
+def shorter(columns, xp):
+    return columns["length"] * HALF
+
+FEATURES = (shorter,)
+"""
+# Loads a logged model, and tells its answers and where what it was pickled with comes from.
+ASK = """
+import json, sys
+import mlflow, pandas
+table = pandas.read_csv("table.csv").drop(columns="kind")
+answer = mlflow.pyfunc.load_model(sys.argv[1]).predict(table)
+names = ("mlgitops.serving.features", "ml.features", "ml.ratios")
+files = [sys.modules[name].__file__ for name in names]
+print(json.dumps([answer["label"].tolist(), files, sorted(sys.modules)]))
+"""
 
 
 def bees() -> pd.DataFrame:
@@ -71,13 +75,9 @@ def bees() -> pd.DataFrame:
 
 
 def run(*command: str) -> None:
-    """Run a command, with `ml` on the path as DVC calls it."""
+    """Run a command, with the programs of this environment on the path."""
     here = Path(sys.executable).parent
-    environment = os.environ | IDENTITY
-    environment |= {
-        "PATH": f"{here}:{os.environ['PATH']}",
-        "PYTHONPATH": str(Path("src").resolve()),
-    }
+    environment = os.environ | IDENTITY | {"PATH": f"{here}:{os.environ['PATH']}"}
     subprocess.run(command, check=True, capture_output=True, env=environment)
 
 
@@ -87,21 +87,15 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("bees")
     before = Path.cwd()
     os.chdir(folder)
-    shutil.copytree(TEMPLATE / "src", "src", ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("dvc.yaml", "params.yaml", "schema.yaml", ".gitignore", "artifacts/.gitignore"):
-        Path(name).parent.mkdir(exist_ok=True)
-        shutil.copy(TEMPLATE / name, name)
-    chosen = yaml.safe_load(Path("params.yaml").read_text("utf-8")) | CHOSEN
-    Path("params.yaml").write_text(yaml.safe_dump(chosen, sort_keys=False))
-    with Path("src/ml/features.py").open("a") as file:
-        file.write("\nFEATURES.clear()  # The project's own need its own columns.\n")
-    Path("pyproject.toml").write_text(f'[project]\nname = "{NAME}"\n')
+    made_project.write(folder)
+    project = made_project.Project()
+    project.set("train.estimator", BOOSTING)
+    project.set("export.format", "onnx")
+    project.set("parity", LENIENT)
     bees().to_csv("../bees.csv", index=False)
     run("git", "init", "--quiet", "--initial-branch=main")
-    run("dvc", "init", "--quiet")
-    run("dvc", "remote", "add", "--default", "store", "store")
-    run("ml", "data", "--source", "../bees.csv", "--target", "kind", "--reset")
-    run("ml", "pipeline")
+    run("mlgitops", "data", "--source", "../bees.csv", "--target", "kind", "--reset")
+    run("mlgitops", "pipeline")
     run("git", "add", "--all")
     run("git", "commit", "--quiet", "--message", "Start")
     MlflowClient("sqlite:///mlflow.db").search_experiments()
@@ -205,25 +199,57 @@ def test_the_logged_model_answers_as_the_exported_one(repo: Path) -> None:
 
 
 def test_a_logged_scikit_learn_model_answers_without_the_project(repo: Path) -> None:
-    folder = Path("as-sklearn")
-    shutil.copytree("artifacts/model", folder)
-    (folder / "model.onnx").unlink()
-    shutil.copy("artifacts/fitted.joblib", folder / "model.joblib")
-    signature = json.loads((folder / "signature.json").read_text("utf-8"))
-    (folder / "signature.json").write_text(json.dumps(signature | {"format": "sklearn"}))
-    code = lineage.folder(repository.head(), "src/ml", repo / "code")
-    made = type("Made", (), {"artifact_location": "x", "model_id": "m-1"})
-    _save(Asset(folder, "md5", ["scikit-learn"], [code]), repo / "saved", made, "1")
-    bees().to_csv("table.csv", index=False)
-    ask = "import pandas, mlflow; table = pandas.read_csv('table.csv').drop(columns='kind'); "
-    ask += "print(mlflow.pyfunc.load_model('saved').predict(table)['label'].tolist())"
-    clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    done = subprocess.run(
-        [sys.executable, "-c", ask], capture_output=True, text=True, check=True, env=clean
-    )
+    Path("src/ml/features.py").write_text(FEATURES)
+    Path("src/ml/ratios.py").write_text("HALF = 0.5\n")
+    made_project.Project().set("export.format", "sklearn")
+    run("mlgitops", "pipeline")
+    commit("A feature, as scikit-learn")
+    track(every=False)
+    ((_, one),) = runs().items()
+    client = MlflowClient(f"sqlite:///{repo}/mlflow.db")
+    (found,) = client.search_logged_models([connect("mlflow", NAME).experiment])
+    assert one.data.tags["model_state"] == "stored"
     exported = exported_model.load()
     expected = exported.predict(inputs(bees(), exported.signature.columns)).values
-    assert done.stdout.strip() == str(expected.tolist())
+    there = repo.parent / "elsewhere"
+    shutil.copytree(found.artifact_location.removeprefix("file://"), there / "model")
+    bees().to_csv(there / "table.csv", index=False)
+    clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    command = [sys.executable, "-c", ASK, "model"]
+    done = subprocess.run(command, cwd=there, capture_output=True, text=True, check=True, env=clean)
+    answer, files, loaded = json.loads(done.stdout)
+    assert answer == expected.tolist()
+    assert all(Path(file).resolve().is_relative_to(there) for file in files), files
+    ours = {name for name in loaded if name.partition(".")[0] == "mlgitops"}
+    assert ours == {"mlgitops", "mlgitops.serving", "mlgitops.serving.features"}
+    packaged = {
+        path.relative_to(there / "model/code").as_posix()
+        for path in (there / "model/code").rglob("*.py")
+    }
+    assert packaged == {"served_model.py", *(f"mlgitops/{path}" for path in LIGHT)}
+
+
+def test_a_model_from_before_there_was_a_library_takes_the_code_of_its_commit(
+    workspace: made_project.Project, tmp_path: Path
+) -> None:
+    Path("artifacts/model/features.py").write_text("FEATURES = []\n")
+    Path("src/ml/schema.py").write_text("# as it was\n")
+    workspace.lock()
+    sha = workspace.commit("As it was")
+    Path("src/ml/schema.py").write_text("# not committed\n")
+    found = asset(sha, repository.lock(sha), tmp_path / "into")
+    assert found is not None
+    (code,) = found.code
+    assert code == tmp_path / "into/src/ml"
+    assert (code / "schema.py").read_text() == "# as it was\n"
+
+
+def test_what_judged_is_logged_beside_what_was_tried(repo: Path) -> None:
+    track(every=False)
+    ((_, one),) = runs().items()
+    assert one.data.params["split.test_share"] == "0.2"
+    assert one.data.params["gate.metric"] == "log_loss"
+    assert one.data.params["export.format"] == "onnx"
 
 
 def test_history_is_rebuilt_figure_for_figure(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -336,11 +362,11 @@ def test_an_interrupted_history_is_completed(
 @pytest.mark.usefixtures("repo")
 def test_a_killed_process_leaves_no_run_that_looks_complete() -> None:
     kill = (
-        "import os; from ops.trackers.mlflow import MLflow; from ops.track import track; "
+        "import os; from mlgitops.tracking.mlflow import MLflow; "
+        "from mlgitops.tracking.track import track; "
         f"MLflow.finish = lambda *_: os.kill(os.getpid(), {signal.SIGKILL:d}); track(every=True)"
     )
-    environment = os.environ | {"PYTHONPATH": "src"}
-    done = subprocess.run([sys.executable, "-c", kill], capture_output=True, env=environment)
+    done = subprocess.run([sys.executable, "-c", kill], capture_output=True, check=False)
     assert done.returncode == -signal.SIGKILL
     (half,) = runs().values()
     assert half.info.status == "RUNNING"

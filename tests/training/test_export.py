@@ -1,4 +1,6 @@
 import json
+import shutil
+import sys
 from pathlib import Path
 
 import joblib
@@ -9,6 +11,7 @@ from mlgitops.data import schema
 from mlgitops.data.schema import Column
 from mlgitops.training import export, exported_model, train
 from mlgitops.training.features import inputs
+from tables import forget
 from template_model import fitted
 
 LIMITS = export.Parity(tolerance=0.0001, max_differing=0.001, max_flipped=0.001, rows=100)
@@ -170,6 +173,87 @@ def test_an_estimator_without_a_converter_is_exported_as_it_is(exporting, choose
     answer = exported_model.load().predict(table)
     assert answer.values.tolist() == pipeline.predict(table).tolist()
     assert answer.probabilities.shape == (40, 2)
+
+
+HELPED = """
+from ml.numbers import per
+
+
+def share(columns, xp):
+    return per(columns["length"], columns["count"])
+
+
+FEATURES = (share,)
+"""
+
+
+@pytest.fixture
+def as_sklearn(project, choose, frame):
+    """Trains with a project's features.py and exports it as it is."""
+
+    def run(features, **modules):
+        choose("format: onnx", "format: sklearn")
+        for name, text in {"features": features, **modules}.items():
+            Path(f"src/ml/{name}.py").write_text(text, encoding="utf-8")
+        frame.to_parquet(PATHS[1])
+        train.train(PATHS[1], PATHS[0])
+        export.export(*PATHS, AGREEMENT)
+
+    return run
+
+
+def test_all_of_src_ml_travels_with_a_helper_module_and_without_caches(
+    as_sklearn, frame, rules, monkeypatch
+):
+    monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    as_sklearn(HELPED, numbers="def per(one, other):\n    return one / other\n")
+    assert Path("src/ml/__pycache__").is_dir()
+    assert files("artifacts/model/ml") == [
+        *("__init__.py", "features.py", "numbers.py", "prepare.py", "train.py"),
+    ]
+    wanted = joblib.load(PATHS[0]).predict_proba(inputs(frame, rules.features))
+    shutil.rmtree("src")
+    forget()
+    table = inputs(frame, rules.features)
+    for champion in (exported_model.apart(exported_model.FOLDER), exported_model.load()):
+        np.testing.assert_allclose(champion.predict(table).probabilities, wanted)
+    assert "__pycache__" not in files("artifacts/model/ml")
+
+
+@pytest.mark.parametrize("room", ["core.config", "data.schema", "training.features"])
+def test_a_model_that_needs_another_room_of_the_library_is_refused(room, as_sklearn):
+    told = (
+        r"src/ml travels with the model, and its modules that the model needs can import packages "
+        rf"of the server only, nothing else of mlgitops: .*it imports mlgitops.{room.split('.')[0]}"
+    )
+    with pytest.raises(Mistake, match=told) as mistake:
+        as_sklearn(
+            f"import mlgitops.{room}\n\nfrom ml.numbers import per\n" + HELPED,
+            numbers="def per(one, other):\n    return one / other\n",
+        )
+    assert "\n" not in str(mistake.value)
+    assert files() == ["fitted.joblib"]
+
+
+def test_a_model_that_needs_a_helper_of_the_server_is_exported(as_sklearn):
+    as_sklearn(
+        "from mlgitops.serving.features import finite\n" + HELPED,
+        numbers="def per(one, other):\n    return one / other\n",
+    )
+    assert "model" in files()
+
+
+def test_onnx_needs_no_code_even_if_it_was_made_from_a_helper_module(project, frame, rules):
+    Path("src/ml/features.py").write_text("import mlgitops.core.config\n" + HELPED)
+    Path("src/ml/numbers.py").write_text("def per(one, other):\n    return one / other\n")
+    frame.to_parquet(PATHS[1])
+    train.train(PATHS[1], PATHS[0])
+    export.export(*PATHS, AGREEMENT)
+    assert files("artifacts/model") == ["model.onnx", "reference.json", "signature.json"]
+    wanted = joblib.load(PATHS[0]).predict(inputs(frame, rules.features))
+    found = exported_model.load().predict(inputs(frame, rules.features))
+    assert found.values.tolist() == wanted.tolist()
 
 
 def test_an_onnx_model_that_cannot_run_is_a_mistake(exporting, frame, rules, monkeypatch):

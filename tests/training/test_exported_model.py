@@ -1,12 +1,16 @@
 import json
+import shutil
+import sys
+from pathlib import Path
 
 import joblib
 import numpy as np
 import pandas as pd
 import pytest
 from mlgitops.core.errors import Mistake
-from mlgitops.training import convert, exported_model
+from mlgitops.training import convert, export, exported_model, hooks, train
 from mlgitops.training.features import inputs
+from tables import forget
 from template_model import fitted
 
 PLAIN = {
@@ -107,3 +111,80 @@ def test_onnx_takes_columns_by_name_in_any_order(frame, rules, tmp_path):
     table: pd.DataFrame = inputs(frame, rules.features)
     predict = exported_model.onnx(tmp_path / "model.onnx")
     assert predict(table[table.columns[::-1]]).values.tolist() == predict(table).values.tolist()
+
+
+CHAMPION = Path(__file__).parent / "old_champion"
+
+
+def test_a_champion_from_before_there_was_a_library_answers_as_it_did(project):
+    """Beside today's `ml`, which has other features, and whose code is loaded here already."""
+    own_feature("count_of_length", "columns['count'] * 0")
+    hooks.features()
+    known = json.loads((CHAMPION / "expected.json").read_text("utf-8"))
+    champion = exported_model.apart(CHAMPION / "model")
+    table = inputs(pd.DataFrame(known["rows"]), champion.signature.columns)
+    for _ in range(2):
+        answer = champion.predict(table)
+        assert answer.values.tolist() == known["values"]
+        np.testing.assert_allclose(answer.probabilities, known["probabilities"], atol=1e-9)
+    (today,) = hooks.features()
+    assert today.__code__.co_filename == str(project / "src/ml/features.py")
+
+
+def own_feature(name, expression):
+    """Make it the only feature of the project."""
+    text = f"def {name}(columns, xp):\n    return {expression}\n\n\nFEATURES = ({name},)\n"
+    Path("src/ml/features.py").write_text(text, encoding="utf-8")
+
+
+@pytest.mark.parametrize("loaded", [False, True])
+def test_a_champion_answers_with_the_code_that_it_was_fitted_with(
+    loaded, project, frame, rules, choose
+):
+    choose("format: onnx", "format: sklearn")
+    choose(
+        "ensemble.HistGradientBoostingClassifier, max_iter: 5", "linear_model.LogisticRegression"
+    )
+    own_feature("made", "columns['length'] * columns['count']")
+    frame.to_parquet("data/train.parquet")
+    train.train()
+    export.export()
+    table = inputs(frame, rules.features)
+    wanted = exported_model.load().predict(table)
+    forget()
+    sys.path.remove(str(exported_model.FOLDER.resolve()))
+    # Today's is of the same name and gives something else.
+    own_feature("made", "columns['length'] * 0 - 1000")
+    if loaded:
+        hooks.features()
+        today = exported_model.load().predict(table)
+        assert np.abs(today.probabilities - wanted.probabilities).max() > 0.1
+    answer = exported_model.apart(exported_model.FOLDER).predict(table)
+    assert answer.values.tolist() == wanted.values.tolist()
+    np.testing.assert_allclose(answer.probabilities, wanted.probabilities)
+    assert type(answer.values.tolist()[0]) is str
+    assert sorted(Path("artifacts").iterdir()) == sorted(
+        map(Path, ("artifacts/fitted.joblib", "artifacts/model", "artifacts/parity.json"))
+    )
+
+
+def test_a_champion_that_cannot_answer_says_why(project):
+    shutil.copytree(CHAMPION / "model", "old")
+    Path("old/features.py").write_text("raise RuntimeError('it is gone')\n")
+    champion = exported_model.apart(Path("old"))
+    table = inputs(frame_of_champion(), champion.signature.columns)
+    with pytest.raises(Mistake, match="it is gone"):
+        champion.predict(table)
+
+
+def frame_of_champion():
+    return pd.DataFrame(json.loads((CHAMPION / "expected.json").read_text("utf-8"))["rows"])
+
+
+def test_an_onnx_champion_needs_no_other_process(project, frame, rules, monkeypatch):
+    frame.to_parquet("data/train.parquet")
+    train.train()
+    export.export()
+    monkeypatch.setattr(exported_model.subprocess, "run", None)
+    answer = exported_model.apart(exported_model.FOLDER).predict(inputs(frame, rules.features))
+    assert len(answer.values) == 40

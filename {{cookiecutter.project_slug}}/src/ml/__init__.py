@@ -1,1 +1,1 @@
-"""This project's model: features, preparation, estimator. mlgitops does the rest."""
+"""The model of this project: features, preparation, estimator. mlgitops does the rest."""

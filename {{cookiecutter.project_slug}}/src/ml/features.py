@@ -7,6 +7,7 @@ A feature is one function, listed in FEATURES. It gets the columns by name as ar
     def bill_ratio(columns, xp):
         return xp.log(columns["bill_length_mm"] / columns["bill_depth_mm"])
 
+
     FEATURES = (bill_ratio,)
 
 In training `xp` is numpy. In export the same function is traced into the ONNX model, so serving

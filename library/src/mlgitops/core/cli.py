@@ -6,6 +6,7 @@ whole of it.
 
 import sys
 from collections.abc import Mapping
+from difflib import get_close_matches
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -89,6 +90,13 @@ def group(commands: Commands) -> "typer.core.TyperGroup":
     import typer
 
     class Lazy(typer.core.TyperGroup):
+        def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+            if args and args[0] not in commands:
+                near = " or ".join(map(repr, get_close_matches(args[0], commands)))
+                meant = f" Did you mean {near}?" if near else ""
+                ctx.fail(f"No such command {args[0]!r}.{meant}")
+            return super().resolve_command(ctx, args)
+
         def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002
             return list(commands)
 

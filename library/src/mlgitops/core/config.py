@@ -94,28 +94,38 @@ def load(section: type[AnySection], path: Path | None = None) -> AnySection:
     What an older project still has in params.yaml is read from there, with a hint.
     """
     name, file = section.__name__.lower(), path or section.file
-    if section.file == RULES and not file.exists():
-        return parse(section, moved(section, {}), f"{PARAMS}: {name}")
-    found = sections(file)
-    if section.file == RULES and name not in found:
-        return parse(section, moved(section, found), f"{file}: {name}")
-    return parse(section, kept(name, found.get(name)) if path is None else found.get(name),
-                 f"{file}: {name}")  # fmt: skip
+    if section.file == RULES:
+        return load_rule(section, name, file)
+    value = sections(file).get(name)
+    return parse(section, kept(name, value) if path is None else value, f"{file}: {name}")
 
 
-def moved(section: type[Section], found: Mapping[str, Any]) -> Any:
-    """A section of gate.yaml from where params.yaml had it; None if it has nothing of it."""
-    name = section.__name__.lower()
+def load_rule(section: type[AnySection], name: str, file: Path) -> AnySection:
+    """A section of gate.yaml; of params.yaml if it has what gate.yaml, or the file, lacks."""
+    found = sections(file) if file.exists() else {}
     old = sections(PARAMS) if PARAMS.exists() else {}
+    if name in found:
+        if name in old:
+            hint(f"{PARAMS}: {name} is not read, for {file} has it: remove it")
+        return parse(section, found[name], f"{file}: {name}")
+    values = moved(section, name, old)
+    if values is None:
+        return parse(section, sections(file).get(name), f"{file}: {name}")
+    hint(f"{PARAMS}: what `{name}` needs belongs into {RULES}, section {name}")
+    return parse(section, values, f"{PARAMS}: {name}")
+
+
+def moved(section: type[Section], name: str, old: Mapping[str, Any]) -> Any:
+    """A section of gate.yaml from where params.yaml had it; None if it has nothing of it."""
+    if name in old:
+        return old[name]
     values = {}
     for key in section.model_fields:
-        place, _, last = MOVED.get(f"{name}.{key}", f"{name}.{key}").partition(".")
+        place, _, last = MOVED.get(f"{name}.{key}", "").partition(".")
         inner = old.get(place)
         if isinstance(inner, dict) and last in inner:
             values[key] = inner[last]
-    if values:
-        hint(f"{PARAMS}: what `{name}` needs belongs into {RULES}, section {name}: {list(values)}")
-    return values or found.get(name)
+    return values or None
 
 
 def kept(name: str, value: Any) -> Any:

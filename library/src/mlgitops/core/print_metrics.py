@@ -2,12 +2,11 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
+from mlgitops.core import paths
 from mlgitops.core.errors import Mistake
 
-METRICS = Path("artifacts/metrics.json")
-SLICES = Path("artifacts/slices.json")
+METRICS, SLICES = paths.METRICS, paths.SLICES
 
 
 def aligned(rows: Sequence[Mapping[str, object]]) -> str:

@@ -96,7 +96,8 @@ def changed(lock: repository.Lock) -> list[str]:
     found = [
         path.as_posix()
         for path, md5 in places.items()
-        if path.exists() and md5 != repository.content(path)
+        if (path.exists() and md5 != repository.content(path))
+        or (path == paths.CODE and not path.exists())
     ]
     used = {
         (file, name): value

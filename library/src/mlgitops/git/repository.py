@@ -101,7 +101,8 @@ def parsed(lock: str) -> Lock:
     stages: dict[str, Any] = (yaml.load(lock, yaml.CSafeLoader) or {}).get("stages") or {}
     known = hashes(stages)
     digest = hashlib.sha256(lock.encode()).hexdigest()
-    return Lock(known.get("artifacts/model"), known.get("data/raw.parquet"), digest, stages)
+    model, data = (known.get(path.as_posix()) for path in (paths.MODEL, paths.RAW))
+    return Lock(model, data, digest, stages)
 
 
 def hashes(stages: dict[str, Any]) -> dict[str, str | None]:
@@ -221,7 +222,7 @@ def digest(files: Mapping[str, bytes]) -> str:
     """The MD5 that DVC gives to a folder of these files, by their paths in it."""
     listing = [
         {"md5": hashlib.md5(files[path], usedforsecurity=False).hexdigest(), "relpath": path}
-        for path in sorted(files, key=lambda path: path.split("/"))
+        for path in sorted(files)
     ]
     text = json.dumps(listing).encode()
     return hashlib.md5(text, usedforsecurity=False).hexdigest() + ".dir"
@@ -250,6 +251,18 @@ def judged() -> str | None:
     clean = git("diff", "--quiet", "HEAD", "--", *JUDGED) is not None
     new = git("ls-files", "--others", "--exclude-standard", "--", paths.CODE.as_posix())
     return commit("HEAD") if clean and not new else None
+
+
+def changes(*pathspecs: str) -> list[str]:
+    """The files that no commit has as they are here, new ones too, below the given paths.
+
+    A person may have told Git not to show new ones (status.showUntrackedFiles); they count.
+    """
+    options = ("--porcelain", "-z", "--no-renames", "--untracked-files=normal")
+    found = git("status", *options, "--", *pathspecs)
+    if found is None:
+        raise Mistake("git status fails here: run this in the project's folder, a Git repository")
+    return [entry[3:] for entry in found.split("\0") if entry]
 
 
 def shallow() -> bool:

@@ -88,11 +88,11 @@ def remember(source: str, commit: str) -> None:
         "vendor": vendor.digest(vendor.FOLDER / vendor.MANIFEST),
     }
     if ADDRESS.match(source):
-        known["template"] = re.sub(r"(://)[^/@]*@", r"\1", source)
+        known["template"] = re.sub(r"(://)[^/]*@", r"\1", source)
     text = RECORD.read_text("utf-8")
     for name, value in known.items():
         line = f"{name}: {json.dumps(value)}"
-        text = re.sub(rf"(?m)^{name}: .*$", lambda _, line=line: line, text)
+        text = re.sub(rf"(?m)^{name}: .*$", line.replace("\\", r"\\"), text)
     with replacing(RECORD) as part:
         part.write_text(text, encoding="utf-8", newline="\n")
 

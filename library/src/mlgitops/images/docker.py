@@ -43,8 +43,7 @@ def host() -> str:
 
 def revision() -> str:
     """The commit that is checked out, with "-dirty" if any file differs from it."""
-    changed = repository.git("status", "--porcelain")
-    return repository.head() + (DIRTY if changed else "")
+    return repository.head() + (DIRTY if repository.changes() else "")
 
 
 def reference(target: Target = "server") -> str:

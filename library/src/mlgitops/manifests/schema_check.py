@@ -21,16 +21,30 @@ from mlgitops.core.errors import Mistake
 VALIDATOR = "kubernetes-validate==1.37.0"
 SCHEMAS = files("mlgitops.manifests") / "schemas"
 OWN = Path("deploy/schemas")  # the project's
+# Kubernetes' own groups, beside those whose name has no dot.
+BUILT_IN = {
+    f"{name}.k8s.io"
+    for name in (
+        "admissionregistration", "apiextensions", "apiregistration", "authentication",
+        "authorization", "certificates", "coordination", "discovery", "events",
+        "flowcontrol.apiserver", "internal.apiserver", "networking", "node", "rbac.authorization",
+        "resource", "scheduling", "storage", "storagemigration",
+    )
+}  # fmt: skip
 ERROR = re.compile(r"ERROR - did not validate for resource (\S+) against version \S+: (.*)", re.S)
 
 
 def schema(document: dict[str, Any]) -> Traversable | None:
-    """The schema of a custom object's kind: the library's, or the project's own."""
+    """The schema of a custom object's kind: the library's, or the project's own.
+
+    The project's takes the place of no other.
+    """
     group, _, version = str(document.get("apiVersion")).rpartition("/")
     name = f"{document.get('kind')}.{group}.{version}.json"
     if "/" in name or "\\" in name:
         return None
-    return next((one / name for one in (SCHEMAS, OWN) if (one / name).is_file()), None)
+    places = (SCHEMAS, *[OWN] * ("." in group and group not in BUILT_IN))
+    return next((one / name for one in places if (one / name).is_file()), None)
 
 
 def problems(documents: Sequence[dict[str, Any]]) -> list[str]:

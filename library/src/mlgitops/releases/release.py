@@ -82,8 +82,7 @@ def proposed(image: str, name: str) -> Release:
 
 def check_clean() -> None:
     """Refuse changes that are not committed; what was released is no part of an image."""
-    status = repository.git("status", "--porcelain", "-z", "--no-renames", "--", *OUTSIDE) or ""
-    if changed := [entry[3:] for entry in status.split("\0") if entry]:
+    if changed := repository.changes(*OUTSIDE):
         raise Mistake(f"not committed: {listed(changed)}.\nCommit or git stash, then build again")
 
 

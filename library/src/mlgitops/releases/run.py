@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from mlgitops.core import paths
 from mlgitops.core.errors import Mistake
 from mlgitops.git import repository
 from mlgitops.images import docker
@@ -37,7 +38,7 @@ def model(release: release_env.Release) -> Path:
     into = RELEASED / release.model.removesuffix(".dir")
     folder = into / "model"
     sound = folder.exists() and repository.content(folder) == release.model
-    if not sound and repository.fetch(release.commit, "artifacts/model", into) is None:
+    if not sound and repository.fetch(release.commit, paths.MODEL.as_posix(), into) is None:
         raise Mistake(
             f"the model of {release.commit[:7]} is neither in the cache nor in the store: "
             "dvc push --all-commits, where somebody still has it"

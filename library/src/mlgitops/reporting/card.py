@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mlgitops.core import config
+from mlgitops.core import config, paths
 from mlgitops.core.errors import Mistake
 from mlgitops.core.files import replacing
 from mlgitops.data import schema
@@ -30,7 +30,7 @@ DOCUMENTS = {
     Path("docs/model-card.md"): "model-card.md.j2",
     Path("docs/data-sheet.md"): "data-sheet.md.j2",
 }
-PARITY = Path("artifacts/parity.json")
+PARITY = paths.PARITY
 ROWS = 200  # of a table
 BEGIN, END = "<!-- figures: ", "<!-- end of the figures -->"
 BLOCK = re.compile(

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from mlgitops.core import job_output
+from mlgitops.core import job_output, paths
 from mlgitops.core.errors import Mistake
 from mlgitops.git import repository
 from mlgitops.releases import release_env
@@ -11,7 +11,7 @@ from mlgitops.releases.release_env import PRODUCTION, STAGING, Release
 from mlgitops.reporting import diff
 from mlgitops.reporting.markdown import render
 
-METRICS, TEST = "artifacts/metrics.json", "data/test.parquet"
+METRICS, TEST = paths.METRICS.as_posix(), paths.TEST.as_posix()
 MOST = 30  # commits
 
 

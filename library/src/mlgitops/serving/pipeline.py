@@ -4,6 +4,7 @@ import importlib.util
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 
@@ -33,17 +34,27 @@ def travelled(folder: Path) -> None:
     found.loader.exec_module(module)
 
 
+def loaded(folder: Path) -> Any:
+    """The pipeline of the folder with its code, which leaves the folder as it is: no bytecode."""
+    import joblib
+
+    before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
+    try:
+        travelled(folder)
+        return joblib.load(folder / "model.joblib")
+    finally:
+        sys.dont_write_bytecode = before
+
+
 class Fitted:
     """model.joblib with the code that it was fitted with."""
 
     def __init__(self, folder: Path, signature: Signature) -> None:
         """Load both; a Mistake if a package is missing or a file is damaged."""
         try:
-            import joblib
             import pandas as pd
 
-            travelled(folder)
-            self.pipeline = joblib.load(folder / "model.joblib")
+            self.pipeline = loaded(folder)
         except Exception as error:
             text = " ".join(str(error).split())
             raise Mistake(f"{folder / 'model.joblib'} cannot be loaded: {text}") from None

@@ -5,6 +5,7 @@ It needs the folder, numpy, pandas, and ONNX Runtime or joblib and scikit-learn.
 
 import json
 import os
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,9 +29,10 @@ def onnx(file: Path) -> Callable[[pd.DataFrame], list[Any]]:
 
 
 def sklearn(file: Path) -> Callable[[pd.DataFrame], list[Any]]:
-    """Labels and probabilities, or values, by scikit-learn."""
+    """Labels and probabilities, or values, by scikit-learn, with the code beside the file."""
     import joblib
 
+    sys.path.insert(0, str(file.parent.resolve()))
     pipeline = joblib.load(file)
 
     def predict(table: pd.DataFrame) -> list[Any]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from hashlib import sha256
+from importlib import resources
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,7 +17,7 @@ import typer
 import yaml
 from tqdm import tqdm
 
-from mlgitops.core import config
+from mlgitops.core import config, paths
 from mlgitops.core.errors import Mistake
 from mlgitops.git import lineage, repository
 from mlgitops.tracking.base import (
@@ -34,9 +35,11 @@ from mlgitops.tracking.base import (
 GATE = Path("artifacts/gate.json")
 TRIALS = Path("artifacts/trials")
 ROLES = ("raw", "train", "test")
-PLOTS = "artifacts/plots"
+PLOTS = paths.PLOTS.as_posix()
 SHORT = 8  # characters of a hash in a name
 LONGEST = 60  # characters of a part of a metric's name
+# What a pickled pipeline names of the library.
+LIGHT = ("__init__.py", "serving/__init__.py", "serving/features.py")
 NEEDED = {
     "onnx": ("numpy", "onnxruntime", "pandas"),
     "sklearn": ("joblib", "numpy", "pandas", "pydantic", "pyyaml", "scikit-learn"),
@@ -138,12 +141,20 @@ def run_of(commit: repository.Commit, key: Key, branch: str, request: str) -> It
             key=key,
             name=f"{commit.sha[:SHORT]} {commit.subject}",
             when=datetime.fromisoformat(commit.when).timestamp(),
-            params=flat(yaml.safe_load(repository.text(commit.sha, "params.yaml") or "") or {}),
+            params=settings(commit.sha),
             evidence=merged(evidence, Evidence(tags=tags(commit, lock, branch, request, model))),
             parent=lineage.origin(commit.parents[0]) if commit.parents else None,
             datasets=datasets(commit.sha, lock),
             model=model,
         )
+
+
+def settings(commit: str) -> dict[str, str]:
+    """What was tried and what judged, of params.yaml and gate.yaml of a commit."""
+    found: dict[str, Any] = {}
+    for path in (config.PARAMS, config.RULES):
+        found |= yaml.safe_load(repository.text(commit, path.as_posix()) or "") or {}
+    return flat(found) if found else {}
 
 
 def tags(
@@ -174,8 +185,8 @@ def flat(value: Any, name: str = "") -> dict[str, str]:
 
 def figures(commit: str) -> Evidence:
     """Metrics, metrics of the slices, and the points of the plots, as the commit has them."""
-    measured = loaded(commit, "artifacts/metrics.json") or {}
-    sliced = loaded(commit, "artifacts/slices.json") or []
+    measured = loaded(commit, paths.METRICS.as_posix()) or {}
+    sliced = loaded(commit, paths.SLICES.as_posix()) or []
     listing = repository.git("ls-tree", "--name-only", commit, f"{PLOTS}/") or ""
     plots = {path: repository.text(commit, path) or "" for path in listing.splitlines()}
     names = distinct()
@@ -258,7 +269,7 @@ def datasets(commit: str, lock: repository.Lock) -> list[Dataset]:
     """The raw data of a commit and the two sets made from it: md5 and where the object lies."""
     rules = yaml.safe_load(repository.text(commit, "schema.yaml") or "") or {}
     columns = {name: column["type"] for name, column in rules.get("columns", {}).items()}
-    profile = loaded(commit, "artifacts/data.json") or {}
+    profile = loaded(commit, paths.DATA.as_posix()) or {}
     rows = {"raw": profile.get("rows")}
     return [
         Dataset(role, f"{role}.parquet", md5, address(md5), columns, {"rows": rows.get(role)})
@@ -284,12 +295,27 @@ def store() -> str:
 
 def asset(commit: str, lock: repository.Lock, into: Path) -> Asset | None:
     """The model of a commit out of the store, and what it needs; None if it is gone."""
-    folder = repository.fetch(commit, "artifacts/model", into) if lock.model else None
+    folder = repository.fetch(commit, paths.MODEL.as_posix(), into) if lock.model else None
     if folder is None:
         return None
     kind = json.loads((folder / "signature.json").read_text("utf-8"))["format"]
-    code = [] if kind == "onnx" else [lineage.folder(commit, "src/ml", into)]
+    code = [] if kind == "onnx" else [named(commit, folder, into)]
     return Asset(folder, str(lock.model), requirements(commit, NEEDED[kind]), code)
+
+
+def named(commit: str, folder: Path, into: Path) -> Path:
+    """The package, copied below `into`, that a pickled pipeline names and its folder lacks.
+
+    The folder has the project's own; a folder from before there was a library names them all `ml`.
+    """
+    if (folder / "features.py").exists():
+        return lineage.folder(commit, "src/ml", into)
+    for path in LIGHT:
+        text = resources.files("mlgitops").joinpath(path).read_text("utf-8")
+        file = into / "mlgitops" / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+    return into / "mlgitops"
 
 
 def requirements(commit: str, names: tuple[str, ...]) -> list[str]:

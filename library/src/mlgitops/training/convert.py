@@ -1,6 +1,7 @@
 """A fitted pipeline as ONNX, with the features traced into it."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from onnx import ModelProto
 from onnx.compose import add_prefix
@@ -78,8 +79,31 @@ def with_features(
     rest: ModelProto, features: Features, columns: Mapping[str, Column]
 ) -> ModelProto:
     """The model with the features traced in front of it, so that its inputs are plain columns."""
-    import ndonnx  # Half a second, and only for projects that made a feature.
     import spox
+
+    inputs, made = traced(features, columns)
+    arrays = inputs | made
+    outputs = spox.inline(canonical(rest))(
+        **{one.name: arrays[one.name] for one in rest.graph.input}
+    )
+    model: ModelProto = spox.build(inputs, dict(outputs))
+    return model
+
+
+def features_alone(features: Features, columns: Mapping[str, Column]) -> ModelProto:
+    """What `with_features` traces, as a model of its own: an output of shape (rows, 1) each."""
+    import spox
+
+    inputs, made = traced(features, columns)
+    model: ModelProto = spox.build(inputs, made)
+    return model
+
+
+def traced(
+    features: Features, columns: Mapping[str, Column]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The inputs of the model, and what the features make of them, as variables of spox."""
+    import ndonnx  # Half a second, and only for projects that made a feature.
 
     inputs = {
         name: ndonnx.argument(
@@ -88,12 +112,12 @@ def with_features(
         for name, column in columns.items()
     }
     made = {feature.__name__: finite(feature(inputs, ndonnx), ndonnx) for feature in features}
-    arrays = {name: array.unwrap_spox() for name, array in (inputs | made).items()}
-    outputs = spox.inline(canonical(rest))(
-        **{one.name: arrays[one.name] for one in rest.graph.input}
-    )
-    model: ModelProto = spox.build({name: arrays[name] for name in inputs}, dict(outputs))
-    return model
+    return unwrapped(inputs), unwrapped(made)
+
+
+def unwrapped(arrays: Mapping[str, Any]) -> dict[str, Any]:
+    """The variables of spox that arrays of ndonnx stand for."""
+    return {name: array.unwrap_spox() for name, array in arrays.items()}
 
 
 def is_text(column: Column | None) -> bool:

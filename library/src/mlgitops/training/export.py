@@ -151,6 +151,22 @@ def check_alone(folder: Path) -> None:
         )
 
 
+def fill(
+    folder: Path, pipeline: Pipeline, rows: pd.DataFrame, rules: schema.Schema
+) -> exported_model.Runtime:
+    """All that artifacts/model holds, into the empty folder: a model fitted to the rows, loaded."""
+    form, most = config.load(Export).format, config.load(Parity).rows
+    labels = None if rules.task == "regression" else pipeline.classes_.tolist()
+    write(pipeline, rules, form, folder)
+    told = signature(rows, labels, rules, form, config.load(Requests))
+    write_json(told.model_dump(mode="json"), folder / "signature.json")
+    table = inputs(rows, rules.features)
+    exported = exported_model.load(folder).predict
+    answer = exported(table.iloc[:: max(1, len(table) // most)])
+    write_json(reference(rows, answer, rules, labels), folder / "reference.json")
+    return exported
+
+
 def export(
     fitted: Path = paths.FITTED,
     examples: Path = paths.TRAIN,
@@ -162,14 +178,10 @@ def export(
     rules, form, p = schema.load(), config.load(Export).format, config.load(Parity)
     hooks.features()  # The pickle names the project's functions.
     pipeline, rows = joblib.load(fitted), pd.read_parquet(examples)
-    labels = None if rules.task == "regression" else pipeline.classes_.tolist()
     with replacing(folder) as part:
         part.mkdir()
-        write(pipeline, rules, form, part)
-        told = signature(rows, labels, rules, form, config.load(Requests))
-        write_json(told.model_dump(mode="json"), part / "signature.json")
+        exported = fill(part, pipeline, rows, rules)
         table = inputs(rows, rules.features)
-        exported = exported_model.load(part).predict
         found = parity(pipeline, exported, table.head(p.rows), p)
         for kind, limit in (("differing", p.max_differing), ("flipped", p.max_flipped)):
             if found[kind] > limit:
@@ -178,8 +190,6 @@ def export(
                     f"scikit-learn and {form}: more than parity.max_{kind}, {limit:.2%}. "
                     "Choose another estimator, or set export.format: sklearn in params.yaml"
                 )
-        answer = exported(table.iloc[:: max(1, len(table) // p.rows)])
-        write_json(reference(rows, answer, rules, labels), part / "reference.json")
         if form == "sklearn":
             check_alone(part)
     write_json(found, agreement)

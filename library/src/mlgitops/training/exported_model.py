@@ -137,12 +137,9 @@ def onnx(file: Path) -> Runtime:
 
 def sklearn(file: Path) -> Runtime:
     """The fitted pipeline in scikit-learn, with the code that travels with it."""
-    import joblib
+    from mlgitops.serving.pipeline import loaded
 
-    from mlgitops.serving.pipeline import travelled
-
-    travelled(file.parent)
-    pipeline = joblib.load(file)
+    pipeline = loaded(file.parent)
 
     def predict(table: pd.DataFrame) -> Predictions:
         values = np.asarray(pipeline.predict(table))
