@@ -1,6 +1,6 @@
 # Every command of the template. `make` alone lists them; each works on a fresh machine.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bake bench sample manifest
+.PHONY: help demo test check bake bench sample golden manifest
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 # What a tool leaves in the template folder would be baked into projects.
 export PYTHONDONTWRITEBYTECODE := 1
@@ -41,6 +41,9 @@ bench: .venv/.made library/MANIFEST ## Speed and memory against baselines of the
 
 sample: .venv/.made ## Remake the sample and the season that arrives later
 	@python demo/sample.py
+
+golden: .venv/.made library/MANIFEST ## Remake tests/golden/golden.json, after the pipeline version was raised
+	@python tests/golden/remake.py
 
 manifest: ## Name every file of the library with its hash, in library/MANIFEST
 	@.ci/manifest

@@ -3,7 +3,7 @@
 import shutil
 import subprocess
 
-from measure import PROJECT, cost, middle, pairs, row
+from measure import PROJECT, cost, edit, middle, pairs, row
 
 COMMITS = 50
 
@@ -24,8 +24,7 @@ def history() -> None:
     """COMMITS trained commits, which take two lock files in turn."""
     commit("Start")
     git("branch", "--force", "one")
-    params = PROJECT / "params.yaml"
-    params.write_text(params.read_text("utf-8").replace("max_iter: 100", "max_iter: 50"), "utf-8")
+    edit("params.yaml", "max_iter: 100", "max_iter: 50")
     cost("make", "pipeline")
     commit("Two")
     git("branch", "--force", "two")

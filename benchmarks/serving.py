@@ -23,12 +23,14 @@ import numpy as np
 import pandas as pd
 import psutil
 from load import Load, load
-from measure import FOLDER, PROJECT, environment, ready, row
+from measure import FOLDER, PROJECT, edit, environment, ready, row
 
 HERE = Path(__file__).parent
 CASES = ((1, 1), (1, 16), (100, 8))  # rows, connections
 TURNS = 3
 INFER = "/v2/models/model/infer"
+# What a fitted pipeline names: the library's features, and the project's own code.
+CODE = os.pathsep.join(str(PROJECT / name) for name in ("vendor/mlgitops/src", "src"))
 MEMORY = int(os.environ.get("REQUESTS", "100000"))
 
 
@@ -58,13 +60,11 @@ def models() -> tuple[Path, Path]:
     table().to_csv(FOLDER / "serving.csv", index=False)
     made("data", f"SOURCE={FOLDER / 'serving.csv'}", "TARGET=target", "RESET=1")
     folder, fallback = PROJECT / "artifacts/model", FOLDER / "fallback"
-    params = PROJECT / "params.yaml"
-    text = params.read_text("utf-8")
-    params.write_text(text.replace("format: onnx", "format: sklearn"), "utf-8")
+    edit("params.yaml", "format: onnx", "format: sklearn")
     made("pipeline")
     shutil.rmtree(fallback, ignore_errors=True)
     shutil.copytree(folder, fallback)
-    params.write_text(text, "utf-8")
+    edit("params.yaml", "format: sklearn", "format: onnx")
     made("pipeline")
     return folder, fallback
 
@@ -163,11 +163,11 @@ def mlflow(folder: Path) -> list[str] | None:
     shutil.rmtree(saved, ignore_errors=True)
     subprocess.run(
         [f"{place}/bin/python", "-c", SAVE, str(folder.parent / "fitted.joblib"), str(saved)],
-        env=os.environ | {"PYTHONPATH": str(PROJECT / "src")}, check=True, stdout=sys.stderr,
+        env=os.environ | {"PYTHONPATH": CODE}, check=True, stdout=sys.stderr,
     )  # fmt: skip
     path = f"PATH={place}/bin:{os.environ['PATH']}"
     serve = ["mlflow", "models", "serve", "-m", str(saved), "-w", "1", "--env-manager", "local"]
-    return ["env", f"PYTHONPATH={PROJECT / 'src'}", path, *serve]
+    return ["env", f"PYTHONPATH={CODE}", path, *serve]
 
 
 def installed(name: str, packages: list[str]) -> Path:
@@ -191,7 +191,7 @@ def kserve(folder: Path, port: int) -> list[str] | None:
 
 VERSIONS = """
 from importlib.metadata import version
-for name in ("scikit-learn", "joblib", "numpy", "pyyaml", "pydantic"):
+for name in ("scikit-learn", "joblib", "numpy"):
     print(f"{name}=={version(name)}")
 """
 SAVE = """
@@ -261,15 +261,16 @@ def main() -> None:
     """The claims about serving."""
     folder, fallback = models()
     python = str(PROJECT / ".venv/bin/python")
+    server = [python, "-m", "mlgitops.serving"]
     port, ours, pickled, theirs, second = (free() for _ in range(5))
     peer = [python, str(HERE / "peers.py"), str(folder), str(port)]
     with ExitStack() as servers:
         enter = servers.enter_context
         peers = [
-            enter(running("serve", [python, "-m", "serve", str(folder)], "/invocations", ours)),
+            enter(running("serve", [*server, str(folder)], "/invocations", ours)),
             enter(running("bare", peer, "/bare", port)),
         ]
-        serve = [python, "-m", "serve", str(fallback)]
+        serve = [*server, str(fallback)]
         peers.append(enter(running("fallback", serve, "/invocations", pickled)))
         peers.append(peers[0]._replace(name="serve V2", path=INFER))
         command = mlflow(folder)

@@ -15,6 +15,7 @@ import palmerpenguins
 
 DEMO = Path(__file__).parent
 PROJECT = DEMO.parent / "{{cookiecutter.project_slug}}"
+LIBRARY = DEMO.parent / "library/src"
 LATER = DEMO / "penguins-2009.csv"
 
 
@@ -24,14 +25,14 @@ def main() -> None:
     table[table["year"] == 2009].to_csv(LATER, index=False)
     with TemporaryDirectory() as folder:
         work = Path(folder) / "project"
-        shutil.copytree(PROJECT, work, ignore=shutil.ignore_patterns("store"))
+        shutil.copytree(PROJECT, work, ignore=shutil.ignore_patterns("store", "vendor"))
         source = Path(folder) / "penguins.csv"
         table[table["year"] < 2009].to_csv(source, index=False)
         subprocess.run(["git", "init", "--quiet", str(work)], check=True)
         subprocess.run(
-            [sys.executable, "-m", "ml", "data", "--source", str(source), "--target", "species",
-             "--time", "year", "--reset"],
-            cwd=work, check=True, env=os.environ | {"PYTHONPATH": str(work / "src")},
+            [sys.executable, "-m", "mlgitops", "data", "--source", str(source),
+             "--target", "species", "--time", "year", "--reset"],
+            cwd=work, check=True, env=os.environ | {"PYTHONPATH": str(LIBRARY)},
         )  # fmt: skip
         shutil.rmtree(PROJECT / "store", ignore_errors=True)
         shutil.copytree(work / "store", PROJECT / "store")

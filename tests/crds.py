@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 import yaml
-from baked import PROJECT
+from baked import ROOT
 
-SCHEMAS = PROJECT / "src/ops/schemas"
+SCHEMAS = ROOT / "library/src/mlgitops/manifests/schemas"
 KINDS = (
     "Application.argoproj.io",
     "AppProject.argoproj.io",

@@ -24,10 +24,7 @@ def sections() -> list[str]:
 def typed(commands: str, project: Path, fails: bool = False) -> str:
     """What the commands printed, in one shell that ends at the first that is refused."""
     path = f"{project / '.venv/bin'}{os.pathsep}{os.environ['PATH']}"  # activated on the way
-    return run(
-        "bash", "-ec", commands, cwd=project, fails=fails, PATH=path,
-        PYTHONPATH=str(project / "src"), **AUTHOR,
-    )  # fmt: skip
+    return run("bash", "-ec", commands, cwd=project, fails=fails, PATH=path, **AUTHOR)
 
 
 def test_the_tutorial_works_as_it_is_written(copy, tmp_path):

@@ -8,6 +8,8 @@ import asyncio
 import json
 import os
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pandas as pd
@@ -34,11 +36,14 @@ settings.load_profile("project")
 
 
 def pytest_sessionstart(session):
-    """Leave with one line where there is nothing to test with."""
+    """Get the data if it is not here; leave with one line where there is nothing to test with."""
     os.chdir(session.config.rootpath)
     threadpool_limits(1)  # For a few rows a second thread is only in the way.
     if not paths.RAW.exists():
-        pytest.exit(f"{paths.RAW} is not there: run `make setup`", returncode=1)
+        from dvc.cli import main as dvc
+
+        if dvc(["pull", "--quiet", str(paths.RAW)]) != 0:
+            pytest.exit(f"{paths.RAW} is not there: run `make setup`", returncode=1)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -155,9 +160,10 @@ def data(rules):
 
 
 @pytest.fixture(scope="session")
-def model(data, rules, tmp_path_factory):
-    """The model of the sample."""
-    return Model(data.train, rules, tmp_path_factory.mktemp("model"))
+def model(data, rules):
+    """The model of the sample, in a folder that is gone afterwards."""
+    with TemporaryDirectory() as folder:
+        yield Model(data.train, rules, Path(folder))
 
 
 @pytest.fixture(scope="session")

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from mlgitops.core import config
 from mlgitops.data import contract
 from mlgitops.serving.features import derive
-from mlgitops.training import export
+from mlgitops.training import export, hooks
 from mlgitops.training.convert import features_alone
-from mlgitops.training.preprocessing import features_of
+from mlgitops.training.features import inputs
 
 DRAWN = 20  # columns at most whose values are drawn, the ones that features read first
 TOLERANCE = 0.0001  # of a value, or of the feature's spread
@@ -31,15 +31,20 @@ class Read(dict):
 
 
 @pytest.fixture(scope="module")
-def features(model):
-    """What the model was fitted with."""
-    return features_of(model.fitted)
+def features():
+    """What features.py lists."""
+    return hooks.features()
 
 
 @pytest.fixture(scope="module")
-def columns(model, data):
-    """Columns of the rows to learn from, by name, as a feature gets them."""
-    table = model.inputs(data.train)
+def table(data, rules):
+    """The rows to learn from, as features get them."""
+    return inputs(data.train, rules.features)
+
+
+@pytest.fixture(scope="module")
+def columns(table):
+    """Their columns by name."""
     return Read({name: table[name].to_numpy() for name in table})
 
 
@@ -99,33 +104,32 @@ def rows(data, rules, features, columns):
     return st.lists(changes, min_size=1, max_size=len(some)).map(changed)
 
 
-def test_a_feature_is_one_number_for_each_row(features, columns):
+def test_a_feature_is_one_number_for_each_row(features, table, columns):
     for feature in features:
         made = np.asarray(feature(columns, np))
-        assert made.shape == (len(columns[next(iter(columns))]),), feature.__name__
+        assert made.shape == (len(table),), feature.__name__
         assert made.dtype.kind in "fiub", f"{feature.__name__} gives {made.dtype}"
 
 
-def test_a_feature_knows_something_of_some_rows(model, data, features):
-    made = derive(model.inputs(data.train), features)
+def test_a_feature_knows_something_of_some_rows(table, features):
+    made = derive(table, features)
     for feature in features:
         assert made[feature.__name__].notna().any(), f"{feature.__name__} is always missing"
 
 
-def test_a_feature_of_a_row_does_not_depend_on_the_other_rows(model, data, features):
-    table = model.inputs(data.train)
+def test_a_feature_of_a_row_does_not_depend_on_the_other_rows(table, features):
     together = derive(table, features)
     for row in (0, len(table) // 2, len(table) - 1):
         alone = derive(table.iloc[[row]], features)
         pd.testing.assert_frame_equal(alone, together.iloc[[row]], rtol=TOLERANCE)
 
 
-def test_the_served_model_makes_the_same_features(model, data, features, served, rows):
-    spread = derive(model.inputs(data.train), features).std(numeric_only=True).fillna(0)
+def test_the_served_model_makes_the_same_features(model, table, features, served, rows):
+    spread = derive(table, features).std(numeric_only=True).fillna(0)
 
     @given(rows)
-    def agree(table):
-        given_table = model.inputs(table)
+    def agree(drawn):
+        given_table = model.inputs(drawn)
         trained, answered = derive(given_table, features), served(given_table)
         assert list(answered) == [one.__name__ for one in features]
         for name in answered:
@@ -133,7 +137,7 @@ def test_the_served_model_makes_the_same_features(model, data, features, served,
                 answered[name], trained[name], rtol=TOLERANCE, atol=TOLERANCE * spread[name],
                 err_msg=f"{name} differs for\n{given_table.to_string()}",
             )  # fmt: skip
-        status, answer = model.ask(table)
+        status, answer = model.ask(drawn)
         assert status == 200, answer
 
     agree()

@@ -11,7 +11,7 @@ from mlgitops.core import config
 
 SCHEMA = Path("schema.yaml")
 HEADER = """\
-# The data contract: `ml validate` refuses a table that breaks it. Review it, then it binds.
+# The data contract: `mlgitops validate` refuses a table that breaks it. Review it, then it binds.
 # type: number, integer, boolean, category or time. nullable: missing values are allowed.
 # range: the lowest and highest value allowed. categories: all that are allowed; without them, any.
 # To use a column of left_out, move its name to columns with a type.

@@ -57,7 +57,7 @@ def track(
         bool, typer.Option("--all", help="Every trained commit that the tracker lacks.")
     ] = False,
     trials: Annotated[
-        bool, typer.Option("--trials", help="The trials of `ml tune` instead of commits.")
+        bool, typer.Option("--trials", help="The trials of `mlgitops tune` instead of commits.")
     ] = False,
 ) -> None:
     """Log the commit that HEAD's dvc.lock comes from; with --all, the whole history."""
@@ -326,7 +326,7 @@ def requirements(commit: str, names: tuple[str, ...]) -> list[str]:
 
 
 def log_trials(tracker: Tracker) -> str:
-    """Log the trials of every study that `ml tune` left; a line that says what was done."""
+    """Log the trials of every study that `mlgitops tune` left; a line that says what was done."""
     found = [json.loads(path.read_text("utf-8")) for path in sorted(TRIALS.glob("*.json"))]
     if not found:
         raise Mistake(f"{TRIALS} holds no trials: make tune")
@@ -336,7 +336,7 @@ def log_trials(tracker: Tracker) -> str:
 
 
 def search_of(study: Mapping[str, Any]) -> Search:
-    """A study of `ml tune` as the tracker takes it."""
+    """A study of `mlgitops tune` as the tracker takes it."""
     trials = [
         Trial(
             number=one["number"],

@@ -28,10 +28,10 @@ from mlgitops.training.features import Features, check_names
 
 def module(name: str) -> ModuleType:
     """A module of the project in the current folder."""
-    package = paths.CODE.name
-    source = str(paths.CODE.parent.resolve())
-    if source not in sys.path:
-        sys.path.insert(0, source)
+    package, source = paths.CODE.name, str(paths.CODE.parent.resolve())
+    if sys.path[0] != source:
+        # A model that was loaded may have put code of its own before it.
+        sys.path[:] = [source, *(place for place in sys.path if place != source)]
     if not (paths.CODE / f"{name}.py").exists():
         raise Mistake(f"{paths.CODE / name}.py is not there: git restore it")
     return import_module(f"{package}.{name}")
