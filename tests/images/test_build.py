@@ -123,10 +123,10 @@ def test_a_build_that_fails_is_a_mistake(docker):
 
 
 def test_the_digest_is_dvcs():
-    files = {"model/b": b"2", "model.onnx": b"1"}  # A folder comes before a longer name.
+    files = {"model/b": b"2", "model.onnx": b"1"}  # By the whole path: a dot is before a slash.
     listing = (
-        '[{"md5": "c81e728d9d4c2f636f067f89cc14862c", "relpath": "model/b"}, '
-        '{"md5": "c4ca4238a0b923820dcc509a6f75849b", "relpath": "model.onnx"}]'
+        '[{"md5": "c4ca4238a0b923820dcc509a6f75849b", "relpath": "model.onnx"}, '
+        '{"md5": "c81e728d9d4c2f636f067f89cc14862c", "relpath": "model/b"}]'
     )
     import hashlib
 

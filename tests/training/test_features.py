@@ -5,6 +5,7 @@ from mlgitops.core.errors import Mistake
 from mlgitops.data.schema import Column
 from mlgitops.serving.features import derive
 from mlgitops.training import convert, exported_model, features, hooks
+from onnxruntime import InferenceSession
 from template_model import fitted, params
 
 FOREST = "sklearn.ensemble.RandomForestClassifier"
@@ -81,6 +82,16 @@ def test_the_exported_model_makes_the_features_itself(frame, rules, tmp_path):
     assert answer.values.tolist() == model.predict(table).tolist()
     one = exported(table.head(1))
     assert one.values.tolist() == answer.values[:1].tolist()
+
+
+def test_the_features_alone_are_what_the_exported_model_makes(frame, rules):
+    made = per_count, is_red, magnitude
+    graph = convert.features_alone(made, rules.features).SerializeToString()
+    table = features.inputs(frame, rules.features)
+    answers = InferenceSession(graph).run(None, {name: table[[name]].to_numpy() for name in table})
+    expected = derive(table, made)
+    for feature, answer in zip(made, answers, strict=True):
+        np.testing.assert_allclose(answer[:, 0], expected[feature.__name__], rtol=1e-5)
 
 
 @pytest.mark.parametrize("made", [[length], [is_red, is_red]])
