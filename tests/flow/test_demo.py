@@ -8,6 +8,8 @@ import pytest
 from baked import ROOT, run
 from parts import engine
 
+pytestmark = pytest.mark.demo
+
 
 @pytest.fixture(scope="module", params=["process", ""])
 def said(request) -> str:
