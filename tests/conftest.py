@@ -11,11 +11,10 @@ ENGINE = ("docker", "compose", "stack", "forge", "cluster", "demo")
 pytest_plugins = ["tables", "workspace"]
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_itemcollected(item: pytest.Item) -> None:
     """What shares the one engine of this machine runs one after the other, in one process."""
-    for item in items:
-        if any(item.get_closest_marker(name) for name in ENGINE):
-            item.add_marker(pytest.mark.xdist_group("engine"))
+    if any(item.get_closest_marker(name) for name in ENGINE):
+        item.add_marker(pytest.mark.xdist_group("engine"))
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
