@@ -15,7 +15,8 @@ AUTHOR = {
     for what, value in (("NAME", "Ada"), ("EMAIL", "ada@example.org"))
 }
 IMAGE = "ghcr.io/acme/penguins@sha256:"
-FEATURE = '''def bill_ratio(columns, xp):
+FEATURE = '''
+def bill_ratio(columns, xp):
     """Bill length by depth."""
     return xp.log(columns["bill_length_mm"] / columns["bill_depth_mm"])
 
