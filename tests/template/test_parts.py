@@ -17,8 +17,8 @@ def test_an_engine_that_answers_and_cannot_build_is_told_once_and_early(ci, said
     )  # fmt: skip
     docker.chmod(0o755)
     told = run(
-        sys.executable, "-m", "pytest", "-rs", "tests/flow/test_image.py", "-k", "is_small", cwd=ROOT,
-        fails=bool(ci), CI=ci, PATH=f"{tmp_path}:/usr/bin:/bin",
+        sys.executable, "-m", "pytest", "-rs", "tests/flow/test_image.py", "-k", "is_small",
+        cwd=ROOT, fails=bool(ci), CI=ci, PATH=f"{tmp_path}:/usr/bin:/bin",
     )  # fmt: skip
     assert "cannot build an image: certificate signed by unknown authority" in told
     assert said in told.splitlines()[-1]
