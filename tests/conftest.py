@@ -7,14 +7,7 @@ import pytest
 from baked import bake, clone, commit, run
 from parts import PARTS
 
-ENGINE = ("docker", "compose", "stack", "forge", "cluster", "demo")
 pytest_plugins = ["tables", "workspace"]
-
-
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """What shares the one engine of this machine runs one after the other, in one process."""
-    if any(item.get_closest_marker(name) for name in ENGINE):
-        item.add_marker(pytest.mark.xdist_group("engine"))
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
