@@ -6,8 +6,8 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PYTHONDONTWRITEBYTECODE := 1
 PROJECT := {{cookiecutter.project_slug}}
 OUTPUT ?= build
-# What shares the one engine of a machine runs one after the other.
-ENGINE := docker or compose or stack or forge or cluster or demo
+# What shares the one Docker of a machine runs one after the other.
+ONE_DOCKER := docker or compose or stack or git_host or cluster or demo
 
 help: ## List the commands
 	@python3 -c 'import re; [print(f"make {n:9}{t}") for n, t in re.findall(r"^([a-z]+):.*## (.*)$$", open("Makefile").read(), re.M)]'
@@ -27,8 +27,8 @@ demo: .venv/.made library/MANIFEST ## The whole story, in build/demo: generate, 
 	@python demo/run.py
 
 test: .venv/.made library/MANIFEST ## Every test; what a test lacks on this machine is said
-	pytest --numprocesses auto --maxprocesses 4 -m "not ($(ENGINE))" $(PYTEST)
-	pytest -m "$(ENGINE)" $(PYTEST)
+	pytest --numprocesses auto --maxprocesses 4 -m "not ($(ONE_DOCKER))" $(PYTEST)
+	pytest -m "$(ONE_DOCKER)" $(PYTEST)
 
 check: .venv/.made library/MANIFEST ## The quick ones: lint, types, the order of the library's rooms, rules
 	ruff check

@@ -2,7 +2,7 @@
 
 act runs the generated workflows on the sample, all of their jobs on this machine. Each job makes
 its environment; warm and cold are uv's cache. A release needs BUILDER and TEST_REGISTRY as
-.ci/engine sets them.
+.ci/docker sets them.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""Staging and production on this machine: containers where an engine answers, else processes."""
+"""Staging and production on this machine: containers where Docker answers, else processes."""
 
 import hashlib
 import json
@@ -125,7 +125,7 @@ class Containers:
 def chosen(story: Story) -> Way:
     """Containers, if all that they need is here; else processes."""
     if os.environ.get("WAY") == "process":
-        return Processes(story, "WAY=process asks for no container engine")
+        return Processes(story, "WAY=process asks for no containers")
     try:
         docker("version")
         check_base()

@@ -1,4 +1,4 @@
-"""What the demo needs for images: an engine that answers, a base image, a registry."""
+"""What the demo needs for images: a Docker that answers, a base image, a registry."""
 
 import json
 import os
@@ -66,7 +66,7 @@ class NoImages(Exception):
 
 
 def docker(*arguments: str) -> None:
-    """Run a command of the engine; a NoImages tells the last line of why it failed."""
+    """Run a docker command; a NoImages tells the last line of why it failed."""
     try:
         done = subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False)
     except FileNotFoundError:

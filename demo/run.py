@@ -132,7 +132,7 @@ def rebuild_tracker(story: Story) -> None:
 
 
 def main() -> None:
-    """Start anew, tell the story, say how to go on."""
+    """Start again, tell the story, say how to go on."""
     shutil.rmtree(PROJECT, ignore_errors=True)
     FOLDER.mkdir(parents=True, exist_ok=True)
     story = Story()

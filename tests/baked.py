@@ -80,7 +80,7 @@ def until(what: str, true: Callable[[], object], seconds: float = PATIENCE) -> f
 
 
 @dataclass
-class Door:
+class Endpoint:
     """A way to a server from this machine."""
 
     host: str

@@ -1,4 +1,4 @@
-"""Bare repositories of a folder over HTTP, as a forge serves them, for controllers in a cluster.
+"""Bare repositories of a folder over HTTP, as a Git host serves them, for controllers in a cluster.
 
 `python tests/gitserver.py ADDRESS PORT FOLDER`; http://ADDRESS:PORT/NAME.git can be cloned, by
 git's own http-backend. Pushing is left to the file system.

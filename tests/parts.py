@@ -18,14 +18,14 @@ def answers(*command: str) -> bool:
 
 
 @cache
-def engine() -> str:
+def docker() -> str:
     """Why no image can be built here, or nothing; tried once, as the project's own build begins.
 
-    An engine may answer and still build nothing: it has no base image, or what it starts does not
+    A daemon may answer and still build nothing: it has no base image, or what it starts does not
     trust the certificates of a proxy.
     """
     if not answers("docker", "version", "--format", "{{.Server.Version}}"):
-        return "no Docker engine answers"
+        return "no Docker answers"
     text = (PROJECT / "Dockerfile").read_text("utf-8")
     base = os.environ.get("BUILDER") or re.search(r"^ARG BASE=(\S+)", text, re.M)[1]
     tools = re.search(r"^RUN python3 -m venv /uv.*$", text, re.M)[0]
@@ -34,7 +34,7 @@ def engine() -> str:
         capture_output=True, check=False,
     )  # fmt: skip
     *_, last = ["it does not say why", *(line for line in done.stderr.splitlines() if line.strip())]
-    return f"the Docker engine cannot build an image: {last[:300]}" if done.returncode else ""
+    return f"the Docker cannot build an image: {last[:300]}" if done.returncode else ""
 
 
 def compose() -> str:
@@ -70,10 +70,10 @@ def runner() -> str:
     return "" if shutil.which("act") else "act is not installed"
 
 
-def forge() -> str:
+def git_host() -> str:
     """Why no project can be pushed to a Git host with a runner, or nothing."""
-    found = Path(os.environ.get("FORGE_ENV") or "/nowhere")
-    return "" if found.is_file() else "no FORGE_ENV: .ci/forge starts a Git host for tests"
+    found = Path(os.environ.get("GIT_HOST_ENV") or "/nowhere")
+    return "" if found.is_file() else "no GIT_HOST_ENV: .ci/git-host starts a Git host for tests"
 
 
 def cluster() -> str:
@@ -89,6 +89,6 @@ def cluster() -> str:
 
 
 PARTS = {
-    "docker": engine, "compose": compose, "stack": stack, "registry": registry,
-    "promtool": promtool, "act": runner, "forge": forge, "cluster": cluster,
+    "docker": docker, "compose": compose, "stack": stack, "registry": registry,
+    "promtool": promtool, "act": runner, "git_host": git_host, "cluster": cluster,
 }  # fmt: skip

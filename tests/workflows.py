@@ -1,4 +1,4 @@
-"""A repository on a forge that answers like GitHub, and its workflows run by act.
+"""A repository on a Git host that answers like GitHub, and its workflows run by act.
 
 What act ignores is not tested here but by test_workflow_rules.py: filters of `on:`, permissions,
 concurrency. A run that skips a job, or that lacks an action, fails the test.
@@ -47,7 +47,7 @@ class Ran(NamedTuple):
 
 
 class Lab:
-    """A bare repository as origin, its forge, and a clone in which a person works."""
+    """A bare repository as origin, its Git host, and a clone in which a person works."""
 
     def __init__(self, ready: Path, folder: Path) -> None:
         self.ready, self.folder = ready, folder
@@ -103,7 +103,7 @@ class Lab:
         return run("git", "show", f"{branch}:{path}", cwd=self.origin)
 
     def opened(self, branch: str, fork: str = "") -> dict[str, Any]:
-        """The event of a pull request of the branch, which is opened on the forge, or of a fork."""
+        """The event of a pull request of the branch, which is opened on the host, or of a fork."""
         sha = self.git("rev-parse", "HEAD")
         number = self.pull(branch, sha, fork or NAME)
         return {
@@ -146,7 +146,7 @@ class Lab:
         branch: str = "main", token: str = WRITES, without: tuple[str, ...] = (),
         variables: dict[str, str] | None = None, **extra: str,
     ) -> Ran:  # fmt: skip
-        """Run a workflow as the forge would for an event on a branch."""
+        """Run a workflow as the Git host would for an event on a branch."""
         number = str(next(NUMBERS))
         at = self.folder / f"run-{number}"
         at.mkdir()
@@ -161,7 +161,7 @@ class Lab:
         path.write_text(left_out(path.read_text("utf-8"), without))
         environment = {
             "GITHUB_API_URL": self.github.url, "GITHUB_SERVER_URL": self.github.url,
-            "GITHUB_REPOSITORY": NAME, "GITHUB_RUN_ID": number, "FORGE_PATIENCE": "2",
+            "GITHUB_REPOSITORY": NAME, "GITHUB_RUN_ID": number, "GIT_HOST_PATIENCE": "2",
             "ACT_ORIGIN": str(self.origin), "ACT_ARTIFACTS": str(at / "artifacts"),
             "ACT_SUMMARY": str(at / "summary.md"), "ACT_IMPORTED": str(at / "imported"), **extra,
         }  # fmt: skip

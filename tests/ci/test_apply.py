@@ -4,7 +4,7 @@ import made_origin
 import pytest
 from mlgitops.ci.apply import apply
 from mlgitops.core import job_output
-from mlgitops.core.errors import Mistake
+from mlgitops.core.errors import UserError
 
 
 @pytest.fixture(autouse=True)
@@ -34,7 +34,7 @@ def test_what_commands_make_is_applied(folder, capsys):
 
 def test_anything_else_refuses_all_of_it(folder):
     kept({"dvc.lock": "schema: '2.1'\n", "src/ml/features.py": "import os\n"}, folder)
-    with pytest.raises(Mistake, match=r"must not save: src/ml/features\.py"):
+    with pytest.raises(UserError, match=r"must not save: src/ml/features\.py"):
         apply(job_output.FOLDER)
     assert Path("dvc.lock").read_text() == "schema: '2.0'\n"
 

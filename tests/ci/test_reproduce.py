@@ -14,7 +14,7 @@ from threading import Thread
 import pytest
 from mlgitops.ci import reproduce
 from mlgitops.core import job_output
-from mlgitops.core.errors import Mistake
+from mlgitops.core.errors import UserError
 from mlgitops.git import repository
 from mlgitops.reporting.card import card
 
@@ -133,7 +133,7 @@ def test_another_hash_of_the_same_inputs_is_refused_and_kept(workspace, ran):
     LOCK.write_text(lock.replace(model, "0" * 32))
     workspace.commit()
     forged = LOCK.read_text()
-    with pytest.raises(Mistake, match=r"artifacts/model is 00000000.*git checkout origin/main"):
+    with pytest.raises(UserError, match=r"artifacts/model is 00000000.*git checkout origin/main"):
         reproduce.reproduce()
     assert LOCK.read_text() == forged
     assert "## ❌ Refused" in report()
@@ -146,7 +146,7 @@ def test_a_lock_that_contradicts_itself_is_refused_before_anything_runs(workspac
     test = test or re.search(r"path: data/test.parquet\n +hash: md5\n +md5: (\w+)", lock)[1]
     LOCK.write_text(lock.replace(test, "e" * 32, 1))
     workspace.commit()
-    with pytest.raises(Mistake, match="contradicts itself: "):
+    with pytest.raises(UserError, match="contradicts itself: "):
         reproduce.reproduce()
     assert "repro" not in ran
 
@@ -155,7 +155,7 @@ def test_metrics_that_were_edited_are_refused(workspace, ran):
     metrics = Path("artifacts/metrics.json")
     metrics.write_text(metrics.read_text().replace("0.", "0.0", 1))
     workspace.commit()
-    with pytest.raises(Mistake, match=r"no input changed: artifacts/metrics\.json"):
+    with pytest.raises(UserError, match=r"no input changed: artifacts/metrics\.json"):
         reproduce.reproduce()
 
 
@@ -163,7 +163,7 @@ def test_a_stale_lock_on_main_itself_is_refused(workspace, ran):
     workspace.git("switch", "--quiet", "main")
     workspace.set("split.seed", 5)
     workspace.commit()
-    with pytest.raises(Mistake, match=r"dvc.lock of main is out of date: prepare \(gate.yaml\)"):
+    with pytest.raises(UserError, match=r"dvc.lock of main is out of date: prepare \(gate.yaml\)"):
         reproduce.reproduce()
     assert "repro" not in ran
 
@@ -173,7 +173,7 @@ def test_what_the_store_of_main_lost_is_no_stale_lock(workspace, ran):
     Path("data/train.parquet").unlink()
     Path("artifacts/fitted.joblib").unlink()
     lost = r"data/train\.parquet, artifacts/fitted\.joblib"
-    with pytest.raises(Mistake, match=f"main is current, but the store lacks {lost}. .*any pull"):
+    with pytest.raises(UserError, match=f"main is current, but the store lacks {lost}. .*any pull"):
         reproduce.reproduce()
     assert "repro" not in ran
 
@@ -182,7 +182,7 @@ def test_data_that_is_nowhere_is_named(workspace, ran):
     Path("data/raw.parquet.dvc").write_text(pointer("0" * 32))
     RAW.unlink()
     workspace.commit()
-    with pytest.raises(Mistake, match=r"no stage makes it: data/raw\.parquet"):
+    with pytest.raises(UserError, match=r"no stage makes it: data/raw\.parquet"):
         reproduce.reproduce()
 
 
@@ -216,8 +216,8 @@ def stored(workspace, ran):
 )
 def test_what_changes_in_the_store_but_added_objects_is_refused(stored, ran, change, said):
     change()
-    stored.commit("Forge")
-    with pytest.raises(Mistake, match=f"objects are only added to the store: .*{said}"):
+    stored.commit("GitHost")
+    with pytest.raises(UserError, match=f"objects are only added to the store: .*{said}"):
         reproduce.reproduce()
     assert ran == []
     assert "## ❌ Refused" in report()
@@ -260,7 +260,7 @@ def test_what_dvc_remembers_of_a_run_verifies_nothing(tmp_path, monkeypatch):
         tail = re.sub(r"md5: \w{32}", f"md5: {forged}", tail).replace("size: 4", "size: 6")
         path.chmod(0o644)
         path.write_text(head + outs + tail)
-    with pytest.raises(Mistake, match=f"fit: model is {forged[:8]} in dvc.lock, and running it"):
+    with pytest.raises(UserError, match=f"fit: model is {forged[:8]} in dvc.lock, and running it"):
         reproduce.made(None, claims=True)
     assert model.read_text() == "rows"
     LOCK.write_text(honest)
@@ -278,7 +278,7 @@ def test_a_failed_stage_leaves_the_lock_as_it_was(workspace, ran, monkeypatch):
         return command[0] != "repro"
 
     monkeypatch.setattr(reproduce, "dvc", fails)
-    with pytest.raises(Mistake, match="a stage failed"):
+    with pytest.raises(UserError, match="a stage failed"):
         reproduce.reproduce()
     assert LOCK.read_text() == before
     assert not job_output.PATCH.exists()
@@ -294,7 +294,7 @@ def test_without_a_login_to_the_store_nothing_is_left_to_commit(workspace, ran, 
     workspace.set("split.seed", 5)
     workspace.commit()
     refusing(monkeypatch)
-    with pytest.raises(Mistake, match="the store lacks outputs of this commit and takes none"):
+    with pytest.raises(UserError, match="the store lacks outputs of this commit and takes none"):
         reproduce.reproduce()
     assert report().startswith("<!-- report -->\n## ❌ Refused\n\nthe store lacks outputs")
     assert "### Gate" in report()
@@ -307,7 +307,7 @@ def test_a_verified_lock_whose_objects_nobody_can_push_is_refused(workspace, ran
     workspace.run()
     workspace.commit()
     refusing(monkeypatch)
-    with pytest.raises(Mistake, match="the store lacks outputs of this commit and takes none"):
+    with pytest.raises(UserError, match="the store lacks outputs of this commit and takes none"):
         reproduce.reproduce()
     assert "## ❌ Refused" in report()
 
@@ -363,7 +363,7 @@ def test_a_conflict_in_what_is_made_is_settled_by_making_it(workspace, ran):
         workspace.git("merge", "--quiet", "main")
     reproduce.settle(["dvc.lock"])
     assert reproduce.readable(LOCK.read_text())
-    with pytest.raises(Mistake, match=r"settle these first.*: schema\.yaml"):
+    with pytest.raises(UserError, match=r"settle these first.*: schema\.yaml"):
         reproduce.settle(["dvc.lock", "schema.yaml"])
 
 

@@ -6,7 +6,7 @@ from mlgitops.ci import reproduce
 from mlgitops.ci import retrain as module
 from mlgitops.ci.retrain import retrain
 from mlgitops.core import job_output
-from mlgitops.core.errors import Mistake
+from mlgitops.core.errors import UserError
 
 pytestmark = pytest.mark.slow
 
@@ -93,10 +93,10 @@ def test_an_address_is_read_wherever_it_is(given, workspace):
 
 def test_a_failure_is_reported_and_leaves_nothing_else(given, monkeypatch):
     def fails():
-        raise Mistake("the table breaks `schema.yaml`")
+        raise UserError("the table breaks `schema.yaml`")
 
     monkeypatch.setattr(module, "data", fails)
-    with pytest.raises(Mistake, match="breaks"):
+    with pytest.raises(UserError, match="breaks"):
         retrain(force=True)
     text = job_output.REPORT.read_text("utf-8")
     assert text.startswith("<!-- report -->\n## ❌ Refused")

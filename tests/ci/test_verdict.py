@@ -4,7 +4,7 @@ import pytest
 import typer
 from mlgitops.ci.verdict import verdict
 from mlgitops.core import job_output
-from mlgitops.core.errors import Mistake
+from mlgitops.core.errors import UserError
 
 KEPT = {"kind": "minimum", "name": "log_loss", "passed": True, "value": 0.1, "limit": 0.5}
 WHOLE = [KEPT | {"kind": kind} for kind in ("minimum", "champion", "budget")]
@@ -50,21 +50,21 @@ def test_a_verdict_that_refuses_is_the_exit_code(capsys):
 )
 def test_what_is_no_whole_verdict_is_refused(text):
     job_output.write(job_output.VERDICT, text.encode())
-    with pytest.raises(Mistake, match="holds no verdict"):
+    with pytest.raises(UserError, match="holds no verdict"):
         verdict()
 
 
 @pytest.mark.parametrize("kind", ["minimum", "champion", "budget"])
 def test_a_verdict_that_passes_without_a_kind_of_check_is_refused(kind):
     written(True, *[check for check in WHOLE if check["kind"] != kind])
-    with pytest.raises(Mistake, match=f"no check of {kind}: "):
+    with pytest.raises(UserError, match=f"no check of {kind}: "):
         verdict()
 
 
 @pytest.mark.parametrize("check", [{"passed": True}, {"passed": True, "kind": ["minimum"]}])
 def test_a_forged_check_is_no_kind_of_check(check):
     written(True, check)
-    with pytest.raises(Mistake, match="no check of minimum, champion, budget"):
+    with pytest.raises(UserError, match="no check of minimum, champion, budget"):
         verdict()
 
 
@@ -84,7 +84,7 @@ def test_a_cell_is_one_line_and_no_command_of_the_runner(capsys, column, command
 
 
 def test_no_verdict_is_refused():
-    with pytest.raises(Mistake, match="holds no verdict"):
+    with pytest.raises(UserError, match="holds no verdict"):
         verdict()
 
 
@@ -92,5 +92,5 @@ def test_a_fork_with_a_lock_file_that_nobody_commits_is_refused():
     written(True, *WHOLE)
     job_output.write(job_output.PATCH, b"a patch")
     verdict()
-    with pytest.raises(Mistake, match="out of date"):
+    with pytest.raises(UserError, match="out of date"):
         verdict(fork=True)

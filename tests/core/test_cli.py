@@ -5,7 +5,7 @@ import sys
 
 import pytest
 from mlgitops.core import cli
-from mlgitops.core.errors import Mistake
+from mlgitops.core.errors import UserError
 
 NAMES = [
     *((name,) for name in cli.COMMANDS),
@@ -100,7 +100,7 @@ def test_a_mistake_of_a_command_for_workflows_names_it(project, monkeypatch, cap
     assert capsys.readouterr().err.startswith("mlgitops ci verdict: ")
 
 
-@pytest.mark.parametrize(("raised", "code"), [(Mistake("no"), 1), (KeyboardInterrupt(), 130)])
+@pytest.mark.parametrize(("raised", "code"), [(UserError("no"), 1), (KeyboardInterrupt(), 130)])
 def test_the_exit_code_tells_a_mistake_from_an_interruption(raised, code, monkeypatch):
     def show():
         raise raised

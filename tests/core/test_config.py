@@ -1,6 +1,6 @@
 import pytest
 from mlgitops.core import config
-from mlgitops.core.errors import Mistake, listed
+from mlgitops.core.errors import UserError, listed
 from mlgitops.data.split import Split
 from mlgitops.data.validate import Validate
 from mlgitops.training.export import Export, Parity, Requests
@@ -48,7 +48,7 @@ def test_a_section_is_frozen(written):
 )
 def test_a_wrong_section_is_a_mistake_of_one_line(text, told, written):
     path = written(text)
-    with pytest.raises(Mistake) as mistake:
+    with pytest.raises(UserError) as mistake:
         config.load(Bake, path)
     assert str(path) in str(mistake.value)
     assert told in str(mistake.value)
@@ -56,14 +56,14 @@ def test_a_wrong_section_is_a_mistake_of_one_line(text, told, written):
 
 
 def test_a_missing_file_is_a_mistake(tmp_path):
-    with pytest.raises(Mistake, match="cannot be read"):
+    with pytest.raises(UserError, match="cannot be read"):
         config.load(Bake, tmp_path / "params.yaml")
 
 
 def test_a_file_that_is_no_text_is_a_mistake(tmp_path):
     path = tmp_path / "params.yaml"
     path.write_bytes(b"bake: \xff\xfe")
-    with pytest.raises(Mistake, match="is not YAML"):
+    with pytest.raises(UserError, match="is not YAML"):
         config.load(Bake, path)
 
 
@@ -151,20 +151,20 @@ def test_where_both_files_have_a_rule_gate_yaml_decides_and_the_other_is_told(ol
 def test_an_unknown_key_is_refused_in_either_file(text, kind, told, old):
     rules = "validate: {min_rows: 20, max_duplicates: 0.5, rows: 3}"
     old.with_name(text).write_text(rules)
-    with pytest.raises(Mistake, match=told):
+    with pytest.raises(UserError, match=told):
         config.load(kind)
 
 
 def test_an_unknown_key_beside_those_that_moved_is_refused(old):
     old.write_text(OLD + "  chunk: 3\n")
-    with pytest.raises(Mistake, match=r"params.yaml: export.chunk: Extra inputs"):
+    with pytest.raises(UserError, match=r"params.yaml: export.chunk: Extra inputs"):
         config.load(Export)
 
 
 def test_rules_that_no_file_has_are_missed_in_gate_yaml(old):
     old.write_text("train: {}")
-    with pytest.raises(Mistake, match=r"gate.yaml: cannot be read \(No such file"):
+    with pytest.raises(UserError, match=r"gate.yaml: cannot be read \(No such file"):
         config.load(Validate)
     old.with_name("gate.yaml").write_text("gate: {}")
-    with pytest.raises(Mistake, match=r"gate.yaml: validate: Input should be a valid dictionary"):
+    with pytest.raises(UserError, match=r"gate.yaml: validate: Input should be a valid dictionary"):
         config.load(Validate)

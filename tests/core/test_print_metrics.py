@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 from mlgitops.core import print_metrics
-from mlgitops.core.errors import Mistake
+from mlgitops.core.errors import UserError
 
 ALL = {"rows": 40, "log_loss": 0.123456, "roc_auc": None}
 SLICE = {"column": "colour", "value": "red", "rows": 14, "log_loss": 1.0, "roc_auc": 0.5}
@@ -31,5 +31,5 @@ def test_metrics_and_slices_are_one_table(project, capsys):
 
 
 def test_before_the_first_run_there_is_nothing_to_show(project):
-    with pytest.raises(Mistake, match=r"metrics.json is not there: run `make pipeline`"):
+    with pytest.raises(UserError, match=r"metrics.json is not there: run `make pipeline`"):
         print_metrics.show()

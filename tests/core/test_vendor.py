@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 from mlgitops.core import vendor
-from mlgitops.core.errors import Mistake
+from mlgitops.core.errors import UserError
 
 FILES = {"LICENSE": "as you like\n", "src/mlgitops/core/paths.py": "RAW = 1\nTEST = 2\n"}
 
@@ -54,7 +54,7 @@ def remove(release):
 def test_a_file_that_is_not_as_it_was_is_named(change, release):
     told = change(release)
     assert vendor.edits(release) == [told]
-    with pytest.raises(Mistake, match=f"it was changed: {told}\n"):
+    with pytest.raises(UserError, match=f"it was changed: {told}\n"):
         vendor.vendor()
 
 
@@ -70,7 +70,7 @@ def test_a_manifest_that_was_edited_too_is_told(release):
     mine = f"{vendor.digest(release / 'LICENSE')}  LICENSE\n"
     manifest.write_text("".join([mine, *text[1:]]))
     assert vendor.edits(release) == []
-    with pytest.raises(Mistake, match=r"MANIFEST is not that of .mlgitops.yaml"):
+    with pytest.raises(UserError, match=r"MANIFEST is not that of .mlgitops.yaml"):
         vendor.vendor()
 
 
@@ -79,7 +79,7 @@ def test_without_a_record_nothing_is_known_either(text, release):
     vendor.RECORD.unlink()
     if text is not None:
         vendor.RECORD.write_text(text)
-    with pytest.raises(Mistake, match=r".mlgitops.yaml does not say which release it is"):
+    with pytest.raises(UserError, match=r".mlgitops.yaml does not say which release it is"):
         vendor.vendor()
 
 
@@ -100,7 +100,9 @@ def test_what_tools_leave_is_no_edit(name, release):
 
 def test_without_its_manifest_nothing_is_known(release):
     (release / vendor.MANIFEST).unlink()
-    with pytest.raises(Mistake, match=r"vendor/mlgitops/MANIFEST is not there: git restore vendor"):
+    with pytest.raises(
+        UserError, match=r"vendor/mlgitops/MANIFEST is not there: git restore vendor"
+    ):
         vendor.vendor()
 
 

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mlgitops.core.errors import Mistake
+from mlgitops.core.errors import UserError
 from mlgitops.data import contract, infer
 from mlgitops.data.schema import Column
 
@@ -127,7 +127,7 @@ def test_the_task_follows_from_the_target(target, wanted, task, kind):
     ],
 )
 def test_a_target_that_cannot_be_learned_is_refused(target, wanted, told):
-    with pytest.raises(Mistake, match=told):
+    with pytest.raises(UserError, match=told):
         infer.infer(pd.DataFrame({"x": ROWS % 7, "y": target}), "y", None, wanted)
 
 
@@ -146,17 +146,17 @@ def test_a_role_that_no_column_can_have_is_refused(target, time, told):
     frame = pd.DataFrame(
         {"x": ROWS % 7, "y": ROWS % 2, "t": days, "w": [f"w{r % 9}" for r in ROWS]}
     )
-    with pytest.raises(Mistake, match=told):
+    with pytest.raises(UserError, match=told):
         infer.infer(frame, target, time, None)
 
 
 def test_no_feature_left_names_the_reason_of_each_column():
     frame = pd.DataFrame({"y": ROWS % 2, "a": 1, "b": ROWS})
     with pytest.raises(
-        Mistake, match=r"predict 'y' from \(a: constant: .*, b: an identifier: .*\)"
+        UserError, match=r"predict 'y' from \(a: constant: .*, b: an identifier: .*\)"
     ):
         infer.infer(frame, "y", None, None)
-    with pytest.raises(Mistake, match="there is none"):
+    with pytest.raises(UserError, match="there is none"):
         infer.infer(frame[["y"]], "y", None, None)
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import yaml
 from mlgitops.core import config
-from mlgitops.core.errors import Mistake
+from mlgitops.core.errors import UserError
 from mlgitops.data import ingest, schema
 
 ROWS = np.arange(60)
@@ -213,7 +213,7 @@ BAD = {
 
 def refused(told, **said):
     before = hashes()
-    with pytest.raises(Mistake) as mistake:
+    with pytest.raises(UserError) as mistake:
         ingest.data(**said)
     assert told in str(mistake.value)
     assert len(str(mistake.value).splitlines()) <= 2
@@ -253,7 +253,7 @@ def test_when_dvc_fails_the_project_is_as_it_was(failing, how, table, monkeypatc
         raise how
 
     monkeypatch.setattr(dvc.cli, "main", main)
-    with pytest.raises(Mistake if how == 1 else how):
+    with pytest.raises(UserError if how == 1 else how):
         take(table.head(40), "u.csv", target="colour")
     assert hashes() == before
 
@@ -347,10 +347,10 @@ def test_a_table_without_rows_another_task_or_a_lost_table_change_nothing(table)
         ("schema.yaml says binary", {"source": "../t.csv", "task": "multiclass"}),
     ):
         before = hashes()
-        with pytest.raises(Mistake, match=told):
+        with pytest.raises(UserError, match=told):
             ingest.data(**said)
         assert hashes() == before
     ingest.RAW.unlink()
-    with pytest.raises(Mistake, match="dvc checkout"):
+    with pytest.raises(UserError, match="dvc checkout"):
         ingest.data(source="../t.csv", append=True)
     assert not ingest.RAW.exists()

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mlgitops.core.errors import Mistake
+from mlgitops.core.errors import UserError
 from mlgitops.data import reader
 
 
@@ -143,7 +143,7 @@ BAD = [
 @pytest.mark.parametrize("read", [reader.read, lambda path: list(reader.chunks(Path(path), 5, []))])
 def test_what_is_no_table_is_one_clear_mistake(read, name, content, told, written):
     path = written(content, name)
-    with pytest.raises(Mistake, match=told) as mistake:
+    with pytest.raises(UserError, match=told) as mistake:
         read(path)
     assert path in str(mistake.value)
     assert "\n" not in str(mistake.value)
@@ -155,11 +155,11 @@ def test_a_single_huge_line_is_no_traceback(written):
 
 
 def test_a_folder_a_missing_and_an_unknown_source_are_mistakes(tmp_path):
-    with pytest.raises(Mistake, match="is a folder: name one"):
+    with pytest.raises(UserError, match="is a folder: name one"):
         reader.read(str(tmp_path))
-    with pytest.raises(Mistake, match="there is no such file"):
+    with pytest.raises(UserError, match="there is no such file"):
         reader.read(str(tmp_path / "none.csv"))
-    with pytest.raises(Mistake, match="cannot be read"):
+    with pytest.raises(UserError, match="cannot be read"):
         reader.read("nowhere://none.csv")
 
 
@@ -168,7 +168,7 @@ def test_an_unreadable_file_is_a_mistake(written, monkeypatch):
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr("fsspec.open", refuse)
-    with pytest.raises(Mistake, match=r"cannot be read .*Permission denied"):
+    with pytest.raises(UserError, match=r"cannot be read .*Permission denied"):
         reader.read(written("a\n1\n"))
 
 

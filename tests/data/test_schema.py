@@ -1,7 +1,7 @@
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from mlgitops.core.errors import Mistake
+from mlgitops.core.errors import UserError
 from mlgitops.data import schema
 from mlgitops.data.schema import Column, Schema
 
@@ -100,6 +100,6 @@ GOOD = "task: binary\ntarget: k\ncolumns:\n  k: {type: category}\n  x: {type: nu
 )
 def test_a_schema_that_cannot_be_is_refused(old, new, told, path):
     path.write_text(GOOD.replace(old, new), encoding="utf-8")
-    with pytest.raises(Mistake) as mistake:
+    with pytest.raises(UserError) as mistake:
         schema.load(path)
     assert told in str(mistake.value)

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mlgitops.core.errors import Mistake
+from mlgitops.core.errors import UserError
 from mlgitops.data import split
 from mlgitops.data.schema import Column, Schema
 from mlgitops.data.split import Split
@@ -81,17 +81,17 @@ def test_the_test_set_has_its_share_and_no_row_is_lost(labels, share, seed, by_t
 
 def test_a_class_that_is_only_in_the_test_set_is_refused(frame, by_count):
     frame["kind"] = np.where(frame["count"] == 10, "b", "a")
-    with pytest.raises(Mistake, match="kind: b occurs in the test set only"):
+    with pytest.raises(UserError, match="kind: b occurs in the test set only"):
         split.split(frame, by_count, NEWEST)
 
 
 def test_a_split_by_time_needs_a_time(frame, rules):
-    with pytest.raises(Mistake, match=r"schema.yaml names no time column"):
+    with pytest.raises(UserError, match=r"schema.yaml names no time column"):
         split.split(frame, rules, NEWEST)
 
 
 def test_nothing_left_to_train_on_is_refused(frame, rules):
-    with pytest.raises(Mistake, match="too few to split"):
+    with pytest.raises(UserError, match="too few to split"):
         split.split(frame.head(1), rules, RANDOM)
 
 
@@ -165,12 +165,14 @@ def test_a_group_that_has_nearly_all_rows_leaves_something_to_train_on(frame, ru
 
 
 def test_one_group_is_nothing_to_split(frame, rules):
-    with pytest.raises(Mistake, match=r"split.group: customer has one value only"):
+    with pytest.raises(UserError, match=r"split.group: customer has one value only"):
         grouped(frame.assign(customer="only"), rules, "customer")
 
 
 def test_a_column_that_is_not_there_is_told(frame, rules):
-    with pytest.raises(Mistake, match=r"no column 'client' in the table; there are length, count"):
+    with pytest.raises(
+        UserError, match=r"no column 'client' in the table; there are length, count"
+    ):
         grouped(frame, rules, "client")
 
 
@@ -199,7 +201,7 @@ def test_every_row_is_in_exactly_one_set_by_any_rule(groups, share, seed, rule):
     values = split.group_of(table, p)
     one_group = len(set(groups)) == 1 and groups[0] is not None
     if one_group if rule == "group" else max(1, round(len(rows) * share)) == len(rows):
-        with pytest.raises(Mistake, match=r"has one value only|too few to split"):
+        with pytest.raises(UserError, match=r"has one value only|too few to split"):
             split.split(table, rules, p, values)
         return
     train, test = split.split(table, rules, p, values)

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from mlgitops.core.errors import Mistake
+from mlgitops.core.errors import UserError
 from mlgitops.data.validate import validate
 
 RAW, DATA = Path("data/raw.parquet"), Path("artifacts/data.json")
@@ -62,7 +62,7 @@ BREAKS = {
 @pytest.mark.parametrize("rule", BREAKS)
 def test_each_rule_refuses(rule, project, frame):
     change, told = BREAKS[rule]
-    with pytest.raises(Mistake) as mistake:
+    with pytest.raises(UserError) as mistake:
         checked(change(frame))
     assert f"\n  {told}" in str(mistake.value)
     assert not DATA.exists()
@@ -70,7 +70,7 @@ def test_each_rule_refuses(rule, project, frame):
 
 def test_all_broken_rules_are_named_at_once(project, frame):
     frame = frame.assign(colour="pink", count=99).drop(columns="wild")
-    with pytest.raises(Mistake) as mistake:
+    with pytest.raises(UserError) as mistake:
         checked(frame)
     assert str(mistake.value).startswith("data/raw.parquet breaks 3 rules of")
 

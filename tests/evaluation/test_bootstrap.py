@@ -16,8 +16,8 @@ def answered(chances, labels):
     return Predictions(np.asarray(labels, dtype=object)[chances.argmax(axis=1)], chances)
 
 
-def difference(ours, theirs, draws=400, confidence=0.95, seed=0):
-    drawn = bootstrap.resampled(np.column_stack([ours, theirs]), draws, seed)
+def difference(ours, theirs, bootstrap_samples=400, confidence=0.95, seed=0):
+    drawn = bootstrap.resampled(np.column_stack([ours, theirs]), bootstrap_samples, seed)
     return bootstrap.interval(drawn[:, 0] - drawn[:, 1], confidence, len(ours))
 
 
@@ -41,17 +41,17 @@ def test_mean_losses_are_the_metrics_of_a_regression():
         assert bootstrap.cost(name, mean) == pytest.approx(metric)
 
 
-def test_naive_answers_with_the_class_shares():
+def test_dummy_answers_with_the_class_shares():
     known = np.array(["a", "b", "b", "b"], dtype=object)
-    answer = bootstrap.naive("log_loss", known, 2, ("a", "b"))
+    answer = bootstrap.dummy("log_loss", known, 2, ("a", "b"))
     assert answer.probabilities.tolist() == [[0.25, 0.75]] * 2
     assert answer.values.tolist() == ["b", "b"]
 
 
-def test_naive_answers_with_the_mean_and_for_mae_with_the_median():
+def test_dummy_answers_with_the_mean_and_for_mae_with_the_median():
     known = np.array([0.0, 0.0, 9.0])
-    assert bootstrap.naive("rmse", known, 1, None).values.tolist() == [3.0]
-    assert bootstrap.naive("mae", known, 1, None).values.tolist() == [0.0]
+    assert bootstrap.dummy("rmse", known, 1, None).values.tolist() == [3.0]
+    assert bootstrap.dummy("mae", known, 1, None).values.tolist() == [0.0]
 
 
 losses_of_rows = st.lists(st.floats(0, 40), min_size=1, max_size=60).map(np.asarray)
@@ -104,7 +104,7 @@ def test_equal_models_exceed_the_tolerance_no_more_often_than_chosen(rows):
         drawn, worse = means[:, 0] - means[:, 1], float(np.subtract(*both.mean(axis=0)))
         surely = bootstrap.interval(drawn, 0.95, rows).low > 0
         refused += surely or bootstrap.exceeds(worse, drawn, 0.05 * shared.mean(), 0.95, rows)
-    assert refused <= 0.075 * 200  # 5%, and what 200 draws may add to it by chance
+    assert refused <= 0.075 * 200  # 5%, and what 200 bootstrap_samples may add to it by chance
 
 
 def test_an_interval_holds_the_truth_as_often_as_it_says():

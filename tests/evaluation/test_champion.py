@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from mlgitops.core import paths
 from mlgitops.evaluation import gate
-from mlgitops.evaluation.champion import rival
+from mlgitops.evaluation.champion import other_model
 from mlgitops.evaluation.evidence import gathered
 from mlgitops.git import repository
 from mlgitops.training import exported_model
@@ -47,7 +47,7 @@ def champion(workspace):
 def test_a_champion_answers_as_it_was_fitted(champion, tmp_path):
     commit, answers = champion
     here = gathered()
-    found = rival(commit, here)
+    found = other_model(commit, here)
     assert found.reason == ""
     assert found.answer.values.tolist() == answers.values.tolist()
     np.testing.assert_array_equal(found.answer.probabilities, answers.probabilities)

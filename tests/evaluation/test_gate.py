@@ -8,7 +8,7 @@ import pytest
 import typer
 from made_project import METRICS, TEMPLATE, TEST, each_task, table
 from mlgitops.core import config
-from mlgitops.core.errors import Mistake
+from mlgitops.core.errors import UserError
 from mlgitops.evaluation import bootstrap, checks, gate
 from mlgitops.evaluation.evidence import gathered
 from mlgitops.evaluation.limits import Gate
@@ -40,7 +40,7 @@ def test_minimum_refuses_a_model_that_has_learned_nothing(workspace):
     workspace.run()
     (check,) = found("minimum")
     assert not check.passed
-    assert "not surely better than the naive predictor" in check.reason
+    assert "not surely better than the dummy baseline" in check.reason
 
 
 @pytest.mark.parametrize("name", ["signature.json", "added.txt"])
@@ -102,12 +102,12 @@ def test_slices_refuse_one_on_which_the_model_is_worse_than_naive(workspace):
     rows["y"] = rows["y"].where(rows["g"] == "p", rows["y"].map(turned))
     workspace.take(rows)
     workspace.set("export.format", "sklearn")
-    workspace.set("gate.slices", {"min_rows": 5, "limit": "naive"})
+    workspace.set("gate.slices", {"min_rows": 5, "limit": "dummy"})
     workspace.set("split.test_share", 0.4)
     workspace.run()
     (check,) = found("slices", "g = q")
     assert not check.passed
-    assert "surely worse than the naive predictor" in check.reason
+    assert "surely worse than the dummy baseline" in check.reason
     assert found("slices", "g = p")[0].passed
 
 
@@ -163,7 +163,7 @@ def test_a_model_is_never_worse_than_itself(workspace):
 def test_champion_refuses_beyond_the_tolerance_and_what_is_surely_worse(
     workspace, monkeypatch, worse, better_draws, passed
 ):
-    """`worse` counts tolerances; in so many of 100 draws this model is the better one."""
+    """`worse` counts tolerances; in so many of 100 samples this model is the better one."""
     commit = worsened(workspace)
     workspace.git("checkout", "--quiet", "HEAD~1")
     workspace.run()
@@ -171,7 +171,7 @@ def test_champion_refuses_beyond_the_tolerance_and_what_is_surely_worse(
     drawn = np.repeat([-1.0, 1.0], [better_draws, 100 - better_draws])
     by = worse * judge.allowed()
     monkeypatch.setattr(checks, "difference", lambda *_: (by, drawn))
-    assert judge.champion(gate.rival(commit, judge.here)).passed is passed
+    assert judge.champion(gate.other_model(commit, judge.here)).passed is passed
 
 
 def incomparable(workspace, commit):
@@ -359,9 +359,9 @@ def test_a_limit_that_is_no_number_is_refused(workspace, value):
     refused_because("gate.minimum.log_loss")
 
 
-def test_naive_is_refused_for_a_metric_that_no_naive_predictor_has(workspace):
-    workspace.set("gate.minimum", {"roc_auc": "naive"})
-    refused_because("roc_auc: naive is known for")
+def test_dummy_is_refused_for_a_metric_that_no_dummy_predictor_has(workspace):
+    workspace.set("gate.minimum", {"roc_auc": "dummy"})
+    refused_because("roc_auc: dummy is known for")
 
 
 @pytest.mark.usefixtures("workspace")
@@ -427,13 +427,13 @@ def test_the_same_evidence_gives_the_same_figures():
 
 def test_the_template_s_own_limits_are_valid():
     there = TEMPLATE / config.RULES
-    assert config.load(Gate, there).minimum == {"log_loss": "naive"}
+    assert config.load(Gate, there).minimum == {"log_loss": "dummy"}
 
 
 def test_a_regression_is_judged_by_its_own_metric_and_back(workspace):
     workspace.take(table("regression"))
     assert config.load(Gate).metric == "rmse"
-    assert config.load(Gate).minimum == {"rmse": "naive"}
+    assert config.load(Gate).minimum == {"rmse": "dummy"}
     workspace.set("gate.metric", "mae")
     workspace.take(table("regression"))
     assert config.load(Gate).metric == "mae"
@@ -444,5 +444,14 @@ def test_a_regression_is_judged_by_its_own_metric_and_back(workspace):
 @pytest.mark.usefixtures("workspace")
 def test_a_mistake_names_what_to_do():
     shutil.rmtree("artifacts/model")
-    with pytest.raises(Mistake, match="run `make pipeline`"):
+    with pytest.raises(UserError, match="run `make pipeline`"):
         gathered()
+
+
+def test_the_words_of_an_older_gate_yaml_are_read_with_a_hint(workspace, capsys):
+    workspace.set("gate.minimum", {"log_loss": "naive"})
+    text = Path("gate.yaml").read_text().replace("bootstrap_samples:", "draws:")
+    Path("gate.yaml").write_text(text)
+    found = config.load(Gate)
+    assert (found.minimum, found.bootstrap_samples) == ({"log_loss": "dummy"}, 200)
+    assert "write bootstrap_samples for draws, and dummy for naive" in capsys.readouterr().err

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from baked import REGISTRY, Door, asked, bake, clone, commit, released, run, until
+from baked import REGISTRY, Endpoint, asked, bake, clone, commit, released, run, until
 from crds import SCHEMAS, schemas
 
 pytestmark = [pytest.mark.cluster, pytest.mark.docker]
@@ -80,7 +80,7 @@ def found(namespace: str, kind: str, name: str) -> dict:
 class Load:
     """Clients that ask all the time; what failed is kept."""
 
-    door: Door
+    endpoint: Endpoint
     body: str
     answers: int = 0
     errors: list[str] = field(default_factory=list)
@@ -88,7 +88,7 @@ class Load:
 
     def client(self, pause: float, *, keep: bool) -> None:
         """Ask until told to stop, by one connection or by a new one each time."""
-        connection = self.door.connect()
+        connection = self.endpoint.connect()
         while not self.stopped.wait(pause):
             try:
                 asked(connection, "/invocations", self.body)
@@ -101,12 +101,12 @@ class Load:
 
 
 @contextmanager
-def load(door: Door, body: str, clients: int = 4, pause: float = PAUSE) -> Iterator[Load]:
+def load(endpoint: Endpoint, body: str, clients: int = 4, pause: float = PAUSE) -> Iterator[Load]:
     """Requests while the block runs; half of the clients keep their connections.
 
     The others always pause: a port is free again only a minute after its connection has ended.
     """
-    made = Load(door, body)
+    made = Load(endpoint, body)
     threads = [
         threading.Thread(target=made.client, args=(each,), kwargs={"keep": keep})
         for each, keep in [(pause, True), (max(pause, PAUSE), False)] * (clients // 2)
@@ -129,7 +129,7 @@ class Deployed:
     controller: Controller
     first: dict[str, str]
     second: dict[str, str]
-    doors: dict[str, Door]
+    endpoints: dict[str, Endpoint]
 
     @property
     def slug(self) -> str:
@@ -162,7 +162,7 @@ class Deployed:
         """Seconds until every answer comes from the release."""
         return until(
             f"{environment} answers as {release['COMMIT'][:7]}",
-            lambda: self.doors[environment].commits() == {release["COMMIT"]},
+            lambda: self.endpoints[environment].commits() == {release["COMMIT"]},
         )
 
     def settled(self, environment: str, pushed: str) -> float:
@@ -230,7 +230,7 @@ def deployed(
         pushed = made.write("production", first, "Promote")
         for environment in ENVIRONMENTS:
             until("a namespace", lambda e=environment: kubectl("get", "ns", made.namespace(e)))
-            made.doors[environment] = door(made.namespace(environment))
+            made.endpoints[environment] = endpoint(made.namespace(environment))
             told(
                 controller, **{environment: f"healthy in {made.settled(environment, pushed):.1f} s"}
             )
@@ -267,24 +267,24 @@ def followed(controller: Controller, slug: str, folder: Path) -> Iterator[Path]:
             cwd=folder)  # fmt: skip
 
 
-def door(namespace: str) -> Door:
+def endpoint(namespace: str) -> Endpoint:
     """A port of the node for the server of a namespace."""
-    kubectl("-n", namespace, "create", "service", "nodeport", "door", "--tcp=80:8000")
+    kubectl("-n", namespace, "create", "service", "nodeport", "endpoint", "--tcp=80:8000")
     label = '{"spec": {"selector": {"app": null, "app.kubernetes.io/name": "server"}}}'
-    kubectl("-n", namespace, "patch", "service", "door", "--patch", label)
-    port = found(namespace, "service", "door")["spec"]["ports"][0]["nodePort"]
+    kubectl("-n", namespace, "patch", "service", "endpoint", "--patch", label)
+    port = found(namespace, "service", "endpoint")["spec"]["ports"][0]["nodePort"]
     nodes = json.loads(kubectl("get", "nodes", "--output=json"))["items"]
     (address, *_) = [
         a["address"] for a in nodes[0]["status"]["addresses"] if a["type"] == "InternalIP"
     ]
-    return Door(address, port)
+    return Endpoint(address, port)
 
 
 def test_what_release_env_says_is_what_answers(deployed):
     for environment in ENVIRONMENTS:
-        said = deployed.doors[environment].ask("/version")
+        said = deployed.endpoints[environment].ask("/version")
         assert {name: said[name.lower()] for name in deployed.first} == deployed.first
-        predicted = deployed.doors[environment].ask("/invocations", deployed.example())
+        predicted = deployed.endpoints[environment].ask("/invocations", deployed.example())
         assert len(predicted["predictions"]) == 1
 
     def replicas() -> list[int]:
@@ -307,8 +307,8 @@ def test_a_commit_rolls_and_a_revert_rolls_back_without_a_failed_request(deploye
     before = deployed.git("rev-parse", "HEAD").strip()
     body = deployed.example()
     with (
-        load(deployed.doors["staging"], body) as staging,
-        load(deployed.doors["production"], body) as production,
+        load(deployed.endpoints["staging"], body) as staging,
+        load(deployed.endpoints["production"], body) as production,
     ):
         deployed.write("staging", deployed.second, "Release")
         there = deployed.answers("staging", deployed.second)
@@ -318,7 +318,7 @@ def test_a_commit_rolls_and_a_revert_rolls_back_without_a_failed_request(deploye
         promoted = deployed.answers("production", deployed.second)
         deployed.revert()
         back = deployed.answers("production", deployed.first)
-        assert deployed.doors["staging"].commits() == {deployed.second["COMMIT"]}
+        assert deployed.endpoints["staging"].commits() == {deployed.second["COMMIT"]}
         deployed.git("revert", "--no-edit", f"{before}..HEAD~2")
         pushed = deployed.push()
         staging_back = deployed.answers("staging", deployed.first)
@@ -335,14 +335,14 @@ def test_a_commit_rolls_and_a_revert_rolls_back_without_a_failed_request(deploye
 
 def test_a_broken_image_is_told_and_the_old_pods_go_on(deployed):
     nowhere = deployed.first["IMAGE"].partition("@")[0] + "@sha256:" + "0" * 64
-    with load(deployed.doors["production"], deployed.example()) as asking:
+    with load(deployed.endpoints["production"], deployed.example()) as asking:
         deployed.write("production", deployed.second | {"IMAGE": nowhere}, "Break production")
         seconds = until(
             "the roll is told as failed",
             lambda: deployed.controller.failed(deployed.slug, "production"),
         )
         started_again(deployed, "production")
-        assert deployed.doors["production"].commits() == {deployed.first["COMMIT"]}
+        assert deployed.endpoints["production"].commits() == {deployed.first["COMMIT"]}
         pushed = deployed.revert()
         back = deployed.settled("production", pushed)
     told(deployed.controller, told_as_failed=f"{seconds:.1f} s", healthy_again=f"{back:.1f} s",
@@ -400,7 +400,7 @@ def test_the_autoscaler_scales_and_the_controller_lets_it(deployed):
 
     # On a busy machine the tests before were load enough; it waits five minutes to scale down.
     until("one pod is enough", lambda: replicas() == 1, 420)
-    with load(deployed.doors["staging"], deployed.example(), clients=8, pause=0) as asking:
+    with load(deployed.endpoints["staging"], deployed.example(), clients=8, pause=0) as asking:
         scaled = until("the autoscaler makes two of one", lambda: replicas() == 2)
         seen = set()
         started = time.monotonic()

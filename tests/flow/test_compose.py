@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from baked import PROJECT, REGISTRY, ROOT, Door, released, run, until
+from baked import PROJECT, REGISTRY, ROOT, Endpoint, released, run, until
 
 sys.path.insert(0, str(ROOT / "demo"))
 from images import free_port
@@ -120,7 +120,9 @@ def ports(copy: Path, release: dict[str, str]) -> Iterator[dict[str, str]]:
 @pytest.mark.stack
 @pytest.mark.registry
 def test_what_is_released_serves_is_watched_and_tracked(copy, release, ports):
-    serve, mlflow, prometheus = (Door("127.0.0.1", int(ports[f"{name}_PORT"])) for name in SERVICES)
+    serve, mlflow, prometheus = (
+        Endpoint("127.0.0.1", int(ports[f"{name}_PORT"])) for name in SERVICES
+    )
     said = serve.ask("/version")
     assert {name: said[name.lower()] for name in release} == release
     signature = json.loads((copy / "artifacts/model/signature.json").read_text("utf-8"))

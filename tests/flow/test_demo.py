@@ -6,7 +6,7 @@ import socket
 
 import pytest
 from baked import ROOT, run
-from parts import engine
+from parts import docker
 
 pytestmark = pytest.mark.demo
 
@@ -33,7 +33,7 @@ def test_the_demo_says_whether_it_made_images(said):
     as_process = "the same server runs as a process" in said
     assert as_process is not ("images go to the registry at" in said)
     assert as_process is not ("\n  $ docker run" in said)
-    assert as_process or engine() == ""
+    assert as_process or docker() == ""
 
 
 def test_the_demo_ends_with_a_rollback_that_is_seen(said):

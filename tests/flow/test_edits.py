@@ -91,7 +91,7 @@ def value(file: str, old: str, new: str):
 def tolerances(project: Path) -> None:
     edit(project / "gate.yaml", "champion: {tolerance: 0.05}", "champion: {tolerance: 0.2}")
     edit(project / "gate.yaml", "{model_mb: 50, p50_ms: 20,", "{model_mb: 5, p50_ms: 10,")
-    edit(project / "gate.yaml", "{min_rows: 30, limit: naive}", "{min_rows: 10, limit: 2}")
+    edit(project / "gate.yaml", "{min_rows: 30, limit: dummy}", "{min_rows: 10, limit: 2}")
     edit(project / "schema.yaml", "slices: [sex, island]", "slices: [island]")
 
 
@@ -134,7 +134,7 @@ EDITS = {
     "a multiclass table": table("wine"),
     "a regression table": table("diabetes"),
     "a limit": value(
-        "gate.yaml", "minimum: {log_loss: naive}", "minimum: {log_loss: naive, accuracy: 0.5}"
+        "gate.yaml", "minimum: {log_loss: dummy}", "minimum: {log_loss: dummy, accuracy: 0.5}"
     ),
     "another confidence": value("gate.yaml", "confidence: 0.95", "confidence: 0.9"),
     "another metric": value("gate.yaml", "  metric: log_loss", "  metric: brier"),
@@ -180,7 +180,7 @@ def test_the_page_and_the_module_show_the_same_feature():
 
 @pytest.fixture(scope="module")
 def workshop(ready: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One copy, in which tests break a file and mend it."""
+    """One copy, in which tests break a file and fix it."""
     return clone(ready, tmp_path_factory.mktemp("workshop"))
 
 

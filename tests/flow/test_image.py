@@ -1,4 +1,4 @@
-"""The two images of a generated project, made, tried and pushed with a real engine."""
+"""The two images of a generated project, made, tried and pushed with a real Docker."""
 
 import io
 import json
@@ -60,7 +60,7 @@ def new(image: Image, other: Image) -> int:
 
 @pytest.fixture(scope="module", autouse=True)
 def client() -> Iterator[DockerClient]:
-    """The engine; what the tests made there is removed at the end."""
+    """Docker; what the tests made there is removed at the end."""
     made = docker.from_env(timeout=600)
     before = {one.id for one in made.containers.list(all=True)}
     known = {tag for one in made.images.list() for tag in one.tags}

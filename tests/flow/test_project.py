@@ -248,7 +248,7 @@ def test_the_gate_passes_the_sample_and_refuses_a_broken_parameter(copy):
     edit(copy / "params.yaml", "learning_rate: 0.1", "learning_rate: 10")
     make("pipeline", copy)
     said = make("gate", copy, fails=True)
-    assert re.search(r"minimum +log_loss +refused .* worse than the naive predictor", said)
+    assert re.search(r"minimum +log_loss +refused .* worse than the dummy baseline", said)
     verdict = json.loads((copy / "artifacts/gate.json").read_text("utf-8"))
     assert verdict["passed"] is False
     report = make("report", copy, BASE="main")

@@ -24,7 +24,7 @@ def lab(ready, tmp_path):
     made = Lab(ready, tmp_path)
     with made.github:
         yield made
-    if shutil.which("docker"):  # What a release leaves in the engine.
+    if shutil.which("docker"):  # What a release leaves in Docker.
         commits = run("git", "rev-list", "--all", cwd=made.origin).split()
         tags = [f"{REGISTRY}/penguins:{sha}" for sha in commits]
         subprocess.run(["docker", "image", "rm", *tags], capture_output=True, check=False)
@@ -98,7 +98,7 @@ def test_a_feature_of_ones_own_passes_every_job(lab):
     lab.push("Add a feature")
     first = whole(lab, "slender")
     ends(first)
-    assert "dvc.lock was out of date and is made anew" in first.said
+    assert "dvc.lock was out of date and is made again" in first.said
     second = lab.run("check.yml", "workflow_dispatch", branch="slender")
     ends(second)
     assert set(second.jobs) == {"check", "pipeline", "gate", "report", "status"}
@@ -127,7 +127,7 @@ def test_a_parameter_edited_in_the_browser_is_trained_committed_and_checked(lab)
     mine = lab.push("Learn faster")
     first = check(lab, "faster")
     ends(first)
-    assert "dvc.lock was out of date and is made anew; the gate passes" in first.said
+    assert "dvc.lock was out of date and is made again; the gate passes" in first.said
     made = lab.head("faster")
     assert run("git", "rev-parse", f"{made}^", cwd=lab.origin).strip() == mine
     assert "learning_rate: 0.3" in lab.shown("faster", "dvc.lock")
@@ -154,7 +154,7 @@ def test_a_model_that_is_worse_is_refused_and_the_report_says_why(lab):
     ran = check(lab, "slip")
     ends(ran, gate="failure")
     assert "❌ Refused" in lab.comments()[0]
-    assert "worse than the naive predictor" in lab.comments()[0]
+    assert "worse than the dummy baseline" in lab.comments()[0]
 
     again = lab.run("check.yml", "workflow_dispatch", branch="slip", without=("check",))
     ends(again, gate="failure")
@@ -163,8 +163,8 @@ def test_a_model_that_is_worse_is_refused_and_the_report_says_why(lab):
 
 
 REFUSED = {
-    "minimum": ("gate.yaml", "{log_loss: naive}", "{log_loss: 0.0001}"),
-    "slices": ("gate.yaml", "{min_rows: 30, limit: naive}", "{min_rows: 5, limit: 0.000001}"),
+    "minimum": ("gate.yaml", "{log_loss: dummy}", "{log_loss: 0.0001}"),
+    "slices": ("gate.yaml", "{min_rows: 30, limit: dummy}", "{min_rows: 5, limit: 0.000001}"),
     "champion": ("params.yaml", "learning_rate: 0.1", "learning_rate: 0.005"),
     "budget": ("gate.yaml", "model_mb: 50", "model_mb: 0.0001"),
 }
@@ -348,7 +348,7 @@ def diverged(lab: Lab) -> None:
 def test_a_conflict_in_the_lock_file_is_one_command(lab):
     diverged(lab)
     assert "CONFLICT (content): Merge conflict in dvc.lock" in lab.git("merge", "main", fails=True)
-    assert "dvc.lock was out of date and is made anew" in lab.make("reproduce")
+    assert "dvc.lock was out of date and is made again" in lab.make("reproduce")
     assert lab.git("diff", "--name-only", "--diff-filter=U") == ""
     lab.push("Merge main")
     ran = check(lab, "faster")
@@ -362,7 +362,7 @@ def test_a_conflict_settled_in_the_browser_by_either_side_is_made_again(lab):
     lab.git("push", "--quiet", "origin", "faster")
     ran = check(lab, "faster")
     ends(ran)
-    assert "made anew" in ran.said
+    assert "made again" in ran.said
     assert lab.github.state["dispatches"][0]["sha"] == lab.head("faster")
 
 
@@ -524,7 +524,7 @@ def typed(lab: Lab, heading: str, without: str = "", **extra: str) -> str:
 
 
 def merged(lab: Lab, branch: str) -> None:
-    """As a person merges a pull request on the forge."""
+    """As a person merges a pull request on the Git host."""
     lab.git("switch", "--quiet", "main")
     lab.git("merge", "--quiet", "--no-ff", "--no-edit", branch)
     lab.git("push", "--quiet", "origin", "main")

@@ -1,7 +1,7 @@
 from pathlib import Path
 
 import pytest
-from mlgitops.core.errors import Mistake
+from mlgitops.core.errors import UserError
 from mlgitops.git.patch import difference
 
 
@@ -40,5 +40,5 @@ def test_what_a_person_has_staged_stays_as_it_is(workspace):
 
 def test_git_s_reason_is_told(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(Mistake, match="git read-tree failed: fatal: not a git repository"):
+    with pytest.raises(UserError, match="git read-tree failed: fatal: not a git repository"):
         difference(["."])

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from mlgitops.core.errors import Mistake
+from mlgitops.core.errors import UserError
 from mlgitops.git import repository
 
 
@@ -51,7 +51,7 @@ def test_what_is_not_there_is_none():
 def test_a_branch_that_looks_like_an_option_is_a_name():
     assert repository.commit("--help") is None
     assert repository.text("--output=x", "y") is None
-    with pytest.raises(Mistake, match="no branch"):
+    with pytest.raises(UserError, match="no branch"):
         repository.trained("--all")
 
 
@@ -59,7 +59,7 @@ def test_head_asks_for_a_first_commit(tmp_path, monkeypatch, workspace):
     (tmp_path / "empty").mkdir()
     monkeypatch.chdir(tmp_path / "empty")
     workspace.git("init", "--quiet")
-    with pytest.raises(Mistake, match="no commit yet"):
+    with pytest.raises(UserError, match="no commit yet"):
         repository.head()
 
 
@@ -118,7 +118,7 @@ def test_new_files_are_changes_whatever_git_shows(workspace, shown):
 
 def test_changes_outside_of_a_repository_are_a_mistake(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(Mistake, match="in the project's folder"):
+    with pytest.raises(UserError, match="in the project's folder"):
         repository.changes()
 
 
@@ -145,7 +145,7 @@ def test_fetch_of_an_object_that_is_another_one_is_refused_and_leaves_nothing(pa
         place = Path(".dvc/cache/files/md5", md5[:2], md5[2:])
     place.write_bytes(b"forged")
     into = tmp_path / "into"
-    with pytest.raises(Mistake, match=f"^{path} of HEAD: the store holds another content"):
+    with pytest.raises(UserError, match=f"^{path} of HEAD: the store holds another content"):
         repository.fetch("HEAD", path, into)
     assert list(into.iterdir()) == []
 
@@ -197,5 +197,5 @@ def test_main_is_the_remotes_where_there_is_one(workspace):
 
 def test_a_repository_without_main_says_what_to_do(workspace):
     workspace.git("branch", "--move", "trunk")
-    with pytest.raises(Mistake, match="git fetch origin main"):
+    with pytest.raises(UserError, match="git fetch origin main"):
         repository.mainline()

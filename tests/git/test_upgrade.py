@@ -8,7 +8,7 @@ import pytest
 import yaml
 from baked import ROOT
 from mlgitops.core import vendor
-from mlgitops.core.errors import Mistake
+from mlgitops.core.errors import UserError
 from mlgitops.git.upgrade import upgrade
 
 IDENTITY = {
@@ -120,7 +120,7 @@ def test_a_tag_can_be_named(template, made):
 def test_an_edited_library_is_not_overwritten(name, template, made):
     with Path("vendor/mlgitops", name).open("a") as file:
         file.write("# Mine.\n")
-    with pytest.raises(Mistake, match=f"{name} was edited"):
+    with pytest.raises(UserError, match=f"{name} was edited"):
         upgrade()
     assert "# Mine." in Path("vendor/mlgitops", name).read_text("utf-8")
 
@@ -128,7 +128,7 @@ def test_an_edited_library_is_not_overwritten(name, template, made):
 def test_a_template_that_is_not_whole_changes_nothing(template, made):
     (template / "library/LICENSE").write_text("other", "utf-8")
     git(template, "commit", "--quiet", "--all", "--message", "Break it")
-    with pytest.raises(Mistake, match="no whole release: LICENSE was edited"):
+    with pytest.raises(UserError, match="no whole release: LICENSE was edited"):
         upgrade()
     vendor.vendor()
 
@@ -136,7 +136,7 @@ def test_a_template_that_is_not_whole_changes_nothing(template, made):
 def test_no_template_is_a_mistake(made):
     text = Path(".mlgitops.yaml").read_text("utf-8")
     Path(".mlgitops.yaml").write_text(re.sub("template: .*", 'template: ""', text), "utf-8")
-    with pytest.raises(Mistake, match="TEMPLATE="):
+    with pytest.raises(UserError, match="TEMPLATE="):
         upgrade()
 
 
@@ -144,5 +144,5 @@ def test_a_manifest_that_was_written_anew_is_seen(made):
     with Path("vendor/mlgitops/LICENSE").open("a") as file:
         file.write("Mine.\n")
     manifest(Path("vendor/mlgitops"))
-    with pytest.raises(Mistake, match=r"MANIFEST is not that of \.mlgitops\.yaml"):
+    with pytest.raises(UserError, match=r"MANIFEST is not that of \.mlgitops\.yaml"):
         vendor.vendor()

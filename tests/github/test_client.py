@@ -1,4 +1,4 @@
-"""The forge: whose token, which repository, and what is done while it is down or limits us."""
+"""The Git host: whose token, which repository, and what is done while it is down or limits us."""
 
 import re
 import subprocess
@@ -11,7 +11,7 @@ import fake_github
 import pytest
 from fake_github import FakeGitHub
 from made_origin import git
-from mlgitops.core.errors import Mistake
+from mlgitops.core.errors import UserError
 from mlgitops.github import client
 from mlgitops.github.client import Refused
 
@@ -69,7 +69,7 @@ def test_a_limit_beyond_patience_is_said_at_once(there, github):
     reset = {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": str(int(time.time()) + 1800)}
     github.fail("", 403, PRIMARY, headers=reset)
     start = time.monotonic()
-    with pytest.raises(Mistake, match=r"limits the requests(.|\n)*run this again in 30 min"):
+    with pytest.raises(UserError, match=r"limits the requests(.|\n)*run this again in 30 min"):
         there.get("")
     assert time.monotonic() - start < 60
     assert asked(github) == 1
@@ -78,7 +78,7 @@ def test_a_limit_beyond_patience_is_said_at_once(there, github):
 def test_patience_ends(there, github):
     github.fail("", 503, "Unavailable")
     start = time.monotonic()
-    with pytest.raises(Mistake, match="does not answer: 503 Unavailable\nrun this again later"):
+    with pytest.raises(UserError, match="does not answer: 503 Unavailable\nrun this again later"):
         there.get("")
     assert time.monotonic() - start < 60
     assert 2 <= asked(github) <= 8
@@ -111,7 +111,7 @@ def test_pages_follow_each_other(there, github):
 
 
 @pytest.mark.parametrize("place", [{"full_name": "mallory/bees"}, None])
-def test_a_forge_that_lists_others_too_is_not_believed(there, github, place):
+def test_a_git_host_that_lists_others_too_is_not_believed(there, github, place):
     head = {"ref": "bot/x", "label": "acme:bot/x", "repo": place, "sha": "0" * 40}
     github.state["pulls"].append({"number": 1, "state": "open", "head": head})
     assert there.pull("bot/x") is None
@@ -139,26 +139,26 @@ def test_origin_names_the_repository(clone, monkeypatch, url, name, host):
 @pytest.mark.parametrize("name", ["bees", "a/b/c", "a/b;c", "../x?y", "a b/c"])
 def test_a_name_that_is_no_repository_is_refused(github, monkeypatch, name):
     monkeypatch.setenv("GITHUB_REPOSITORY", name)
-    with pytest.raises(Mistake, match="GITHUB_REPOSITORY=owner/name"):
+    with pytest.raises(UserError, match="GITHUB_REPOSITORY=owner/name"):
         client.connect()
 
 
 def test_without_origin_it_asks_which_repository(clone, monkeypatch):
     monkeypatch.delenv("GITHUB_REPOSITORY")
     git(clone, "remote", "remove", "origin")
-    with pytest.raises(Mistake, match="git remote add origin"):
+    with pytest.raises(UserError, match="git remote add origin"):
         client.connect()
 
 
-def test_another_forge_needs_its_address(clone, monkeypatch):
+def test_another_git_host_needs_its_address(clone, monkeypatch):
     monkeypatch.delenv("GITHUB_REPOSITORY")
     monkeypatch.delenv("GITHUB_API_URL")
     git(clone, "remote", "set-url", "origin", "https://git.example.org/acme/bees.git")
-    with pytest.raises(Mistake, match=r"https://git\.example\.org/api/v1 for Gitea"):
+    with pytest.raises(UserError, match=r"https://git\.example\.org/api/v1 for Gitea"):
         client.connect()
 
 
-def test_github_is_the_forge_if_nothing_else_is_said(clone, monkeypatch):
+def test_github_is_the_git_host_if_nothing_else_is_said(clone, monkeypatch):
     monkeypatch.delenv("GITHUB_API_URL")
     assert client.connect().api == "https://api.github.com"
 
@@ -185,13 +185,13 @@ def test_a_missing_token_is_a_mistake(github, monkeypatch, tmp_path, text):
     empty = tmp_path / "empty"
     empty.mkdir()
     monkeypatch.setenv("PATH", str(empty) if text is None else tool(tmp_path, text))
-    with pytest.raises(Mistake, match="set GITHUB_TOKEN, or run `gh auth login`"):
+    with pytest.raises(UserError, match="set GITHUB_TOKEN, or run `gh auth login`"):
         client.connect()
 
 
 def test_a_token_that_is_not_accepted_is_said(github, monkeypatch):
     monkeypatch.setenv("GITHUB_TOKEN", "old")
-    with pytest.raises(Mistake, match="401 Bad credentials\nthe token is not accepted"):
+    with pytest.raises(UserError, match="401 Bad credentials\nthe token is not accepted"):
         assert client.connect().facts
 
 
@@ -199,15 +199,15 @@ def test_a_token_never_shows_in_a_message(github, monkeypatch):
     monkeypatch.setenv("GITHUB_TOKEN", "ghp_secret")
     for status in (401, 503, 0):
         github.fail("", status, times=99)
-        with pytest.raises(Mistake) as error:
+        with pytest.raises(UserError) as error:
             assert client.connect().facts
         assert "ghp_secret" not in str(error.value)
         github.state["failures"].clear()
 
 
 def test_patience_is_a_number(github, monkeypatch):
-    monkeypatch.setenv("FORGE_PATIENCE", "long")
-    with pytest.raises(Mistake, match="FORGE_PATIENCE"):
+    monkeypatch.setenv("GIT_HOST_PATIENCE", "long")
+    with pytest.raises(UserError, match="GIT_HOST_PATIENCE"):
         client.connect()
 
 
@@ -233,7 +233,7 @@ def test_the_stand_in_runs_as_a_program(tmp_path):
         [sys.executable, str(module), "0", "--repository", "a/b"], stdout=subprocess.PIPE, text=True
     ) as process:
         address = process.stdout.readline().strip()
-        there = client.Forge("a/b", address, "workflow", 1)
+        there = client.GitHost("a/b", address, "workflow", 1)
         there.post("/labels", {"name": "retrain", "color": "ededed"})
         state = urllib.request.urlopen(f"{address}/_state").read()
         process.terminate()
@@ -242,7 +242,7 @@ def test_the_stand_in_runs_as_a_program(tmp_path):
 
 def test_the_stand_in_refuses_what_github_refuses(github):
     assert isinstance(github, FakeGitHub)
-    there = client.Forge("acme/bees", github.url, "read", 1)
+    there = client.GitHost("acme/bees", github.url, "read", 1)
     with pytest.raises(Refused, match="not accessible by integration"):
         there.post("/labels", {"name": "x", "color": "ededed"})
     for path in ("/nothing", "/pulls/7", "/actions/workflows/none.yml/runs"):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from made_origin import git
-from mlgitops.core.errors import Mistake
+from mlgitops.core.errors import UserError
 from mlgitops.github.comment import comment
 
 pytestmark = pytest.mark.slow
@@ -160,7 +160,7 @@ def test_an_older_run_leaves_the_newer_comment_and_says_so(
 
 
 def test_a_head_that_is_no_commit_is_refused(body, github):
-    with pytest.raises(Mistake, match="HEAD='main' is not the sha"):
+    with pytest.raises(UserError, match="HEAD='main' is not the sha"):
         comment(str(body), head="main")
     assert not github.state["requests"]
 
@@ -168,7 +168,7 @@ def test_a_head_that_is_no_commit_is_refused(body, github):
 @pytest.mark.parametrize("text", ["# Report\n", "", "<!-- a\nb -->", "<!-- report --> x\n"])
 def test_a_text_without_a_marker_is_refused(body, github, text):
     body.write_text(text)
-    with pytest.raises(Mistake, match="marker"):
+    with pytest.raises(UserError, match="marker"):
         comment(str(body))
     assert not github.state["requests"]
 
@@ -176,7 +176,7 @@ def test_a_text_without_a_marker_is_refused(body, github, text):
 def test_a_text_that_is_a_link_is_refused(body, clone, github):
     body.unlink()
     body.symlink_to(clone / ".git/config")
-    with pytest.raises(Mistake, match="is a link"):
+    with pytest.raises(UserError, match="is a link"):
         comment(str(body))
     assert not github.state["requests"]
 
@@ -197,26 +197,26 @@ def test_a_job_that_left_no_report_replaces_an_older_one(github, body, tmp_path,
 
 def test_a_file_that_is_not_there_is_a_mistake_where_no_run_is_named(body, github):
     body.unlink()
-    with pytest.raises(Mistake, match="cannot be read"):
+    with pytest.raises(UserError, match="cannot be read"):
         comment(str(body))
     body.symlink_to("nowhere")
-    with pytest.raises(Mistake, match="is a link"):
+    with pytest.raises(UserError, match="is a link"):
         comment(str(body), url=RUN)
     assert not github.state["requests"]
 
 
 @pytest.mark.parametrize("number", ["x", "-1", "1/../2"])
 def test_a_number_that_is_none_is_refused(body, number):
-    with pytest.raises(Mistake, match="NUMBER"):
+    with pytest.raises(UserError, match="NUMBER"):
         comment(str(body), number)
 
 
 def test_a_number_that_is_not_there_is_an_error(body):
-    with pytest.raises(Mistake, match="404"):
+    with pytest.raises(UserError, match="404"):
         comment(str(body), "99")
 
 
-def test_a_forge_that_is_down_is_an_error(body, github):
+def test_a_git_host_that_is_down_is_an_error(body, github):
     github.fail("/comments", 502, "Bad gateway")
-    with pytest.raises(Mistake, match="does not answer: 502"):
+    with pytest.raises(UserError, match="does not answer: 502"):
         comment(str(body))

@@ -12,7 +12,7 @@ import yaml
 from made_origin import git, write
 from made_project import TEMPLATE
 from mlgitops.core import cli
-from mlgitops.core.errors import Mistake
+from mlgitops.core.errors import UserError
 from mlgitops.github import doctor
 from mlgitops.github.client import connect
 from mlgitops.github.settings import RULESET, Settings, holds
@@ -138,7 +138,7 @@ def test_a_fresh_project_lacks_what_nobody_set_up(fresh, said):
 def test_what_the_api_can_mend_is_mended_once(fresh, said, github):
     found, code = said("--fix")
     assert code == 1
-    assert found["ruleset"] == ("ok", "mended: main is not protected")
+    assert found["ruleset"] == ("ok", "fixed: main is not protected")
     assert [entered(one) for one in github.state["environments"]] == [["main"]]
     assert {"release", "bot"} <= {one["name"] for one in github.state["labels"]}
     assert github.state["permissions"] == {
@@ -205,7 +205,7 @@ def test_who_may_bypass_is_not_asked_of_whom_it_is_not_shown_to(fresh, said, mon
 
 def test_elsewhere_than_in_a_project_it_says_so(fresh, monkeypatch, capsys, tmp_path):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(Mistake, match="in the project's folder"):
+    with pytest.raises(UserError, match="in the project's folder"):
         doctor.doctor()
 
 
@@ -233,7 +233,7 @@ def test_no_token_is_missing(fresh, said, monkeypatch, tmp_path):
     assert "gh auth login" in found["token"][1]
 
 
-def test_a_forge_that_is_down_is_unknown(fresh, said, github):
+def test_a_git_host_that_is_down_is_unknown(fresh, said, github):
     github.fail("", 503, "Unavailable")
     found, _ = said()
     assert found["token"][0] == "unknown"
@@ -241,7 +241,7 @@ def test_a_forge_that_is_down_is_unknown(fresh, said, github):
     assert found["uv.lock"][0] == "missing"
 
 
-def test_a_forge_without_rulesets_is_unknown(fresh, said, github):
+def test_a_git_host_without_rulesets_is_unknown(fresh, said, github):
     github.fail("/rulesets", 404, "Not Found")
     github.fail("/codeowners", 404, "Not Found")
     found, _ = said("--fix")
@@ -288,7 +288,7 @@ def test_a_workflow_that_a_person_switched_off_stays_off(fresh, said, github):
 
 def test_a_workflow_that_was_not_pushed_is_named(fresh, said):
     write(fresh, {".github/workflows/new.yml": "jobs: {}\n"})
-    assert "not on the forge: .github/workflows/new.yml" in said()[0]["workflows"][1]
+    assert "not on the Git host: .github/workflows/new.yml" in said()[0]["workflows"][1]
 
 
 def test_an_owner_that_is_none_is_named(fresh, said, github):
@@ -366,7 +366,7 @@ def test_a_private_repository_without_a_plan_has_no_limits_and_no_failure(fresh,
     assert said("--fix")[0]["environments"][0] == "ok"
 
 
-def test_a_forge_without_environments_is_unknown(fresh, said, github):
+def test_a_git_host_without_environments_is_unknown(fresh, said, github):
     github.fail("/environments", 404, "Not Found")
     assert said("--fix")[0]["environments"][0] == "unknown"
 
@@ -577,11 +577,11 @@ def test_every_label_that_a_workflow_gives_is_found(fresh, tmp_path):
         ("a", {"a": 1}, False),
     ],
 )
-def test_a_forge_may_add_keys_and_no_entries(found, wanted, equal):
+def test_a_git_host_may_add_keys_and_no_entries(found, wanted, equal):
     assert holds(found, wanted) is equal
 
 
 def test_a_missing_ruleset_file_is_a_mistake(fresh):
     Path(RULESET).unlink()
-    with pytest.raises(Mistake, match="cannot be read"):
+    with pytest.raises(UserError, match="cannot be read"):
         Settings(connect(), lambda _: False, False).ruleset()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from made_origin import git
 from mlgitops.core import cli
-from mlgitops.core.errors import Mistake
+from mlgitops.core.errors import UserError
 from mlgitops.git import commits
 from mlgitops.github.pull_request import propose
 
@@ -131,7 +131,9 @@ def test_a_forks_branch_of_the_same_name_is_another_one(run, github):
     github.state["pulls"][0]["head"]["ref"] = BRANCH
     github.state["pulls"][0]["head"]["label"] = f"mallory:{BRANCH}"
     before = dict(github.state["pulls"][0])
-    with pytest.raises(Mistake, match="already exists"):  # The server's rule; ours is not to edit.
+    with pytest.raises(
+        UserError, match="already exists"
+    ):  # The server's rule; ours is not to edit.
         run("Another title")
     assert github.state["pulls"][0]["title"] == before["title"]
 
@@ -216,14 +218,16 @@ def test_settings_that_forbid_pull_requests_leave_the_branch_and_the_way(
 def test_a_token_that_may_only_read_is_an_error(run, github, monkeypatch):
     monkeypatch.setenv("GITHUB_TOKEN", "read")
     change()
-    with pytest.raises(Mistake, match="403 Resource not accessible by integration\nthe token may"):
+    with pytest.raises(
+        UserError, match="403 Resource not accessible by integration\nthe token may"
+    ):
         run()
 
 
 def test_a_dispatch_that_failed_is_made_up_for(run, github, capsys):
     github.fail("/dispatches$", 403, "Resource not accessible by integration", times=1)
     change()
-    with pytest.raises(Mistake, match="dispatches: 403"):
+    with pytest.raises(UserError, match="dispatches: 403"):
         run()
     run()
     run()
@@ -244,7 +248,7 @@ def test_a_request_that_was_cut_off_after_it_worked_opens_no_second_one(run, git
 )
 def test_a_branch_of_people_is_refused(run, github, branch):
     change()
-    with pytest.raises(Mistake, match="BRANCH="):
+    with pytest.raises(UserError, match="BRANCH="):
         run(branch=branch)
     assert not github.state["requests"]
 
@@ -252,7 +256,7 @@ def test_a_branch_of_people_is_refused(run, github, branch):
 @pytest.mark.parametrize("title", ["", " ", "a\nb", "x" * 201, "\x1b[31m"])
 def test_a_title_that_is_no_line_is_refused(run, title):
     change()
-    with pytest.raises(Mistake, match="TITLE"):
+    with pytest.raises(UserError, match="TITLE"):
         run(title)
 
 
@@ -268,7 +272,7 @@ def test_outside_text_is_data(run, github, origin, body):
 
 def test_a_missing_body_is_a_mistake(run, body):
     Path(body).unlink()
-    with pytest.raises(Mistake, match="cannot be read"):
+    with pytest.raises(UserError, match="cannot be read"):
         run()
 
 
@@ -307,7 +311,7 @@ def test_a_push_of_another_at_the_same_moment_is_not_lost(run, origin, clone, mo
 
     monkeypatch.setattr(commits, "commit", slow)
     change()
-    with pytest.raises(Mistake, match="somebody else pushed to bot/retrain just now: run this"):
+    with pytest.raises(UserError, match="somebody else pushed to bot/retrain just now: run this"):
         run()
     assert git(origin, "rev-parse", BRANCH) == git(origin, "rev-parse", "main")
     assert not github.state["pulls"]
@@ -318,7 +322,7 @@ def test_a_push_that_origin_refuses_is_said(run, origin, tmp_path):
     hook.write_text("#!/bin/sh\necho permission denied to bot >&2\nexit 1\n")
     hook.chmod(0o755)
     change()
-    with pytest.raises(Mistake, match=r"refuses the push to bot/retrain(.|\n)*contents: write"):
+    with pytest.raises(UserError, match=r"refuses the push to bot/retrain(.|\n)*contents: write"):
         run()
 
 
@@ -340,7 +344,7 @@ def test_ones_own_name_is_kept(run, origin, clone):
 
 
 @pytest.mark.usefixtures("github")
-def test_the_command_says_in_two_lines_that_the_forge_is_down(monkeypatch, capsys, body):
+def test_the_command_says_in_two_lines_that_the_git_host_is_down(monkeypatch, capsys, body):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"http://127.0.0.1:{free.getsockname()[1]}"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from made_origin import STARTED, git, write
-from mlgitops.core.errors import Mistake
+from mlgitops.core.errors import UserError
 from mlgitops.git import commits
 from mlgitops.github.push_outputs import save
 
@@ -138,7 +138,7 @@ def test_another_path_is_refused_by_name(job, patch, origin, name):
     if name.startswith("dvc.lock/"):
         (job / "dvc.lock").unlink()
     write(job, {name: "bad\n"})
-    with pytest.raises(Mistake, match=r"must not save") as refused:
+    with pytest.raises(UserError, match=r"must not save") as refused:
         save(BRANCH, patch(name), head(job))
     assert name in str(refused.value)
     assert git(origin, "rev-parse", BRANCH) == head(job)
@@ -146,7 +146,7 @@ def test_another_path_is_refused_by_name(job, patch, origin, name):
 
 def test_a_name_cannot_speak_to_the_runner(job, patch):
     write(job, {"src/a\n::warning::owned": "x"})
-    with pytest.raises(Mistake) as refused:
+    with pytest.raises(UserError) as refused:
         save(BRANCH, patch(), head(job))
     assert r"src/a\n: :warning: :owned (only" in str(refused.value)
 
@@ -154,14 +154,14 @@ def test_a_name_cannot_speak_to_the_runner(job, patch):
 def test_a_patch_that_is_a_link_is_refused(job, tmp_path):
     (tmp_path / "made").mkdir()
     (tmp_path / "made/changes.patch").symlink_to(job / ".git/config")
-    with pytest.raises(Mistake, match="is a link"):
+    with pytest.raises(UserError, match="is a link"):
         save(BRANCH, tmp_path / "made", head(job))
 
 
 @pytest.mark.parametrize("name", ["artifacts/model/model.onnx", "artifacts/gate.json"])
 def test_what_git_ignores_is_refused(job, patch, name):
     write(job, {name: "x"})
-    with pytest.raises(Mistake, match="Git ignores it"):
+    with pytest.raises(UserError, match="Git ignores it"):
         save(BRANCH, patch(name), head(job))
 
 
@@ -170,20 +170,20 @@ def test_rules_of_the_branch_itself_do_not_count(job, patch):
     git(job, "commit", "--quiet", "--all", "--message", "Ignore nothing")
     git(job, "push", "--quiet", "origin", BRANCH)
     write(job, {"artifacts/gate.json": "{}"})
-    with pytest.raises(Mistake, match="Git ignores it"):
+    with pytest.raises(UserError, match="Git ignores it"):
         save(BRANCH, patch(), head(job))
 
 
 def test_a_link_is_refused(job, patch):
     (job / "dvc.lock").unlink()
     (job / "dvc.lock").symlink_to("/etc/passwd")
-    with pytest.raises(Mistake, match=r"dvc\.lock \(mode 120000"):
+    with pytest.raises(UserError, match=r"dvc\.lock \(mode 120000"):
         save(BRANCH, patch(), head(job))
 
 
 def test_a_change_of_mode_is_refused(job, patch):
     (job / "dvc.lock").chmod(0o755)
-    with pytest.raises(Mistake, match=r"dvc\.lock \(mode 100755"):
+    with pytest.raises(UserError, match=r"dvc\.lock \(mode 100755"):
         save(BRANCH, patch(), head(job))
 
 
@@ -195,7 +195,7 @@ def test_a_repository_inside_is_refused(job, patch):
         b"+++ b/artifacts/inner\n@@ -0,0 +1 @@\n+Subproject commit " + head(job).encode() + b"\n"
     )
     path.write_bytes(text)
-    with pytest.raises(Mistake, match=r"artifacts/inner \(mode 160000"):
+    with pytest.raises(UserError, match=r"artifacts/inner \(mode 160000"):
         save(BRANCH, path, head(job))
 
 
@@ -206,36 +206,36 @@ def test_a_path_that_leads_out_is_refused(job, patch, name, tmp_path):
         f"diff --git a/{name} b/{name}\nnew file mode 100644\n--- /dev/null\n+++ b/{name}\n"
         "@@ -0,0 +1 @@\n+x\n"
     )
-    with pytest.raises(Mistake):
+    with pytest.raises(UserError):
         save(BRANCH, path, head(job))
     assert not (tmp_path / "out").exists()
 
 
 def test_an_object_of_the_store_never_changes(job, patch):
     write(job, {STORED: "other\n"})
-    with pytest.raises(Mistake, match="never change"):
+    with pytest.raises(UserError, match="never change"):
         save(BRANCH, patch(), head(job))
 
 
 def test_an_object_of_the_store_never_goes(job, patch):
     (job / STORED).unlink()
-    with pytest.raises(Mistake, match="never change"):
+    with pytest.raises(UserError, match="never change"):
         save(BRANCH, patch(), head(job))
 
 
 def test_an_object_under_a_false_name_is_refused(job, patch):
     write(job, {stored("blue\n"): "poison\n"})
-    with pytest.raises(Mistake, match="another one than its name says"):
+    with pytest.raises(UserError, match="another one than its name says"):
         save(BRANCH, patch(), head(job))
 
 
 def test_a_patch_that_does_not_fit_is_refused(job, patch):
     path = patch()
     path.write_text("--- a/dvc.lock\n+++ b/dvc.lock\n@@ -1 +1 @@\n-other\n+x\n")
-    with pytest.raises(Mistake, match="does not fit"):
+    with pytest.raises(UserError, match="does not fit"):
         save(BRANCH, path, head(job))
     path.write_text("no patch\n")
-    with pytest.raises(Mistake, match="does not fit"):
+    with pytest.raises(UserError, match="does not fit"):
         save(BRANCH, path, head(job))
 
 
@@ -281,7 +281,7 @@ def test_it_can_run_again_after_the_dispatch_failed(job, patch, github, origin, 
     github.fail("/dispatches$", 403, "Resource not accessible by integration", times=1)
     write(job, GOOD)
     path, made_for = patch(), head(job)
-    with pytest.raises(Mistake, match="dispatches"):
+    with pytest.raises(UserError, match="dispatches"):
         save(BRANCH, path, made_for)
     saved = git(origin, "rev-parse", BRANCH)
     save(BRANCH, path, made_for)
@@ -297,16 +297,16 @@ def test_it_can_run_again_after_the_dispatch_failed(job, patch, github, origin, 
 )
 def test_another_branch_is_refused(job, patch, branch, words):
     write(job, GOOD)
-    with pytest.raises(Mistake, match=words):
+    with pytest.raises(UserError, match=words):
         save(branch, patch(), head(job))
 
 
 def test_a_head_that_is_no_sha_is_refused(job, patch):
     write(job, GOOD)
-    with pytest.raises(Mistake, match="not the sha"):
+    with pytest.raises(UserError, match="not the sha"):
         save(BRANCH, patch(), "main; touch x")
 
 
 def test_a_patch_that_is_not_there_is_a_mistake(job):
-    with pytest.raises(Mistake, match="not there"):
+    with pytest.raises(UserError, match="not there"):
         save(BRANCH, Path("no.patch"), head(job))

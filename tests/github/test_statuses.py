@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 from made_project import TEMPLATE
-from mlgitops.core.errors import Mistake
+from mlgitops.core.errors import UserError
 from mlgitops.github.settings import RULESET
 from mlgitops.github.statuses import statuses
 
@@ -74,27 +74,27 @@ def test_only_what_is_required_and_was_run_gets_a_status(github):
     "results", ["", "[]", "null", "{", '{"check": "success"}', '{"check": {}}', '{"check": null}']
 )
 def test_results_that_are_none_are_refused(github, results):
-    with pytest.raises(Mistake, match="RESULTS must be"):
+    with pytest.raises(UserError, match="RESULTS must be"):
         statuses(SHA, results)
     assert not github.state["requests"]
 
 
 def test_results_of_other_jobs_are_refused(github):
-    with pytest.raises(Mistake, match=r"none of the checks that .*main.json requires: deploy"):
+    with pytest.raises(UserError, match=r"none of the checks that .*main.json requires: deploy"):
         statuses(SHA, '{"deploy": {"result": "success"}}')
     assert not github.state["requests"]
 
 
 @pytest.mark.parametrize("head", ["", "main", "a" * 39, "../../x"])
 def test_a_head_that_is_no_commit_is_refused(github, head):
-    with pytest.raises(Mistake, match="HEAD="):
+    with pytest.raises(UserError, match="HEAD="):
         statuses(head, needs())
     assert not github.state["requests"]
 
 
 def test_a_token_that_may_not_is_an_error_that_leaves_nothing(github, monkeypatch):
     monkeypatch.setenv("GITHUB_TOKEN", "read")
-    with pytest.raises(Mistake, match=r"403 .*\nthe token may not do this"):
+    with pytest.raises(UserError, match=r"403 .*\nthe token may not do this"):
         statuses(SHA, needs())
     assert states(github) == {}
 

@@ -81,7 +81,7 @@ def outcome(python: str, made: Path) -> dict:
 
 
 def main() -> None:
-    """Write golden.json anew."""
+    """Write golden.json again."""
     with TemporaryDirectory() as folder:
         found = outcome(environment(Path(folder, "venv")), project(Path(folder)))
     lines = [f"  {json.dumps(name)}: {json.dumps(value)}" for name, value in found.items()]

@@ -3,7 +3,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from mlgitops.core.errors import Mistake
+from mlgitops.core.errors import UserError
 from mlgitops.git import repository
 from mlgitops.images import build as module
 from mlgitops.images.build import image
@@ -94,10 +94,12 @@ def test_both_builders_tell_where_the_base_ends(docker, first):
 
 def test_a_model_that_is_not_the_locks_is_refused(docker):
     Path("artifacts/model/reference.json").write_text("{}")
-    with pytest.raises(Mistake, match=r"artifacts/model is not the model of dvc\.lock: `dvc check"):
+    with pytest.raises(
+        UserError, match=r"artifacts/model is not the model of dvc\.lock: `dvc check"
+    ):
         image()
     shutil.rmtree("artifacts/model")
-    with pytest.raises(Mistake, match="artifacts/model is not there: `dvc pull`"):
+    with pytest.raises(UserError, match="artifacts/model is not there: `dvc pull`"):
         image()
     assert docker.calls("build") == []
 
@@ -105,20 +107,20 @@ def test_a_model_that_is_not_the_locks_is_refused(docker):
 @pytest.mark.usefixtures("docker")
 def test_a_lock_file_that_is_missing_is_asked_for():
     Path("uv.lock").unlink()
-    with pytest.raises(Mistake, match=r"uv\.lock is missing: `make setup` writes it; commit it"):
+    with pytest.raises(UserError, match=r"uv\.lock is missing: `make setup` writes it; commit it"):
         image()
 
 
 @pytest.mark.usefixtures("docker")
 def test_before_the_first_run_it_asks_for_the_pipeline():
     Path("dvc.lock").unlink()
-    with pytest.raises(Mistake, match=r"dvc\.lock is not there: run `make pipeline`"):
+    with pytest.raises(UserError, match=r"dvc\.lock is not there: run `make pipeline`"):
         image()
 
 
 def test_a_build_that_fails_is_a_mistake(docker):
     docker.answer("build", out="step\nERROR: uv.lock needs to be updated\n", code=1)
-    with pytest.raises(Mistake, match=r"docker build failed: ERROR: uv\.lock needs"):
+    with pytest.raises(UserError, match=r"docker build failed: ERROR: uv\.lock needs"):
         image()
 
 

@@ -1,7 +1,7 @@
 from pathlib import Path
 
 import pytest
-from mlgitops.core.errors import Mistake
+from mlgitops.core.errors import UserError
 from mlgitops.images import docker as module
 
 pytestmark = pytest.mark.usefixtures("workspace")
@@ -56,26 +56,26 @@ def test_a_new_source_file_is_a_change_whatever_git_shows(workspace, shown):
 
 def test_without_docker_it_says_how_to_get_it(monkeypatch):
     monkeypatch.setenv("PATH", "/nowhere")
-    with pytest.raises(Mistake, match=r"docker is not installed.*apt-get install docker\.io"):
+    with pytest.raises(UserError, match=r"docker is not installed.*apt-get install docker\.io"):
         module.required()
 
 
-def test_without_an_engine_it_says_why_and_what_works_without(docker):
+def test_without_a_daemon_it_says_why_and_what_works_without(docker):
     docker.answer("version", error="Cannot connect to the Docker daemon\n", code=1)
-    with pytest.raises(Mistake, match=r"Cannot connect.*make serve"):
+    with pytest.raises(UserError, match=r"Cannot connect.*make serve"):
         module.required()
 
 
 def test_a_failure_tells_the_last_line(docker):
     docker.answer("cp", error="first\nno such container\n\n", code=1)
     docker.answer("push", out="Preparing\ndenied: no permission\n", code=1)
-    with pytest.raises(Mistake, match=r"docker cp: no such container$"):
+    with pytest.raises(UserError, match=r"docker cp: no such container$"):
         module.raw("cp", "a", "b")
-    with pytest.raises(Mistake, match=r"docker push failed: denied: no permission$"):
+    with pytest.raises(UserError, match=r"docker push failed: denied: no permission$"):
         module.shown("push", "a")
 
 
 def test_an_image_that_is_not_there_is_asked_for(docker):
     docker.answer("image", "inspect", error="No such image\n", code=1)
-    with pytest.raises(Mistake, match="there is no image x:1: `make image` makes it"):
+    with pytest.raises(UserError, match="there is no image x:1: `make image` makes it"):
         module.labels("x:1")

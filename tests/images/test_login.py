@@ -1,5 +1,5 @@
 import pytest
-from mlgitops.core.errors import Mistake
+from mlgitops.core.errors import UserError
 from mlgitops.images.login import login
 
 pytestmark = pytest.mark.usefixtures("workspace")
@@ -28,7 +28,7 @@ def test_another_registry_takes_its_own_and_never_the_token(docker, monkeypatch,
     assert docker.calls("version")
     assert "no REGISTRY_USER" in capsys.readouterr().out
     monkeypatch.setenv("REGISTRY_USER", "robot")
-    with pytest.raises(Mistake, match="needs both"):
+    with pytest.raises(UserError, match="needs both"):
         login()
     monkeypatch.setenv("REGISTRY_PASSWORD", "other")
     login()
@@ -48,5 +48,5 @@ def test_a_password_that_is_refused_is_a_mistake(docker, monkeypatch):
     docker.answer("login", error="denied: bad password", code=1)
     monkeypatch.setenv("REGISTRY_USER", "robot")
     monkeypatch.setenv("REGISTRY_PASSWORD", "wrong")
-    with pytest.raises(Mistake, match="does not let robot in: denied: bad password"):
+    with pytest.raises(UserError, match="does not let robot in: denied: bad password"):
         login()

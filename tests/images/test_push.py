@@ -1,7 +1,7 @@
 from pathlib import Path
 
 import pytest
-from mlgitops.core.errors import Mistake
+from mlgitops.core.errors import UserError
 from mlgitops.images.push import push
 
 DIGEST = f"sha256:{'0f' * 32}"
@@ -15,7 +15,7 @@ def named(workspace, monkeypatch):
 
 
 @pytest.fixture
-def engine(docker):
+def daemon(docker):
     docker.answer("image", "inspect", out="{}\n")
     docker.answer("push", out=f"layer: Pushed\nabc: digest: {DIGEST} size: 1365\n")
     return docker
@@ -27,48 +27,48 @@ def name():
     return tomllib.loads(Path("pyproject.toml").read_text())["tool"]["image"]["name"].split("/")[-1]
 
 
-def test_the_digest_is_printed_and_noted(engine, capsys, workspace):
+def test_the_digest_is_printed_and_noted(daemon, capsys, workspace):
     push()
     line = f"IMAGE=localhost:5000/acme/{name()}@{DIGEST}\n"
     assert capsys.readouterr().out == line
     assert Path("artifacts/image.env").read_text() == line
     sha = workspace.git("rev-parse", "HEAD")
-    assert engine.calls("push") == [["push", f"localhost:5000/acme/{name()}:{sha}"]]
+    assert daemon.calls("push") == [["push", f"localhost:5000/acme/{name()}:{sha}"]]
 
 
-def test_the_image_of_the_pipeline_is_no_release(engine, capsys):
+def test_the_image_of_the_pipeline_is_no_release(daemon, capsys):
     push("pipeline")
     assert capsys.readouterr().out == f"IMAGE=localhost:5000/acme/{name()}-pipeline@{DIGEST}\n"
     assert not Path("artifacts/image.env").exists()
 
 
-def test_changes_are_refused(engine, workspace):
+def test_changes_are_refused(daemon, workspace):
     workspace.set("train.one_hot", 4)
-    with pytest.raises(Mistake, match="changes that no commit has: commit, then `make image`"):
+    with pytest.raises(UserError, match="changes that no commit has: commit, then `make image`"):
         push()
-    assert engine.calls("push") == []
+    assert daemon.calls("push") == []
 
 
-def test_an_image_that_was_not_built_is_asked_for(engine):
-    engine.answer("image", "inspect", error="No such image", code=1)
-    with pytest.raises(Mistake, match="`make image` makes it"):
+def test_an_image_that_was_not_built_is_asked_for(daemon):
+    daemon.answer("image", "inspect", error="No such image", code=1)
+    with pytest.raises(UserError, match="`make image` makes it"):
         push()
 
 
-def test_a_registry_that_refuses_is_quoted(engine):
-    engine.answer("push", out="denied: permission_denied\n", code=1)
-    with pytest.raises(Mistake, match="docker push failed: denied: permission_denied"):
+def test_a_registry_that_refuses_is_quoted(daemon):
+    daemon.answer("push", out="denied: permission_denied\n", code=1)
+    with pytest.raises(UserError, match="docker push failed: denied: permission_denied"):
         push()
     assert not Path("artifacts/image.env").exists()
 
 
-def test_a_push_without_a_digest_is_a_mistake(engine):
-    engine.answer("push", out="layer: Pushed\n")
-    with pytest.raises(Mistake, match="told no digest: layer: Pushed"):
+def test_a_push_without_a_digest_is_a_mistake(daemon):
+    daemon.answer("push", out="layer: Pushed\n")
+    with pytest.raises(UserError, match="told no digest: layer: Pushed"):
         push()
 
 
-def test_a_workflow_is_told_name_and_digest(engine, monkeypatch, tmp_path):
+def test_a_workflow_is_told_name_and_digest(daemon, monkeypatch, tmp_path):
     monkeypatch.setenv("GITHUB_OUTPUT", str(tmp_path / "output"))
     push()
     lines = (tmp_path / "output").read_text().splitlines()

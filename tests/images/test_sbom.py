@@ -5,13 +5,13 @@ import sys
 from importlib.metadata import version
 
 import pytest
-from mlgitops.core.errors import Mistake
+from mlgitops.core.errors import UserError
 from mlgitops.images.sbom import PROGRAM, SBOM, sbom
 
 
 @pytest.fixture
-def engine(workspace, docker):
-    """An engine whose image holds Python and two packages."""
+def daemon(workspace, docker):
+    """A daemon whose image holds Python and two packages."""
     docker.answer("image", "inspect", out="{}\n")
     docker.answer("image", "inspect", "--format", "{{.Id}}", out="sha256:1\n")
     docker.answer("run", out='["3.13.5", [["Typing.Extensions", "4.16.0"], ["ours", "1+cpu"]]]\n')
@@ -23,7 +23,7 @@ def written():
     return json.loads(SBOM.read_text("utf-8"))
 
 
-def test_python_and_what_the_image_says_that_it_has_are_listed(engine, capsys):
+def test_python_and_what_the_image_says_that_it_has_are_listed(daemon, capsys):
     found = [(one["type"], one["name"], one["purl"]) for one in written()["components"]]
     assert found == [
         ("platform", "python", "pkg:generic/python@3.13.5"),
@@ -31,31 +31,31 @@ def test_python_and_what_the_image_says_that_it_has_are_listed(engine, capsys):
         ("library", "ours", "pkg:pypi/ours@1%2Bcpu"),
     ]
     assert capsys.readouterr().out == "artifacts/sbom.json: Python 3.13.5 and 2 packages\n"
-    [run] = engine.calls("run")
+    [run] = daemon.calls("run")
     assert "--network=none" in run
     assert run[-2:] == ["-c", PROGRAM]
 
 
-def test_the_same_image_has_the_same_document_and_another_one_another_number(engine):
+def test_the_same_image_has_the_same_document_and_another_one_another_number(daemon):
     first = written()
     assert (first["bomFormat"], first["specVersion"], first["version"]) == ("CycloneDX", "1.5", 1)
     assert re.fullmatch(r"urn:uuid:[0-9a-f-]{36}", first["serialNumber"])
     assert first["metadata"]["component"]["version"] == "sha256:1"
     assert written() == first
-    engine.answer("image", "inspect", "--format", "{{.Id}}", out="sha256:2\n")
+    daemon.answer("image", "inspect", "--format", "{{.Id}}", out="sha256:2\n")
     assert written()["serialNumber"] != first["serialNumber"]
 
 
-def test_an_image_that_was_not_built_is_asked_for(engine):
-    engine.answer("image", "inspect", error="No such image", code=1)
-    with pytest.raises(Mistake, match="`make image` makes it"):
+def test_an_image_that_was_not_built_is_asked_for(daemon):
+    daemon.answer("image", "inspect", error="No such image", code=1)
+    with pytest.raises(UserError, match="`make image` makes it"):
         sbom()
     assert not SBOM.exists()
 
 
-def test_an_image_that_cannot_tell_is_refused(engine):
-    engine.answer("run", error='exec: "python": executable file not found', code=127)
-    with pytest.raises(Mistake, match="docker run: exec"):
+def test_an_image_that_cannot_tell_is_refused(daemon):
+    daemon.answer("run", error='exec: "python": executable file not found', code=127)
+    with pytest.raises(UserError, match="docker run: exec"):
         sbom()
     assert not SBOM.exists()
 

@@ -3,7 +3,7 @@ import json
 import tarfile
 
 import pytest
-from mlgitops.core.errors import Mistake
+from mlgitops.core.errors import UserError
 from mlgitops.git.repository import digest
 from mlgitops.images import smoke as module
 from mlgitops.images.smoke import smoke
@@ -28,7 +28,7 @@ def archive():
 
 
 @pytest.fixture
-def engine(docker, monkeypatch):
+def daemon(docker, monkeypatch):
     docker.answer("image", "inspect", out=json.dumps(labels()))
     docker.answer(*USER, out="65532:65532\n")
     docker.answer("create", out="box\n")
@@ -55,44 +55,44 @@ def answers(monkeypatch, **other):
     )
 
 
-def refused(engine, match):
-    with pytest.raises(Mistake, match=match):
+def refused(daemon, match):
+    with pytest.raises(UserError, match=match):
         smoke("image:1")
-    if any(call for call in engine.calls("create")):
-        assert engine.calls("rm") == [["rm", "--force", "--volumes", "box"]]
+    if any(call for call in daemon.calls("create")):
+        assert daemon.calls("rm") == [["rm", "--force", "--volumes", "box"]]
 
 
-def test_it_starts_as_kubernetes_would_and_cleans_up(engine, capsys):
+def test_it_starts_as_kubernetes_would_and_cleans_up(daemon, capsys):
     smoke("image:1")
-    [call] = engine.calls("create")
+    [call] = daemon.calls("create")
     for option in ("--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges"):
         assert option in call
     assert "--memory=512m" in call
     assert call[-1] == "image:1"
-    assert engine.calls("rm") == [["rm", "--force", "--volumes", "box"]]
+    assert daemon.calls("rm") == [["rm", "--force", "--volumes", "box"]]
     said = capsys.readouterr().out
     steps = [line.rsplit(maxsplit=2)[0] for line in said.splitlines()[:-1]]
     assert steps == ["start", "ready", "model", "version", "predict", "no writing", "SIGTERM"]
 
 
 @pytest.mark.parametrize("user", ["", "root", "0", "0:0", "app"])
-def test_a_user_that_kubernetes_cannot_tell_from_root_is_refused(engine, user):
-    engine.answer(*USER, out=user)
-    refused(engine, f"runs as {user or 'root'}: USER must be a number")
-    assert engine.calls("create") == []
+def test_a_user_that_kubernetes_cannot_tell_from_root_is_refused(daemon, user):
+    daemon.answer(*USER, out=user)
+    refused(daemon, f"runs as {user or 'root'}: USER must be a number")
+    assert daemon.calls("create") == []
 
 
-def test_labels_that_differ_are_refused(engine):
-    engine.answer("image", "inspect", "--format", "{{json", out="{}")
-    engine.answer("image", "inspect", "--format", "{{json .Config.Labels}}",
+def test_labels_that_differ_are_refused(daemon):
+    daemon.answer("image", "inspect", "--format", "{{json", out="{}")
+    daemon.answer("image", "inspect", "--format", "{{json .Config.Labels}}",
                   out=json.dumps(labels(data="other")))  # fmt: skip
-    refused(engine, "the data at /version is d, the image's label says other")
+    refused(daemon, "the data at /version is d, the image's label says other")
 
 
-def test_a_model_that_is_not_the_labels_is_refused(engine):
-    engine.answer("image", "inspect", "--format", "{{json .Config.Labels}}",
+def test_a_model_that_is_not_the_labels_is_refused(daemon):
+    daemon.answer("image", "inspect", "--format", "{{json .Config.Labels}}",
                   out=json.dumps(labels(model="other")))  # fmt: skip
-    refused(engine, "the model is .*dir, the image's label says other")
+    refused(daemon, "the model is .*dir, the image's label says other")
 
 
 @pytest.mark.parametrize(
@@ -105,32 +105,32 @@ def test_a_model_that_is_not_the_labels_is_refused(engine):
         ("invocations", (200, '{"predictions": ["z"]}'), "answered with 'z', no possible value"),
     ],
 )
-def test_a_wrong_answer_is_refused(engine, monkeypatch, path, answer, match):
+def test_a_wrong_answer_is_refused(daemon, monkeypatch, path, answer, match):
     answers(monkeypatch, **{path: answer})
-    refused(engine, match)
+    refused(daemon, match)
 
 
 @pytest.mark.parametrize("value", [None, float("nan"), "a"])
 def test_a_regression_that_gives_no_number_is_refused(monkeypatch, value):
     answers(monkeypatch, invocations=(200, json.dumps({"predictions": [value]})))
-    with pytest.raises(Mistake, match="no possible value"):
+    with pytest.raises(UserError, match="no possible value"):
         module.predict("box", {"examples": [{"x": 1.0}]})
     answers(monkeypatch, invocations=(200, '{"predictions": [3]}'))
     module.predict("box", {"examples": [{"x": 1.0}]})
 
 
-def test_a_root_file_system_that_takes_writes_is_refused(engine):
-    engine.answer("exec", out="/app\n/tmp\n")
-    refused(engine, "/app can be written to")
+def test_a_root_file_system_that_takes_writes_is_refused(daemon):
+    daemon.answer("exec", out="/app\n/tmp\n")
+    refused(daemon, "/app can be written to")
 
 
 @pytest.mark.parametrize(
     ("code", "match"),
     [(137, "did not end it in 6 s"), (143, "ended it with 143, not 0: serve: the model is")],
 )
-def test_an_end_other_than_zero_is_refused(engine, code, match):
-    engine.answer("inspect", out=json.dumps(RUNNING | {"Running": False, "ExitCode": code}))
-    refused(engine, match)
+def test_an_end_other_than_zero_is_refused(daemon, code, match):
+    daemon.answer("inspect", out=json.dumps(RUNNING | {"Running": False, "ExitCode": code}))
+    refused(daemon, match)
 
 
 def test_a_container_that_ended_tells_its_last_words(docker):
@@ -138,8 +138,8 @@ def test_a_container_that_ended_tells_its_last_words(docker):
     docker.answer("logs", out="starting\n", error="serve: model.onnx cannot be loaded\n")
     ended = {"Running": False, "OOMKilled": False, "ExitCode": 1}
     docker.answer("inspect", out=json.dumps(ended))
-    with pytest.raises(Mistake, match=r"ended with 1: serve: model\.onnx cannot be loaded"):
+    with pytest.raises(UserError, match=r"ended with 1: serve: model\.onnx cannot be loaded"):
         module.asked("box", "/version")
     docker.answer("inspect", out=json.dumps(ended | {"OOMKilled": True, "ExitCode": 137}))
-    with pytest.raises(Mistake, match="ended with 137: it ran out of memory"):
+    with pytest.raises(UserError, match="ended with 137: it ran out of memory"):
         module.asked("box", "/version")

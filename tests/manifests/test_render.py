@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 from made_project import TEMPLATE
-from mlgitops.core.errors import Mistake
+from mlgitops.core.errors import UserError
 from mlgitops.manifests import pod_security, render, schema_check
 from mlgitops.releases import release_env
 
@@ -142,7 +142,7 @@ def test_everything_passes_before_and_after_a_release(released, capsys):
 )  # fmt: skip
 def test_a_slip_is_refused(released, capsys, file, old, new, told):
     edit(released / file, old, new)
-    with pytest.raises(Mistake, match="must not be applied"):
+    with pytest.raises(UserError, match="must not be applied"):
         render.manifests()
     assert told in capsys.readouterr().out
 
@@ -166,7 +166,7 @@ def test_an_image_that_is_not_the_released_one_is_refused(released, capsys, grou
     if group == "initContainers":
         added = added.replace("containers", group) + "      containers:\n"
     edit(released / "base/deployment.yaml", "      containers:\n", added)
-    with pytest.raises(Mistake, match="must not be applied"):
+    with pytest.raises(UserError, match="must not be applied"):
         render.manifests()
     said = capsys.readouterr().out
     told = f"deployment/server: container second: image {image} is not the one of release.env"
@@ -219,7 +219,7 @@ def test_a_patch_that_runs_something_else_than_was_released_is_refused(known, ca
     change = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "server"}}
     document["patches"].append({"patch": yaml.safe_dump(change | {"spec": spec})})
     overlay.write_text(yaml.safe_dump(document), "utf-8")
-    with pytest.raises(Mistake, match="must not be applied: 1 problems"):
+    with pytest.raises(UserError, match="must not be applied: 1 problems"):
         render.manifests()
     assert f"deploy/staging: deployment/server: container server: {told}" in capsys.readouterr().out
 
@@ -231,7 +231,7 @@ def test_an_environment_that_lacks_an_object_is_refused(known, capsys, kind):
         parts = path.read_text("utf-8").split("---\n")
         kept = [part for part in parts if f"\nkind: {kind}\n" not in f"\n{part}"]
         path.write_text("---\n".join(kept), "utf-8")
-    with pytest.raises(Mistake, match="must not be applied"):
+    with pytest.raises(UserError, match="must not be applied"):
         render.manifests()
     assert f"deploy/staging: a {kind} is missing" in capsys.readouterr().out
 
@@ -245,7 +245,7 @@ def test_an_environment_is_judged_whatever_its_file_is_called_or_whatever_else_i
     assert [folder.name for folder in render.folders()] == ["production", "staging"]
     assert render.render(Path("deploy/production"))
     shutil.rmtree(released / "production")
-    with pytest.raises(Mistake, match="deploy/production does not render"):
+    with pytest.raises(UserError, match="deploy/production does not render"):
         render.manifests()
 
 
@@ -253,7 +253,7 @@ def test_an_environment_is_judged_whatever_its_file_is_called_or_whatever_else_i
 @pytest.mark.slow
 def test_a_release_that_history_does_not_bear_out_is_refused(folder, capsys):
     (folder / "staging/release.env").write_text(RELEASE, "utf-8")
-    with pytest.raises(Mistake, match="1 problems are told above"):
+    with pytest.raises(UserError, match="1 problems are told above"):
         render.manifests()
     assert f"COMMIT {COMMIT[:7]} is not in this repository" in capsys.readouterr().out
 
@@ -261,25 +261,25 @@ def test_a_release_that_history_does_not_bear_out_is_refused(folder, capsys):
 @rendering
 def test_what_does_not_render_is_told_by_its_folder(folder):
     edit(folder / "staging/kustomization.yaml", "components:", "componets:")
-    with pytest.raises(Mistake, match=r"deploy/staging does not render: .*componets"):
+    with pytest.raises(UserError, match=r"deploy/staging does not render: .*componets"):
         render.manifests()
 
 
 def test_a_machine_without_a_renderer_is_told_what_to_install(folder, monkeypatch):
     monkeypatch.setenv("PATH", "")
-    with pytest.raises(Mistake, match="neither kustomize nor kubectl is installed"):
+    with pytest.raises(UserError, match="neither kustomize nor kubectl is installed"):
         render.manifests()
 
 
 def test_a_machine_without_uv_is_told_what_to_install(folder, monkeypatch):
     monkeypatch.setenv("PATH", "")
-    with pytest.raises(Mistake, match="uv is not installed"):
+    with pytest.raises(UserError, match="uv is not installed"):
         schema_check.validated([{"apiVersion": "v1", "kind": "Service"}])
 
 
 def test_another_folder_is_refused(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(Mistake, match="run this in the project's folder"):
+    with pytest.raises(UserError, match="run this in the project's folder"):
         render.manifests()
 
 

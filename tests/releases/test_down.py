@@ -1,5 +1,5 @@
 import pytest
-from mlgitops.core.errors import Mistake
+from mlgitops.core.errors import UserError
 from mlgitops.releases.down import down
 
 
@@ -12,5 +12,5 @@ def test_all_is_stopped_also_where_nothing_is_released_any_more(docker, monkeypa
 
 def test_without_compose_it_says_how_to_get_it(docker):
     docker.answer("compose", "version", error="not a docker command", code=1)
-    with pytest.raises(Mistake, match=r"docs\.docker\.com/compose/install"):
+    with pytest.raises(UserError, match=r"docs\.docker\.com/compose/install"):
         down()

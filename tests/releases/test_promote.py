@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 from made_project import IMAGE
-from mlgitops.core.errors import Mistake
+from mlgitops.core.errors import UserError
 from mlgitops.git import repository
 from mlgitops.releases import release_env
 from mlgitops.releases.promote import promote
@@ -25,7 +25,7 @@ def staged(workspace):
 
 def refused(said):
     before = PRODUCTION.read_bytes()
-    with pytest.raises(Mistake, match=said) as mistake:
+    with pytest.raises(UserError, match=said) as mistake:
         promote()
     assert PRODUCTION.read_bytes() == before
     assert len(str(mistake.value).splitlines()) <= 2

@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from fake_docker import Engine
+from fake_docker import Daemon
 from made_project import IMAGE, TEMPLATE
-from mlgitops.core.errors import Mistake
+from mlgitops.core.errors import UserError
 from mlgitops.git import repository
 from mlgitops.images.build import DATA, MODEL, REVISION
 from mlgitops.images.push import NOTE
@@ -19,8 +19,8 @@ OTHER = IMAGE.replace("a" * 64, "b" * 64)
 
 
 @pytest.fixture
-def engine(tmp_path, monkeypatch):
-    return Engine(tmp_path / "engine", monkeypatch)
+def daemon(tmp_path, monkeypatch):
+    return Daemon(tmp_path / "daemon", monkeypatch)
 
 
 @pytest.fixture
@@ -43,8 +43,8 @@ def of_head() -> dict[str, str]:
     }
 
 
-def test_an_image_of_head_goes_to_staging(fresh, engine, capsys):
-    engine.answers(here={IMAGE: of_head()})
+def test_an_image_of_head_goes_to_staging(fresh, daemon, capsys):
+    daemon.answers(here={IMAGE: of_head()})
     release(IMAGE)
     head, lock = repository.head(), repository.lock("HEAD")
     wanted = f"IMAGE={IMAGE}\nCOMMIT={head}\nMODEL={lock.model}\nDATA={lock.data}\n"
@@ -55,17 +55,17 @@ def test_an_image_of_head_goes_to_staging(fresh, engine, capsys):
     assert f'git commit --message "Release {head[:7]} to staging" {STAGING}' in said
     assert fresh.git("status", "--porcelain").strip() == f"M {STAGING}"
     assert release_env.problems() == []
-    assert not any(line.startswith("pull") for line in engine.asked())
+    assert not any(line.startswith("pull") for line in daemon.asked())
 
 
-def test_an_image_that_is_not_here_is_pulled(fresh, engine):
-    engine.answers(registry={IMAGE: of_head()})
+def test_an_image_that_is_not_here_is_pulled(fresh, daemon):
+    daemon.answers(registry={IMAGE: of_head()})
     release(IMAGE)
     assert release_env.read("staging").image == IMAGE
 
 
-def test_the_image_that_was_pushed_last_is_taken(fresh, engine):
-    engine.answers(here={OTHER: of_head()})
+def test_the_image_that_was_pushed_last_is_taken(fresh, daemon):
+    daemon.answers(here={OTHER: of_head()})
     NOTE.write_text(f"IMAGE={OTHER}\n")
     release()
     assert release_env.read("staging").image == OTHER
@@ -73,14 +73,14 @@ def test_the_image_that_was_pushed_last_is_taken(fresh, engine):
 
 def refused(said, image=IMAGE, offline=False):
     before = STAGING.read_bytes()
-    with pytest.raises(Mistake, match=said) as mistake:
+    with pytest.raises(UserError, match=said) as mistake:
         release(image, offline=offline)
     assert STAGING.read_bytes() == before
     assert len(str(mistake.value).splitlines()) <= 2
 
 
 @pytest.mark.usefixtures("fresh")
-def test_no_image_is_refused(engine):
+def test_no_image_is_refused(daemon):
     refused("names no image: make push", image="")
     NOTE.write_text("nonsense\n")
     refused("names no image: make push", image="")
@@ -91,15 +91,15 @@ def test_no_image_is_refused(engine):
 @pytest.mark.usefixtures("fresh")
 @pytest.mark.parametrize("image", ["bees", "localhost:5000/bees:1", "bees:latest", f"{IMAGE}0"])
 @pytest.mark.parametrize("offline", [True, False])
-def test_what_is_no_digest_is_refused(engine, image, offline):
+def test_what_is_no_digest_is_refused(daemon, image, offline):
     refused("A tag can move", image, offline)
 
 
 @pytest.mark.usefixtures("fresh")
 @pytest.mark.parametrize("offline", [True, False])
-def test_an_image_of_another_name_is_refused(engine, monkeypatch, offline):
+def test_an_image_of_another_name_is_refused(daemon, monkeypatch, offline):
     other = IMAGE.replace("localhost:5000", "ghcr.io/acme")
-    engine.answers(here={other: of_head()})
+    daemon.answers(here={other: of_head()})
     refused("IMAGE is of ghcr.io/acme/bees, .*: REGISTRY=ghcr.io/acme, if", other, offline)
     refused("IMAGE is of localhost:5000/seals,", IMAGE.replace("bees", "seals"), offline)
     monkeypatch.setenv("REGISTRY", "ghcr.io/acme")
@@ -107,19 +107,19 @@ def test_an_image_of_another_name_is_refused(engine, monkeypatch, offline):
     assert release_env.read("staging").image == other
 
 
-def test_a_release_replaces_one_of_a_registry_before(fresh, engine, monkeypatch):
+def test_a_release_replaces_one_of_a_registry_before(fresh, daemon, monkeypatch):
     fresh.release(repository.head())
     fresh.commit("Release")
     fresh.commit("Move")
     monkeypatch.setenv("REGISTRY", "ghcr.io/acme")
     other = IMAGE.replace("localhost:5000", "ghcr.io/acme")
-    engine.answers(here={other: of_head()})
+    daemon.answers(here={other: of_head()})
     release(other)
     assert release_env.problems() == []
 
 
-def test_an_uncommitted_change_is_refused(fresh, engine):
-    engine.answers(here={IMAGE: of_head()})
+def test_an_uncommitted_change_is_refused(fresh, daemon):
+    daemon.answers(here={IMAGE: of_head()})
     fresh.git("config", "status.showUntrackedFiles", "no")
     Path("notes.md").write_text("new")
     refused(r"not committed: notes\.md\.\nCommit or git stash")
@@ -135,10 +135,10 @@ def test_an_uncommitted_change_is_refused(fresh, engine):
     release(IMAGE)
 
 
-def test_a_commit_that_is_not_merged_is_refused(fresh, engine):
+def test_a_commit_that_is_not_merged_is_refused(fresh, daemon):
     fresh.git("switch", "--quiet", "--create", "branch")
     fresh.commit("Aside")
-    engine.answers(here={IMAGE: of_head()})
+    daemon.answers(here={IMAGE: of_head()})
     refused("is not merged to main: merge it")
     fresh.git("branch", "--force", "main")
     fresh.git("update-ref", "refs/remotes/origin/main", "HEAD~1")
@@ -147,8 +147,8 @@ def test_a_commit_that_is_not_merged_is_refused(fresh, engine):
     release(IMAGE)
 
 
-def test_a_commit_without_a_model_is_refused(fresh, engine):
-    engine.answers(here={IMAGE: of_head()})
+def test_a_commit_without_a_model_is_refused(fresh, daemon):
+    daemon.answers(here={IMAGE: of_head()})
     lock = Path("dvc.lock").read_text()
     Path("dvc.lock").write_text(lock.replace("path: artifacts/model\n", "path: elsewhere\n"))
     fresh.commit("No model")
@@ -161,25 +161,25 @@ def test_a_commit_without_a_model_is_refused(fresh, engine):
 @pytest.mark.usefixtures("fresh")
 @pytest.mark.parametrize("name", [REVISION, MODEL, DATA])
 @pytest.mark.parametrize("value", [None, "", "0" * 32, "dirty"])
-def test_an_image_of_something_else_is_refused(engine, name, value):
+def test_an_image_of_something_else_is_refused(daemon, name, value):
     wrong = of_head() | {name: of_head()[name] + "-dirty" if value == "dirty" else value}
-    engine.answers(here={IMAGE: {key: text for key, text in wrong.items() if text is not None}})
+    daemon.answers(here={IMAGE: {key: text for key, text in wrong.items() if text is not None}})
     refused(f"label {name} is .*\nIt was built from something else: make image")
 
 
 @pytest.mark.usefixtures("fresh")
-def test_an_image_without_labels_or_out_of_reach_is_refused(engine):
-    engine.answers(here={IMAGE: None})
+def test_an_image_without_labels_or_out_of_reach_is_refused(daemon):
+    daemon.answers(here={IMAGE: None})
     refused("label org.opencontainers.image.revision is missing")
-    engine.answers()
+    daemon.answers()
     refused("docker pull: Error response from daemon: manifest")
 
 
 @pytest.mark.usefixtures("fresh")
-def test_without_an_engine_only_offline_goes_on_and_says_so(engine, capsys):
-    engine.answers(runs=False)
-    refused(r"no Docker engine answers.*\n.*OFFLINE=1")
-    (engine.folder / "docker").unlink()
+def test_without_a_daemon_only_offline_goes_on_and_says_so(daemon, capsys):
+    daemon.answers(runs=False)
+    refused(r"no Docker answers.*\n.*OFFLINE=1")
+    (daemon.folder / "docker").unlink()
     release(IMAGE, offline=True)
     assert "labels were not looked at: nothing proves" in capsys.readouterr().out
     assert release_env.problems() == []
@@ -191,31 +191,31 @@ def test_without_docker_it_is_refused(monkeypatch, tmp_path):
     git.mkdir()
     (git / "git").symlink_to(shutil.which("git"))
     monkeypatch.setenv("PATH", str(git))
-    refused("no Docker engine answers")
+    refused("no Docker answers")
 
 
-def test_a_file_that_was_edited_by_hand_is_refused(fresh, engine):
-    engine.answers(here={IMAGE: of_head()})
+def test_a_file_that_was_edited_by_hand_is_refused(fresh, daemon):
+    daemon.answers(here={IMAGE: of_head()})
     fresh.release(repository.head())
     STAGING.write_text(STAGING.read_text().replace(IMAGE, OTHER))
     refused("is not as it was committed: commit it, or `git restore")
     STAGING.write_text("IMAGE=mine\n")
     refused("is not as it was committed: commit it, or `git restore")
     fresh.commit("By hand")
-    engine.answers(here={IMAGE: of_head()})
+    daemon.answers(here={IMAGE: of_head()})
     refused(r"must be exactly the lines .*\nSomebody edited it by hand: make rollback")
 
 
-def test_a_committed_file_that_contradicts_the_history_is_refused(fresh, engine):
+def test_a_committed_file_that_contradicts_the_history_is_refused(fresh, daemon):
     fresh.release("1" * 40)
     fresh.commit("By hand")
-    engine.answers(here={IMAGE: of_head()})
+    daemon.answers(here={IMAGE: of_head()})
     refused("COMMIT 1111111 is not in this repository.\nSomebody edited it by hand")
 
 
-def test_the_same_release_again_does_nothing_and_says_so(fresh, engine, capsys):
+def test_the_same_release_again_does_nothing_and_says_so(fresh, daemon, capsys):
     head = repository.head()
-    engine.answers(here={IMAGE: of_head()})
+    daemon.answers(here={IMAGE: of_head()})
     release(IMAGE)
     before = STAGING.stat().st_mtime_ns
     release(IMAGE)
@@ -230,8 +230,8 @@ def test_the_same_release_again_does_nothing_and_says_so(fresh, engine, capsys):
     assert STAGING.stat().st_mtime_ns == before
 
 
-def test_the_next_release_shows_what_it_replaces(fresh, engine, capsys):
-    engine.answers(here={IMAGE: of_head()})
+def test_the_next_release_shows_what_it_replaces(fresh, daemon, capsys):
+    daemon.answers(here={IMAGE: of_head()})
     release(IMAGE)
     fresh.commit("Release")
     capsys.readouterr()
@@ -240,7 +240,7 @@ def test_the_next_release_shows_what_it_replaces(fresh, engine, capsys):
     fresh.run()
     second = fresh.commit("Learn otherwise")
     refused(f"label {REVISION}")
-    engine.answers(here={OTHER: of_head()})
+    daemon.answers(here={OTHER: of_head()})
     release(OTHER)
     said = capsys.readouterr().out
     assert f"staging: {first.commit[:7]} Nothing is released -> {second[:7]} Learn" in said
@@ -274,14 +274,14 @@ def told(monkeypatch):
 
 
 @pytest.mark.usefixtures("told")
-def test_a_commit_before_head_is_released_with_its_own_model(fresh, engine):
+def test_a_commit_before_head_is_released_with_its_own_model(fresh, daemon):
     first, labels = repository.head(), of_head()
     commit_of(fresh, "Release", "deploy/staging/note")
     commit_of(fresh, "Say it better", "README.md", "docs/deep/page.html", "src/ml/notes.md")
     fresh.git("switch", "--quiet", "--detach")
     Path("dvc.lock").unlink()
     fresh.commit("Without a model")
-    engine.answers(here={IMAGE: labels})
+    daemon.answers(here={IMAGE: labels})
     release(IMAGE, first)
     found = release_env.read("staging")
     assert (found.commit, found.model, found.data) == (first, labels[MODEL], labels[DATA])
@@ -289,16 +289,16 @@ def test_a_commit_before_head_is_released_with_its_own_model(fresh, engine):
 
 
 @pytest.mark.usefixtures("fresh")
-def test_a_commit_that_is_not_here_is_refused(engine):
+def test_a_commit_that_is_not_here_is_refused(daemon):
     for name in ("1" * 40, "no-such-branch", "--all"):
-        with pytest.raises(Mistake, match=f"COMMIT={name} is no commit of this repository"):
+        with pytest.raises(UserError, match=f"COMMIT={name} is no commit of this repository"):
             release(IMAGE, name)
 
 
 @pytest.mark.usefixtures("told")
-def test_a_commit_that_main_has_overtaken_is_left_to_the_newer_release(fresh, engine, capsys):
+def test_a_commit_that_main_has_overtaken_is_left_to_the_newer_release(fresh, daemon, capsys):
     first = repository.head()
-    engine.answers(here={IMAGE: of_head()})
+    daemon.answers(here={IMAGE: of_head()})
     second = commit_of(fresh, "Change", "src/ml/new.py")
     commit_of(fresh, "Release", "deploy/staging/note")
     assert unwritten(first, f"a newer release follows, of {second[:7]} Change", capsys)
@@ -307,10 +307,10 @@ def test_a_commit_that_main_has_overtaken_is_left_to_the_newer_release(fresh, en
 
 
 @pytest.mark.usefixtures("told")
-def test_what_a_merge_brought_is_released_as_the_merge(fresh, engine, capsys):
+def test_what_a_merge_brought_is_released_as_the_merge(fresh, daemon, capsys):
     fresh.git("switch", "--quiet", "--create", "branch")
     aside = commit_of(fresh, "Change", "src/ml/new.py")
-    engine.answers(here={IMAGE: of_head()})
+    daemon.answers(here={IMAGE: of_head()})
     fresh.git("switch", "--quiet", "main")
     commit_of(fresh, "Change something else", "src/ml/other.py")
     fresh.git("merge", "--quiet", "--message", "Merge it", "branch")
@@ -318,19 +318,19 @@ def test_what_a_merge_brought_is_released_as_the_merge(fresh, engine, capsys):
     assert unwritten(aside, f"a newer release follows, of {merge} Merge it", capsys)
 
 
-def test_what_is_older_than_what_staging_runs_is_refused(fresh, engine):
+def test_what_is_older_than_what_staging_runs_is_refused(fresh, daemon):
     first = repository.head()
-    engine.answers(here={IMAGE: of_head()})
+    daemon.answers(here={IMAGE: of_head()})
     second = commit_of(fresh, "Change", "src/ml/new.py")
     fresh.release(second)
     fresh.commit("Release")
     before = STAGING.read_bytes()
     said = rf"already has a newer one, {second[:7]} Change.\nTo go back from it: make rollback"
-    with pytest.raises(Mistake, match=said):
+    with pytest.raises(UserError, match=said):
         release(OTHER, first)
     # What counts is main's file, also where the one here is older.
     fresh.git("switch", "--quiet", "--detach", first)
-    with pytest.raises(Mistake, match=said):
+    with pytest.raises(UserError, match=said):
         release(OTHER)
     fresh.git("switch", "--quiet", "main")
     assert STAGING.read_bytes() == before

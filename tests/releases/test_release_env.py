@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from made_project import IMAGE, TEMPLATE
-from mlgitops.core.errors import Mistake
+from mlgitops.core.errors import UserError
 from mlgitops.git import repository
 from mlgitops.releases import release_env
 from mlgitops.releases.release_env import EMPTY, Release, parse, problems, text
@@ -37,7 +37,7 @@ def test_nothing_is_released_by_empty_values():
 def test_what_is_accepted_has_the_one_form(found):
     try:
         assert text(parse(found)) == found
-    except Mistake:
+    except UserError:
         assert found != EMPTY
 
 
@@ -49,7 +49,7 @@ def test_a_release_with_a_character_more_or_less_is_refused_or_another(release, 
     for found in (there[:at] + added + there[at:], there[:at] + there[at + 1 :]):
         try:
             assert text(parse(found)) == found
-        except Mistake:
+        except UserError:
             continue
 
 
@@ -78,7 +78,7 @@ def test_a_release_with_a_character_more_or_less_is_refused_or_another(release, 
     ],
 )
 def test_what_is_not_in_form_is_refused_and_named(old, new, said):
-    with pytest.raises(Mistake, match=said):
+    with pytest.raises(UserError, match=said):
         parse(GOOD.replace(old, new))
 
 
@@ -89,7 +89,7 @@ def test_the_template_starts_with_nothing_released():
 
 @pytest.mark.parametrize("name", ["", "test", "../staging", "staging/", "/etc"])
 def test_an_unknown_environment_is_a_mistake(name):
-    with pytest.raises(Mistake, match="ENVIRONMENT=staging or production"):
+    with pytest.raises(UserError, match="ENVIRONMENT=staging or production"):
         release_env.path(name)
 
 
@@ -121,7 +121,7 @@ def test_a_branch_does_not_choose_its_champion(workspace, found):
 
 def test_without_main_nobody_knows_the_champion_and_before_a_commit_there_is_none(workspace):
     workspace.git("branch", "--move", "trunk")
-    with pytest.raises(Mistake, match="no branch main here"):
+    with pytest.raises(UserError, match="no branch main here"):
         release_env.champion()
     workspace.git("switch", "--quiet", "--orphan", "new")
     assert release_env.champion() is None
@@ -131,7 +131,7 @@ def test_a_file_of_a_commit_that_is_not_in_form_is_named(workspace):
     STAGING.parent.mkdir(parents=True)
     STAGING.write_text("# nothing yet\n" + EMPTY)
     workspace.commit()
-    with pytest.raises(Mistake, match=r"deploy/staging/release\.env of [0-9a-f]{7}: must be"):
+    with pytest.raises(UserError, match=r"deploy/staging/release\.env of [0-9a-f]{7}: must be"):
         release_env.champion()
 
 
@@ -287,7 +287,7 @@ def test_staging_has_had_what_any_way_of_merging_brought(released, way):
 
 
 def test_what_a_merge_itself_wrote_counts(released):
-    """A conflict that was mended by hand is in no parent."""
+    """A conflict that was fixed by hand is in no parent."""
     other = IMAGE.replace("a" * 64, "b" * 64)
     released.git("switch", "--quiet", "--create", "branch")
     released.commit("Something")

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 from made_project import IMAGE
-from mlgitops.core.errors import Mistake
+from mlgitops.core.errors import UserError
 from mlgitops.git import repository
 from mlgitops.releases import release_env
 from mlgitops.releases.rollback import rollback
@@ -52,7 +52,7 @@ def line(workspace):
 
 def refused(said, environment="production"):
     before = PRODUCTION.read_bytes()
-    with pytest.raises(Mistake, match=said) as mistake:
+    with pytest.raises(UserError, match=said) as mistake:
         rollback(environment)
     assert PRODUCTION.read_bytes() == before
     assert len(str(mistake.value).splitlines()) <= 2

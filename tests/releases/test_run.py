@@ -11,7 +11,7 @@ from urllib.request import urlopen
 
 import pytest
 from made_project import IMAGE, Project
-from mlgitops.core.errors import Mistake
+from mlgitops.core.errors import UserError
 from mlgitops.git import repository
 from mlgitops.images import docker
 from mlgitops.releases import release_env
@@ -71,7 +71,7 @@ def test_a_model_that_was_written_over_is_not_served_under_the_releases_name(rel
 
 
 def refused(said, environment="staging"):
-    with pytest.raises(Mistake, match=said):
+    with pytest.raises(UserError, match=said):
         serve(environment)
 
 

@@ -1,5 +1,5 @@
 import pytest
-from mlgitops.core.errors import Mistake
+from mlgitops.core.errors import UserError
 from mlgitops.releases import release_env
 from mlgitops.releases.up import up
 
@@ -36,19 +36,19 @@ def test_the_file_goes_before_what_the_shell_says(released, monkeypatch):
 @pytest.mark.usefixtures("released")
 def test_an_environment_without_a_release_has_nothing_to_start():
     release_env.write("production", None)
-    with pytest.raises(Mistake, match="nothing is released to production: make release, or make"):
+    with pytest.raises(UserError, match="nothing is released to production: make release, or make"):
         up("production")
-    with pytest.raises(Mistake, match="no environment 'other'"):
+    with pytest.raises(UserError, match="no environment 'other'"):
         up("other")
 
 
 def test_without_compose_it_says_how_to_get_it(released):
     released.answer("compose", "version", error="docker: 'compose' is not a docker command", code=1)
-    with pytest.raises(Mistake, match=r"docs\.docker\.com/compose/install.*make serve ENVIR"):
+    with pytest.raises(UserError, match=r"docs\.docker\.com/compose/install.*make serve ENVIR"):
         up()
 
 
 def test_a_start_that_fails_is_quoted(released):
     released.answer("compose", "--env-file", out="port is already allocated\n", code=1)
-    with pytest.raises(Mistake, match="docker compose failed: port is already allocated"):
+    with pytest.raises(UserError, match="docker compose failed: port is already allocated"):
         up()

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 from made_project import PROJECT, each_task, table
-from mlgitops.core.errors import Mistake
+from mlgitops.core.errors import UserError
 from mlgitops.reporting import card
 
 pytestmark = pytest.mark.slow
@@ -50,7 +50,7 @@ def test_check_refuses_figures_that_were_edited_by_hand():
     card.card()
     text = CARD.read_text(encoding="utf-8")
     CARD.write_text(text.replace("| Trained on | 192", "| Trained on | 500"), encoding="utf-8")
-    with pytest.raises(Mistake, match=r"model-card.md: the figures were edited by hand"):
+    with pytest.raises(UserError, match=r"model-card.md: the figures were edited by hand"):
         card.card(check=True)
     card.card()
     card.card(check=True)
@@ -60,13 +60,13 @@ def test_check_refuses_figures_of_another_run(workspace):
     card.card()
     workspace.set("train.estimator.C", 5.0)
     workspace.run()
-    with pytest.raises(Mistake, match="are not those of this model: run `make card`"):
+    with pytest.raises(UserError, match="are not those of this model: run `make card`"):
         card.card(check=True)
 
 
 @pytest.mark.usefixtures("workspace")
 def test_check_refuses_a_missing_card_and_writes_nothing():
-    with pytest.raises(Mistake, match="is not there: run `make card`"):
+    with pytest.raises(UserError, match="is not there: run `make card`"):
         card.card(check=True)
     assert not CARD.exists()
 
@@ -77,7 +77,7 @@ def test_a_card_without_its_markers_is_left_alone(marker):
     card.card()
     CARD.write_text(CARD.read_text(encoding="utf-8").replace(marker, ""), encoding="utf-8")
     written = CARD.read_bytes()
-    with pytest.raises(Mistake, match="markers"):
+    with pytest.raises(UserError, match="markers"):
         card.card()
     assert CARD.read_bytes() == written
 

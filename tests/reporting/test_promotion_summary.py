@@ -5,7 +5,7 @@ import pytest
 import yaml
 from made_project import IMAGE
 from mlgitops.core import job_output
-from mlgitops.core.errors import Mistake
+from mlgitops.core.errors import UserError
 from mlgitops.git import repository
 from mlgitops.releases import release_env
 from mlgitops.reporting.promotion_summary import case
@@ -76,7 +76,7 @@ def test_a_first_promotion_has_nothing_to_compare_with(staged, workspace):
 
 
 def test_nothing_in_staging_is_a_mistake(workspace):
-    with pytest.raises(Mistake, match="staging has no release"):
+    with pytest.raises(UserError, match="staging has no release"):
         case()
 
 

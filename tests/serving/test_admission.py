@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from mlgitops.serving.admission import BUSY, LATE, SLOW, Door
+from mlgitops.serving.admission import BUSY, LATE, SLOW, Admission
 from mlgitops.serving.contract import Answer, Output, Signature
 from mlgitops.serving.endpoints import Reply
 from mlgitops.serving.errors import Refusal
@@ -60,13 +60,13 @@ def model():
 
 
 def made(model, batched=False, **limits):
-    """A door at which every prediction is made beside the loop."""
+    """A app at which every prediction is made beside the loop."""
     settings = Settings(**limits)
     metrics = Metrics(settings, SIGNATURE)
-    return Door({"/": Echo()}, None, model, metrics, settings, small=-1, batched=batched)
+    return Admission({"/": Echo()}, None, model, metrics, settings, small=-1, batched=batched)
 
 
-async def ask(door, *pieces, whole=True):
+async def ask(app, *pieces, whole=True):
     """Status and text of the answer to a body; where it is not whole, the rest never comes."""
     coming, sent = [*pieces], []
 
@@ -80,20 +80,20 @@ async def ask(door, *pieces, whole=True):
         sent.append(message)
 
     scope = {"type": "http", "path": "/", "method": "POST", "headers": [], "query_string": b""}
-    await door(scope, receive, send)
+    await app(scope, receive, send)
     return sent[0]["status"], sent[1]["body"].decode()
 
 
 def test_an_answer_that_takes_too_long_is_refused_and_keeps_its_place_until_it_ends(model):
     async def story():
-        door = made(model, seconds=0.1, concurrency=2, threads=1)
-        running, waiting = await asyncio.gather(ask(door, b"a"), ask(door, b"b"))
+        app = made(model, seconds=0.1, concurrency=2, threads=1)
+        running, waiting = await asyncio.gather(ask(app, b"a"), ask(app, b"b"))
         assert running == waiting == (503, LATE)
-        assert door.in_flight == 1  # What runs; what waited for the thread is dropped.
+        assert app.in_flight == 1  # What runs; what waited for the thread is dropped.
         model.open.set()
-        while door.in_flight:
+        while app.in_flight:
             await asyncio.sleep(0.01)
-        assert await ask(door, b"c") == (200, "198")
+        assert await ask(app, b"c") == (200, "198")
         assert len(model.runs) == 2
 
     asyncio.run(story())
@@ -102,7 +102,7 @@ def test_an_answer_that_takes_too_long_is_refused_and_keeps_its_place_until_it_e
 @pytest.mark.parametrize("batched", [False, True])
 def test_the_answer_has_what_the_body_leaves_of_the_time(batched, model):
     async def story():
-        door = made(model, seconds=1.2, batched=batched)
+        app = made(model, seconds=1.2, batched=batched)
         loop = asyncio.get_running_loop()
         started = loop.time()
 
@@ -111,7 +111,7 @@ def test_the_answer_has_what_the_body_leaves_of_the_time(batched, model):
                 await asyncio.sleep(0.9)
                 return await receive()
 
-            await Door.__call__(door, scope, late, send)
+            await Admission.__call__(app, scope, late, send)
 
         assert await ask(slowly, b"a") == (503, LATE)
         assert 1.19 < loop.time() - started < 2
@@ -123,12 +123,12 @@ def test_a_body_that_does_not_come_takes_time_but_no_place(model):
     model.open.set()
 
     async def story():
-        door = made(model, seconds=1, concurrency=1)
-        idle = [asyncio.create_task(ask(door, whole=False)) for _ in range(20)]
+        app = made(model, seconds=1, concurrency=1)
+        idle = [asyncio.create_task(ask(app, whole=False)) for _ in range(20)]
         await asyncio.sleep(0.05)
-        assert await ask(door, b"a") == (200, "194")
+        assert await ask(app, b"a") == (200, "194")
         assert set(await asyncio.gather(*idle)) == {(408, SLOW)}
-        assert door.deadline.ends == {}
+        assert app.deadline.ends == {}
 
     asyncio.run(story())
 
@@ -137,15 +137,15 @@ def test_large_bodies_are_bounded_together_and_given_back(model):
     model.open.set()
 
     async def story():
-        door = made(model, seconds=1, max_bytes=50_000, concurrency=100)
-        idle = [asyncio.create_task(ask(door, b"a" * 49_999, whole=False)) for _ in range(8)]
+        app = made(model, seconds=1, max_bytes=50_000, concurrency=100)
+        idle = [asyncio.create_task(ask(app, b"a" * 49_999, whole=False)) for _ in range(8)]
         await asyncio.sleep(0.05)
-        assert await ask(door, b"a" * 25_000, b"a" * 24_000) == (503, BUSY)
-        assert await ask(door, b"a" * 1000) == (200, "194")
-        assert (await ask(door, b"a" * 50_001))[0] == 413
+        assert await ask(app, b"a" * 25_000, b"a" * 24_000) == (503, BUSY)
+        assert await ask(app, b"a" * 1000) == (200, "194")
+        assert (await ask(app, b"a" * 50_001))[0] == 413
         assert set(await asyncio.gather(*idle)) == {(408, SLOW)}
-        assert door.held == 0
-        assert await ask(door, b"a" * 25_000, b"a" * 24_000) == (200, "194")
+        assert app.held == 0
+        assert await ask(app, b"a" * 25_000, b"a" * 24_000) == (200, "194")
 
     asyncio.run(story())
 
@@ -155,12 +155,12 @@ def test_what_is_refused_is_let_go(model):
     model.open.set()
 
     async def story():
-        door = made(model)
+        app = made(model)
         gc.collect()
         gc.disable()
         try:
             before = sum(isinstance(one, Refusal) for one in gc.get_objects())
-            assert (await ask(door, b"\xff"))[0] == 400
+            assert (await ask(app, b"\xff"))[0] == 400
             await asyncio.sleep(0.5)
             return sum(isinstance(one, Refusal) for one in gc.get_objects()) - before
         finally:
@@ -171,24 +171,24 @@ def test_what_is_refused_is_let_go(model):
 
 def test_more_than_fit_in_are_told_to_come_back(model):
     async def story():
-        door = made(model, concurrency=2)
-        asked = [asyncio.create_task(ask(door, b"a")) for _ in range(2)]
+        app = made(model, concurrency=2)
+        asked = [asyncio.create_task(ask(app, b"a")) for _ in range(2)]
         await asyncio.sleep(0.05)
-        assert await ask(door, b"a") == (503, BUSY)
+        assert await ask(app, b"a") == (503, BUSY)
         model.open.set()
         assert set(await asyncio.gather(*asked)) == {(200, "194")}
-        assert await ask(door, b"a") == (200, "194")
+        assert await ask(app, b"a") == (200, "194")
 
     asyncio.run(story())
 
 
 def test_what_arrives_meanwhile_is_predicted_together_and_comes_back_to_its_own(model):
     async def story():
-        door = made(model, batched=True)
-        first = asyncio.create_task(ask(door, b"a"))
+        app = made(model, batched=True)
+        first = asyncio.create_task(ask(app, b"a"))
         while not model.runs:
             await asyncio.sleep(0.01)
-        others = [asyncio.create_task(ask(door, bytes([k]))) for k in range(1, 31)]
+        others = [asyncio.create_task(ask(app, bytes([k]))) for k in range(1, 31)]
         await asyncio.sleep(0.05)
         model.open.set()
         assert await first == (200, "194")
@@ -202,8 +202,8 @@ def test_one_that_cannot_be_predicted_spoils_no_other(model):
     model.open.set()
 
     async def story():
-        door = made(model, batched=True, batch_seconds=0.05)
-        found = await asyncio.gather(*[ask(door, bytes([k])) for k in (1, 201, 3)])
+        app = made(model, batched=True, batch_seconds=0.05)
+        found = await asyncio.gather(*[ask(app, bytes([k])) for k in (1, 201, 3)])
         assert found == [(200, "2"), (400, "too large"), (200, "6")]
         assert model.runs == [3, 1, 1, 1]
 

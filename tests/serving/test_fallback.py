@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from mlgitops.core.errors import Mistake
+from mlgitops.core.errors import UserError
 from tables import CODE
 
 pytestmark = pytest.mark.slow
@@ -122,6 +122,6 @@ def test_features_that_need_the_library_cannot_travel(make, tmp_path):
         r"src/ml travels with the model.* packages of the server only, nothing else of mlgitops"
         r".*it imports mlgitops.core, which the server does not have"
     )
-    with pytest.raises(Mistake, match=told):
+    with pytest.raises(UserError, match=told):
         make(tmp_path / "p", "binary", "sklearn")
     assert not (tmp_path / "p/artifacts/model").exists()

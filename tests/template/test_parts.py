@@ -8,7 +8,7 @@ from parts import PARTS
 
 
 @pytest.mark.parametrize(("ci", "said"), [("true", "1 error"), ("", "1 skipped")])
-def test_an_engine_that_answers_and_cannot_build_is_told_once_and_early(ci, said, tmp_path):
+def test_a_daemon_that_answers_and_cannot_build_is_told_once_and_early(ci, said, tmp_path):
     """As where no base image can be pulled, or a proxy's certificates are not trusted."""
     docker = tmp_path / "docker"
     docker.write_text(

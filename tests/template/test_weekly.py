@@ -12,10 +12,10 @@ TITLE = "The tests fail with the newest packages"
 
 
 @pytest.fixture
-def forge():
-    """A forge with issues only; `issues` and `comments` are what it remembers."""
+def git_host():
+    """A Git host with issues only; `issues` and `comments` are what it remembers."""
 
-    class Forge(BaseHTTPRequestHandler):
+    class GitHost(BaseHTTPRequestHandler):
         issues: list = []  # noqa: RUF012
         comments: list = []  # noqa: RUF012
 
@@ -42,31 +42,31 @@ def forge():
             self.end_headers()
             self.wfile.write(raw)
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Forge)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), GitHost)
     threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-    Forge.url = f"http://127.0.0.1:{server.server_address[1]}"
-    yield Forge
+    GitHost.url = f"http://127.0.0.1:{server.server_address[1]}"
+    yield GitHost
     server.shutdown()
     server.server_close()
 
 
-def tell(forge):
+def tell(git_host):
     environment = {
-        "GITHUB_API_URL": forge.url, "GITHUB_REPOSITORY": "acme/template", "GITHUB_RUN_ID": "7",
+        "GITHUB_API_URL": git_host.url, "GITHUB_REPOSITORY": "acme/template", "GITHUB_RUN_ID": "7",
         "GITHUB_SERVER_URL": "https://github.com", "GITHUB_TOKEN": "token",
     }  # fmt: skip
     return run(sys.executable, str(ROOT / ".ci/tell"), cwd=ROOT, **environment)
 
 
-def test_the_first_failure_opens_an_issue_and_the_next_comments_on_it(forge):
-    assert "opened #1" in tell(forge)
-    assert forge.issues[0]["title"] == TITLE
-    assert "https://github.com/acme/template/actions/runs/7" in forge.issues[0]["body"]
-    assert "commented on #1" in tell(forge)
-    assert len(forge.issues) == 1
-    assert forge.comments[0][0] == "/repos/acme/template/issues/1/comments"
+def test_the_first_failure_opens_an_issue_and_the_next_comments_on_it(git_host):
+    assert "opened #1" in tell(git_host)
+    assert git_host.issues[0]["title"] == TITLE
+    assert "https://github.com/acme/template/actions/runs/7" in git_host.issues[0]["body"]
+    assert "commented on #1" in tell(git_host)
+    assert len(git_host.issues) == 1
+    assert git_host.comments[0][0] == "/repos/acme/template/issues/1/comments"
 
 
-def test_a_pull_request_of_the_same_title_is_no_issue(forge):
-    forge.issues.append({"number": 1, "title": TITLE, "pull_request": {}})
-    assert "opened #2" in tell(forge)
+def test_a_pull_request_of_the_same_title_is_no_issue(git_host):
+    git_host.issues.append({"number": 1, "title": TITLE, "pull_request": {}})
+    assert "opened #2" in tell(git_host)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
-from mlgitops.core.errors import Mistake
+from mlgitops.core.errors import UserError
 from mlgitops.git import repository
 from mlgitops.releases import release_env
 from mlgitops.tracking.aliases import register
@@ -117,19 +117,19 @@ def test_nothing_released_needs_no_model(tracked, capsys):
 
 def test_a_model_that_is_gone_is_refused(tracked):
     shutil.rmtree(".dvc/cache")
-    with pytest.raises(Mistake, match="gone from the store: it has no version"):
+    with pytest.raises(UserError, match="gone from the store: it has no version"):
         register()
 
 
 def test_a_commit_that_nobody_knows_is_refused(tracked):
     tracked.release("1" * 40)
     tracked.commit("By hand")
-    with pytest.raises(Mistake, match="COMMIT 1111111 is not in this repository"):
+    with pytest.raises(UserError, match="COMMIT 1111111 is not in this repository"):
         register()
 
 
 def test_a_shallow_clone_is_refused(tracked, tmp_path, monkeypatch):
     tracked.git("clone", "--quiet", "--depth", "1", f"file://{Path.cwd()}", str(tmp_path / "new"))
     monkeypatch.chdir(tmp_path / "new")
-    with pytest.raises(Mistake, match="git fetch --unshallow"):
+    with pytest.raises(UserError, match="git fetch --unshallow"):
         register()

@@ -21,7 +21,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mlflow import MlflowClient, pyfunc
 from mlflow.utils.validation import _validate_metric_name
-from mlgitops.core.errors import Mistake
+from mlgitops.core.errors import UserError
 from mlgitops.git import lineage, repository
 from mlgitops.tracking.base import connect
 from mlgitops.tracking.mlflow import MLflow
@@ -427,11 +427,11 @@ def test_a_verdict_that_comes_later_is_added(repo: Path) -> None:
 def test_nothing_committed_or_trained_is_a_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
     Path("dvc.lock").unlink()
     commit("Forget what was trained")
-    with pytest.raises(Mistake, match="make pipeline, then git commit"):
+    with pytest.raises(UserError, match="make pipeline, then git commit"):
         track(every=False)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    with pytest.raises(Mistake, match=r"MLflow at http://127\.0\.0\.1:9"):
+    with pytest.raises(UserError, match=r"MLflow at http://127\.0\.0\.1:9"):
         track(every=True)
 
 
@@ -451,7 +451,7 @@ def study(numbers: range) -> None:
 @pytest.mark.usefixtures("repo")
 def test_trials_are_logged_once_under_one_parent() -> None:
     tracker = connect("mlflow", NAME)
-    with pytest.raises(Mistake, match="make tune"):
+    with pytest.raises(UserError, match="make tune"):
         log_trials(tracker)
     study(range(3))
     assert log_trials(tracker) == "3 trials logged, 0 there already"
@@ -523,7 +523,7 @@ def test_nested_params_become_dotted() -> None:
         ("Merge pull request #3 from ada/new/season", "new/season", "3"),
         ("Merge two ways of counting", "", ""),
         ("Count in two ways (#12)", "", "12"),
-        ("Mend (#12) again", "", ""),
+        ("Fix (#12) again", "", ""),
     ],
 )
 def test_a_subject_names_its_branch_and_request(subject: str, branch: str, number: str) -> None:

@@ -5,7 +5,7 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
-from mlgitops.core.errors import Mistake
+from mlgitops.core.errors import UserError
 from mlgitops.data import reader
 from mlgitops.data.schema import Column
 from mlgitops.training import batch_scoring, export, exported_model
@@ -105,7 +105,7 @@ def test_a_nested_column_can_be_kept(scored, frame):
 
 @pytest.mark.parametrize("keep", ["problem", "label", "probability_a"])
 def test_a_kept_column_named_as_an_output_is_refused(keep, scored, frame):
-    with pytest.raises(Mistake, match=f"--keep: the output has a column {keep} of its own"):
+    with pytest.raises(UserError, match=f"--keep: the output has a column {keep} of its own"):
         scored(frame.assign(**{keep: 1}), keep=f"count,{keep}")
     assert left() == set()
 
@@ -118,14 +118,14 @@ def test_rows_that_break_the_contract_are_refused_by_name_and_count(scored, fram
     frame.loc[[9, 30], "count"] = 99
     frame.loc[20, "colour"] = "pink"
     frame.loc[20, "length"] = 99.5
-    with pytest.raises(Mistake) as mistake:
+    with pytest.raises(UserError) as mistake:
         scored(frame)
     assert str(mistake.value).splitlines() == [
         "3 of 40 rows break the contract; nothing is written:",
         "  count: is outside 0 to 10: 2 rows, first row 10 (99)",
         "  length: is outside 0 to 20: 1 row, first row 21 (99.5)",
         "  colour: is not one of blue, green, red: 1 row, first row 21 (pink)",
-        "Mend them, or pass them on without a prediction: BAD=mark",
+        "Fix them, or pass them on without a prediction: BAD=mark",
     ]
     assert left() == set()
 
@@ -199,13 +199,13 @@ def test_columns_of_hard_names_go_through_to_the_scores(suffix, scored, rules):
 @pytest.mark.parametrize("source", [IN, Path("in.parquet")])
 @pytest.mark.parametrize("bad", batch_scoring.Bad)
 def test_a_table_without_rows_is_refused(source, bad, scored, frame):
-    with pytest.raises(Mistake, match="has no rows"):
+    with pytest.raises(UserError, match="has no rows"):
         scored(frame.head(0), source, bad=bad)
     assert left() == set()
 
 
 def test_a_table_without_a_needed_column_is_refused(scored, frame):
-    with pytest.raises(Mistake, match="lacks columns that the model needs: count, colour"):
+    with pytest.raises(UserError, match="lacks columns that the model needs: count, colour"):
         scored(frame.drop(columns=["count", "colour"]))
     assert left() == set()
 
@@ -224,7 +224,7 @@ def test_what_cannot_be_scored_is_a_mistake(scored, frame):
         (IN, Path("out.xlsx"), "", "out.xlsx: only CSV .* and Parquet are written"),
         (IN, OUT, "size", "--keep: there is no column size in the source"),
     ]:
-        with pytest.raises(Mistake, match=told):
+        with pytest.raises(UserError, match=told):
             batch_scoring.score(source, output, batch_scoring.Bad.refuse, keep)
     assert Path("data/train.parquet").exists()
     assert left() == set()
@@ -235,7 +235,7 @@ def test_a_file_that_breaks_half_way_leaves_nothing(scored, frame):
     OUT.write_text("what was there")
     with IN.open("a", encoding="utf-8") as file:
         file.write("1,2,3,4,5,6,7,8,9\n")
-    with pytest.raises(Mistake, match=r"in.csv: is not a table: .*line 42"):
+    with pytest.raises(UserError, match=r"in.csv: is not a table: .*line 42"):
         batch_scoring.score(IN, OUT, batch_scoring.Bad.refuse, "")
     assert OUT.read_text() == "what was there"
     assert left() == {"out.csv"}

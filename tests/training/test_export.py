@@ -6,7 +6,7 @@ from pathlib import Path
 import joblib
 import numpy as np
 import pytest
-from mlgitops.core.errors import Mistake
+from mlgitops.core.errors import UserError
 from mlgitops.data import schema
 from mlgitops.data.schema import Column
 from mlgitops.training import export, exported_model, train
@@ -121,7 +121,7 @@ def test_answers_that_are_no_numbers_differ(frame, rules):
 def test_a_model_that_answers_otherwise_is_refused(kind, exporting, frame, rules, monkeypatch):
     other = {"differing": 0.0, "flipped": 0.0} | {kind: 0.002}
     monkeypatch.setattr(export, "parity", lambda *_: other)
-    with pytest.raises(Mistake, match=f"0.20% of 40 rows are {kind} .*parity.max_{kind}, 0.10%"):
+    with pytest.raises(UserError, match=f"0.20% of 40 rows are {kind} .*parity.max_{kind}, 0.10%"):
         exporting(fitted(frame, rules))
     assert files() == ["fitted.joblib"]
 
@@ -135,7 +135,7 @@ def test_another_model_in_the_file_is_refused(exporting, frame, rules, monkeypat
         "mlgitops.training.convert.convert",
         lambda _, columns, real=convert.convert: real(bad, columns),
     )
-    with pytest.raises(Mistake, match="rows are differing between scikit-learn and onnx"):
+    with pytest.raises(UserError, match="rows are differing between scikit-learn and onnx"):
         exporting(good)
     assert files() == ["fitted.joblib"]
 
@@ -144,7 +144,7 @@ def test_a_refused_model_leaves_the_one_before(exporting, frame, rules, monkeypa
     exporting(fitted(frame, rules))
     before = Path("artifacts/model/model.onnx").read_bytes()
     monkeypatch.setattr(export, "parity", lambda *_: {"differing": 1.0, "flipped": 1.0})
-    with pytest.raises(Mistake):
+    with pytest.raises(UserError):
         exporting(fitted(frame, rules, max_depth=1))
     assert Path("artifacts/model/model.onnx").read_bytes() == before
     assert files() == ["fitted.joblib", "model", "parity.json"]
@@ -154,7 +154,9 @@ UNCONVERTED = "sklearn.semi_supervised.LabelPropagation"
 
 
 def test_an_estimator_without_a_converter_is_refused_with_the_way_out(exporting, frame, rules):
-    with pytest.raises(Mistake, match=r"LabelPropagation .* set export.format: sklearn in params"):
+    with pytest.raises(
+        UserError, match=r"LabelPropagation .* set export.format: sklearn in params"
+    ):
         exporting(fitted(frame, rules, UNCONVERTED))
     assert files() == ["fitted.joblib"]
 
@@ -227,7 +229,7 @@ def test_a_model_that_needs_another_room_of_the_library_is_refused(room, as_skle
         r"src/ml travels with the model, and its modules that the model needs can import packages "
         rf"of the server only, nothing else of mlgitops: .*it imports mlgitops.{room.split('.')[0]}"
     )
-    with pytest.raises(Mistake, match=told) as mistake:
+    with pytest.raises(UserError, match=told) as mistake:
         as_sklearn(
             f"import mlgitops.{room}\n\nfrom ml.numbers import per\n" + HELPED,
             numbers="def per(one, other):\n    return one / other\n",
@@ -267,13 +269,13 @@ def test_an_onnx_model_that_cannot_run_is_a_mistake(exporting, frame, rules, mon
         return onnx.helper.make_model(graph, opset_imports=opsets)
 
     monkeypatch.setattr("mlgitops.training.convert.convert", unknown)
-    with pytest.raises(Mistake, match=r"set export.format: sklearn"):
+    with pytest.raises(UserError, match=r"set export.format: sklearn"):
         exporting(fitted(frame, rules))
 
 
 def test_an_onnx_model_that_fails_on_the_rows_is_a_mistake(exporting, frame, rules):
     radius = "sklearn.neighbors.RadiusNeighborsClassifier"
-    with pytest.raises(Mistake, match=r"ONNX Runtime cannot run it.* set export.format: sklearn"):
+    with pytest.raises(UserError, match=r"ONNX Runtime cannot run it.* set export.format: sklearn"):
         exporting(fitted(frame, rules, radius))
     assert files() == ["fitted.joblib"]
 

@@ -7,7 +7,7 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
-from mlgitops.core.errors import Mistake
+from mlgitops.core.errors import UserError
 from mlgitops.training import convert, export, exported_model, hooks, train
 from mlgitops.training.features import inputs
 from tables import forget
@@ -46,22 +46,22 @@ def written(tmp_path):
     ],
 )
 def test_an_incomplete_or_other_model_is_refused(changes, told, written):
-    with pytest.raises(Mistake, match=told):
+    with pytest.raises(UserError, match=told):
         exported_model.load(written(**changes))
 
 
 def test_no_model_is_told(tmp_path):
-    with pytest.raises(Mistake, match="holds no model: run `make pipeline`"):
+    with pytest.raises(UserError, match="holds no model: run `make pipeline`"):
         exported_model.load(tmp_path)
 
 
 def test_damaged_files_are_told(written):
     folder = written()
     (folder / "model.onnx").write_text("version https://git-lfs.github.com/spec/v1")
-    with pytest.raises(Mistake, match=r"model.onnx: ONNX Runtime cannot run it"):
+    with pytest.raises(UserError, match=r"model.onnx: ONNX Runtime cannot run it"):
         exported_model.load(folder)
     (folder / "signature.json").write_text("{")
-    with pytest.raises(Mistake, match=r"signature.json: is not JSON"):
+    with pytest.raises(UserError, match=r"signature.json: is not JSON"):
         exported_model.load(folder)
 
 
@@ -173,7 +173,7 @@ def test_a_champion_that_cannot_answer_says_why(project):
     Path("old/features.py").write_text("raise RuntimeError('it is gone')\n")
     champion = exported_model.apart(Path("old"))
     table = inputs(frame_of_champion(), champion.signature.columns)
-    with pytest.raises(Mistake, match="it is gone"):
+    with pytest.raises(UserError, match="it is gone"):
         champion.predict(table)
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from mlgitops.core.errors import Mistake
+from mlgitops.core.errors import UserError
 from mlgitops.data.schema import Column
 from mlgitops.serving.features import derive
 from mlgitops.training import convert, exported_model, features, hooks
@@ -96,5 +96,5 @@ def test_the_features_alone_are_what_the_exported_model_makes(frame, rules):
 
 @pytest.mark.parametrize("made", [[length], [is_red, is_red]])
 def test_a_feature_named_as_a_column_is_refused(made, project, frame, rules):
-    with pytest.raises(Mistake, match=f"a feature is named {made[0].__name__!r}"):
+    with pytest.raises(UserError, match=f"a feature is named {made[0].__name__!r}"):
         hooks.fit(frame, made, rules, params())

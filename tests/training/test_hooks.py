@@ -6,7 +6,7 @@ import joblib
 import pandas as pd
 import pytest
 from mlgitops.core import config
-from mlgitops.core.errors import Mistake
+from mlgitops.core.errors import UserError
 from mlgitops.data import schema
 from mlgitops.training import hooks, prepare, train
 from mlgitops.training.features import inputs
@@ -72,7 +72,7 @@ def test_the_package_is_that_of_the_current_folder(project):
 @pytest.mark.parametrize("name", ["features", "prepare", "train"])
 def test_a_module_that_is_missing_is_named(name, project):
     Path(f"src/ml/{name}.py").unlink()
-    with pytest.raises(Mistake, match=f"src/ml/{name}.py is not there: git restore it"):
+    with pytest.raises(UserError, match=f"src/ml/{name}.py is not there: git restore it"):
         hooks.module(name)
 
 
@@ -88,7 +88,7 @@ def test_a_module_that_is_missing_is_named(name, project):
 )
 def test_what_a_module_lacks_is_named(name, what, call, own, frame, rules):
     own(name, "")
-    with pytest.raises(Mistake, match=f"src/ml/{name}.py has no {what}: pydoc mlgitops.training"):
+    with pytest.raises(UserError, match=f"src/ml/{name}.py has no {what}: pydoc mlgitops.training"):
         call(frame, rules)
 
 
@@ -112,7 +112,7 @@ def test_the_rows_to_train_on_are_those_that_prepare_returns(raw, choose):
 )
 def test_what_prepare_must_not_return_is_refused(returned, told, own, raw):
     own("prepare", PREPARE.format(returned=returned))
-    with pytest.raises(Mistake, match=f"src/ml/prepare.py: prepare {told}"):
+    with pytest.raises(UserError, match=f"src/ml/prepare.py: prepare {told}"):
         prepare.prepare()
     assert not TRAIN.exists()
     assert not TEST.exists()
@@ -155,7 +155,7 @@ def test_fit_must_return_a_pipeline(own, raw):
     own("train", FIT + "    return made(schema.task, p.estimator)\n")
     prepare.prepare()
     told = r"src/ml/train.py: fit returned a HistGradientBoostingClassifier, not a Pipeline"
-    with pytest.raises(Mistake, match=told):
+    with pytest.raises(UserError, match=told):
         train.train()
     assert not FITTED.exists()
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import dvc.cli
 import pytest
 from baked import PROJECT
-from mlgitops.core.errors import Mistake
+from mlgitops.core.errors import UserError
 from mlgitops.data import ingest
 from mlgitops.training import batch_scoring, exported_model, pipeline
 
@@ -68,7 +68,7 @@ def test_a_table_becomes_a_model_that_scores_and_nothing_runs_twice(repository, 
 
     frame.assign(colour="pink").to_csv("../t.csv", index=False)
     ingest.data()
-    with pytest.raises(Mistake, match="a stage failed"):
+    with pytest.raises(UserError, match="a stage failed"):
         pipeline.pipeline()
     assert "colour: is not one of blue, green, red: 40 rows" in capfd.readouterr().err
     assert Path("dvc.lock").read_bytes() == lock
@@ -86,7 +86,7 @@ def test_what_the_store_lacks_is_told_and_tried_again(project, monkeypatch):
         return int(commands == ["repro", "push"])
 
     monkeypatch.setattr(dvc.cli, "main", main)
-    with pytest.raises(Mistake, match="the outputs are not in the store"):
+    with pytest.raises(UserError, match="the outputs are not in the store"):
         pipeline.pipeline()
     pipeline.pipeline()
     pipeline.pipeline()
@@ -103,6 +103,6 @@ def test_what_the_store_lacks_is_told_and_tried_again(project, monkeypatch):
 def test_force_runs_every_stage(project, monkeypatch):
     commands = []
     monkeypatch.setattr(dvc.cli, "main", lambda command: commands.append(command) or 1)
-    with pytest.raises(Mistake, match="a stage failed"):
+    with pytest.raises(UserError, match="a stage failed"):
         pipeline.pipeline(force=True)
     assert commands == [["repro", "--force"]]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import dvc.cli
 import pytest
-from mlgitops.core.errors import Mistake
+from mlgitops.core.errors import UserError
 from mlgitops.training import setup
 
 
@@ -106,7 +106,7 @@ def test_it_pulls_the_data_and_runs_the_stages(folder, commands, monkeypatch):
 def test_data_that_the_store_does_not_give_is_a_mistake(folder, commands, monkeypatch):
     monkeypatch.setattr(dvc.cli, "main", lambda words: 1)
     monkeypatch.setattr(setup, "pipeline", None)
-    with pytest.raises(Mistake, match="the data cannot be had from the store"):
+    with pytest.raises(UserError, match="the data cannot be had from the store"):
         setup.setup()
 
 
@@ -118,5 +118,5 @@ def test_data_that_the_store_does_not_give_is_a_mistake(folder, commands, monkey
     ],
 )
 def test_a_program_that_fails_is_a_mistake(command, told):
-    with pytest.raises(Mistake, match=told):
+    with pytest.raises(UserError, match=told):
         setup.run(*command)

@@ -4,7 +4,7 @@ from pathlib import Path
 import joblib
 import numpy as np
 import pytest
-from mlgitops.core.errors import Mistake
+from mlgitops.core.errors import UserError
 from mlgitops.data.schema import Column
 from mlgitops.training import estimator, train
 from mlgitops.training.features import inputs
@@ -77,13 +77,13 @@ def test_a_column_without_a_value_is_no_obstacle(frame, rules):
     ],
 )
 def test_an_estimator_that_cannot_be_is_refused(path, options, told):
-    with pytest.raises(Mistake, match=r"params.yaml: train.estimator: ") as mistake:
+    with pytest.raises(UserError, match=r"params.yaml: train.estimator: ") as mistake:
         estimator.made("binary", params(path, **options).estimator)
     assert told in str(mistake.value)
 
 
 def test_a_regression_needs_a_regressor():
-    with pytest.raises(Mistake, match="needs a regressor, not a LogisticRegression"):
+    with pytest.raises(UserError, match="needs a regressor, not a LogisticRegression"):
         estimator.made("regression", params(LOGISTIC).estimator)
 
 
@@ -102,7 +102,7 @@ def test_an_argument_that_the_estimator_refuses_is_a_mistake(options, project, c
     choose("max_iter: 5", options)
     frame.to_parquet("data/train.parquet")
     with pytest.raises(
-        Mistake, match=r"HistGradientBoostingClassifier cannot be fitted: .*max_iter"
+        UserError, match=r"HistGradientBoostingClassifier cannot be fitted: .*max_iter"
     ):
         train.train(Path("data/train.parquet"), Path("artifacts/fitted.joblib"))
     assert not Path("artifacts/fitted.joblib").exists()
@@ -111,5 +111,5 @@ def test_an_argument_that_the_estimator_refuses_is_a_mistake(options, project, c
 def test_an_estimator_that_needs_arguments_says_which(project, choose, frame):
     choose("HistGradientBoostingClassifier, max_iter: 5, random_state: 0", "StackingClassifier")
     frame.to_parquet("data/train.parquet")
-    with pytest.raises(Mistake, match="missing 1 required positional argument: 'estimators'"):
+    with pytest.raises(UserError, match="missing 1 required positional argument: 'estimators'"):
         train.train(Path("data/train.parquet"), Path("artifacts/fitted.joblib"))

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from mlgitops.core import config
-from mlgitops.core.errors import Mistake
+from mlgitops.core.errors import UserError
 from mlgitops.data import schema
 from mlgitops.data.schema import Column, Schema
 from mlgitops.training import hooks, tune
@@ -227,7 +227,7 @@ def test_a_setting_that_cannot_be_fitted_fails_alone(capsys: pytest.CaptureFixtu
 )
 def test_what_cannot_work_is_a_mistake(old: str, new: str, said: str) -> None:
     edit(old, new)
-    with pytest.raises(Mistake, match=said):
+    with pytest.raises(UserError, match=said):
         tune.tune(apply=False)
 
 
@@ -249,7 +249,7 @@ def test_a_regression_is_searched_too() -> None:
 @pytest.mark.usefixtures("search")
 def test_no_training_set_is_a_mistake() -> None:
     Path("data/train.parquet").unlink()
-    with pytest.raises(Mistake, match="make pipeline"):
+    with pytest.raises(UserError, match="make pipeline"):
         tune.tune(apply=False)
 
 

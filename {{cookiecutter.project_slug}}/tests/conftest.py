@@ -16,10 +16,10 @@ import pandas as pd
 import pytest
 from hypothesis import settings
 from mlgitops.core import config, paths
-from mlgitops.core.errors import Mistake
+from mlgitops.core.errors import UserError
 from mlgitops.data import contract, schema
 from mlgitops.data.split import Split, group_of, test_rows
-from mlgitops.serving.server import door
+from mlgitops.serving.server import make_app
 from mlgitops.serving.settings import Settings
 from mlgitops.training import export, hooks
 from mlgitops.training.exported_model import Predictions
@@ -50,7 +50,7 @@ def pytest_sessionstart(session):
 def pytest_runtest_makereport(item, call):
     """A mistake of a person is told as every command tells it, without a traceback."""
     report = yield
-    if call.excinfo is not None and isinstance(call.excinfo.value, Mistake):
+    if call.excinfo is not None and isinstance(call.excinfo.value, UserError):
         report.longrepr = str(call.excinfo.value)
     return report
 
@@ -71,7 +71,7 @@ class Model:
         self.rules, self.folder = rules, folder
         self.fitted = fitted(train, rules)
         self.exported = export.fill(folder, self.fitted, train, rules)
-        self.app = door(folder, Settings())
+        self.app = make_app(folder, Settings())
 
     @property
     def labels(self):

@@ -13,7 +13,7 @@ import typer
 import yaml
 
 from mlgitops.core import job_output
-from mlgitops.core.errors import Mistake, listed
+from mlgitops.core.errors import UserError, listed
 from mlgitops.core.files import replacing
 from mlgitops.core.paths import MADE
 from mlgitops.evaluation import gate
@@ -29,7 +29,7 @@ Outcome = Literal["current", "verified", "made"]
 SAYS = {
     "current": "dvc.lock is current: nothing that matters changed, nothing ran",
     "verified": "dvc.lock is current: the same hashes came out again",
-    "made": "dvc.lock was out of date and is made anew",
+    "made": "dvc.lock was out of date and is made again",
 }
 FAILED = (
     "a stage failed; the reason is above. Nothing is kept: "
@@ -37,7 +37,7 @@ FAILED = (
 )
 WAY_OUT = (
     "It was edited by hand, or made on another kind of machine. Way out: "
-    "`git checkout origin/main -- dvc.lock artifacts`, commit, push: the check makes it anew"
+    "`git checkout origin/main -- dvc.lock artifacts`, commit, push: the check makes it again"
 )
 PUSH = "`dvc push` where it is; for the folder store/, commit that too"
 NOT_STORED = (
@@ -70,7 +70,7 @@ def status() -> dict[str, Any]:
         with Repo() as repo:
             found: dict[str, Any] = repo.status()
     except DvcException as error:
-        raise Mistake(f"dvc.yaml or dvc.lock cannot be read: {error}") from error
+        raise UserError(f"dvc.yaml or dvc.lock cannot be read: {error}") from error
     return found
 
 
@@ -163,7 +163,7 @@ def unmerged() -> list[str]:
 def settle(conflicts: list[str]) -> None:
     """Take one side of what is made, as it is made again; a person settles the rest."""
     if others := [path for path in conflicts if not path.startswith(MADE)]:
-        raise Mistake(f"settle these first, then `git add` them: {listed(others)}")
+        raise UserError(f"settle these first, then `git add` them: {listed(others)}")
     for path in conflicts:
         if repository.git("checkout", "--ours", "--", path) is None:
             repository.git("checkout", "--theirs", "--", path)
@@ -178,7 +178,7 @@ def by_merge() -> bool:
 def fetch() -> None:
     """The objects of dvc.lock that the store has."""
     if not dvc("pull", "--quiet", "--allow-missing"):
-        raise Mistake("the store cannot be read; the reason is above")
+        raise UserError("the store cannot be read; the reason is above")
 
 
 def unmakeable(changed: dict[str, Any]) -> list[str]:
@@ -195,25 +195,25 @@ def unmakeable(changed: dict[str, Any]) -> list[str]:
 def refuse_edits(changed: dict[str, Any]) -> None:
     """Refuse what no run can have written, before anything runs."""
     if found := lockfile.inconsistent(stages(written())):
-        raise Mistake(f"dvc.lock contradicts itself: {listed(found)}. {WAY_OUT}")
+        raise UserError(f"dvc.lock contradicts itself: {listed(found)}. {WAY_OUT}")
     if names := edited(changed):
-        raise Mistake(f"not what dvc.lock says, and no input changed: {listed(names)}. {WAY_OUT}")
+        raise UserError(f"not what dvc.lock says, and no input changed: {listed(names)}. {WAY_OUT}")
 
 
 def refuse_training(base: str, changed: dict[str, Any]) -> None:
     """Refuse to run anything on the branch that others go to."""
     if names := lost(changed):
-        raise Mistake(
+        raise UserError(
             f"dvc.lock of {base} is current, but the store lacks {listed(names)}. {AGAIN}"
         )
-    raise Mistake(f"dvc.lock of {base} is out of date: {described(changed)}. {BRANCH}")
+    raise UserError(f"dvc.lock of {base} is out of date: {described(changed)}. {BRANCH}")
 
 
 def refuse_objects(start: str | None) -> None:
     """Refuse objects of a store in Git that were changed, or that are not what their name says."""
     changes = push_outputs.changed(start, "HEAD") if start else []
     if found := list(push_outputs.refused([one for one in changes if one.path.startswith(STORE)])):
-        raise Mistake(
+        raise UserError(
             f"objects are only added to the store: {listed(found)}. "
             f"Way out: `git checkout {str(start)[:7]} -- {STORE}`, delete what is of another name "
             "than its content, then `dvc push`"
@@ -227,10 +227,10 @@ def made(there: str | None, claims: bool) -> Outcome:
         put(there)
         # DVC would take what it remembers of an earlier run, and anybody may have written that.
         if not dvc("repro", "--no-run-cache"):
-            raise Mistake(FAILED)
+            raise UserError(FAILED)
         now = stages(written())
         if found := lockfile.contradicted(stages(before) if claims else {}, now):
-            raise Mistake(f"{listed(found)}. {WAY_OUT}")
+            raise UserError(f"{listed(found)}. {WAY_OUT}")
     if before is None or now != stages(before):
         return "made"
     put(before)
@@ -251,7 +251,7 @@ def outcome(base: str) -> Outcome:
     fetch()
     changed = status()
     if missing := unmakeable(changed):
-        raise Mistake(f"not in the store, and no stage makes it: {listed(missing)}. {PUSH}")
+        raise UserError(f"not in the store, and no stage makes it: {listed(missing)}. {PUSH}")
     # Two lock files that a merge mixed claim nothing: both are made again.
     claims = whole and not conflicts and not by_merge()
     if claims and written() == there:
@@ -270,7 +270,7 @@ def outcome(base: str) -> Outcome:
 def judged(base: str, found: Outcome, *more: str) -> bool:
     """Write the result: changes (in more paths too), verdict, report. Whether the gate passes.
 
-    A Mistake after that where the store has not all that the lock file names, and takes it not.
+    A UserError after that where the store has not all that the lock file names, and takes it not.
     """
     if found == "made" or any(path.exists() for path in DOCUMENTS):
         card(check=False)
@@ -285,7 +285,7 @@ def judged(base: str, found: Outcome, *more: str) -> bool:
         text += f"\n{CHANGED}\n"
     job_output.write(job_output.REPORT, text.encode())
     if not stored:
-        raise Mistake(NOT_STORED)
+        raise UserError(NOT_STORED)
     verdict = gate.load()
     return verdict is not None and verdict.passed
 
@@ -312,7 +312,7 @@ def told() -> Iterator[None]:
 
 def reason(error: Exception) -> str:
     """A mistake in its own words; of anything else its kind and its first line."""
-    if isinstance(error, Mistake):
+    if isinstance(error, UserError):
         return str(error)
     first = str(error).partition("\n")[0][:300]
     return f"{type(error).__name__}: {first}. Nobody foresaw this: see the log of the run"

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from mlgitops.core import job_output
-from mlgitops.core.errors import Mistake, listed
+from mlgitops.core.errors import UserError, listed
 from mlgitops.core.print_metrics import aligned
 from mlgitops.github.client import logged
 
@@ -16,7 +16,7 @@ COLUMNS = ("kind", "name", "passed", "judged", "value", "limit", "reason")
 
 
 def checks() -> list[dict[str, Any]]:
-    """The checks of result/gate.json; a Mistake if there is no whole verdict."""
+    """The checks of result/gate.json; a UserError if there is no whole verdict."""
     try:
         found = json.loads(job_output.VERDICT.read_bytes())
         parts: list[dict[str, Any]] = [dict(check) for check in found["checks"]]
@@ -24,7 +24,7 @@ def checks() -> list[dict[str, Any]]:
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         whole = False
     if not whole:
-        raise Mistake(f"{job_output.VERDICT} holds no verdict: `make reproduce` writes it")
+        raise UserError(f"{job_output.VERDICT} holds no verdict: `make reproduce` writes it")
     return parts
 
 
@@ -49,12 +49,12 @@ def verdict(
         raise typer.Exit(1)
     kinds = [check.get("kind") for check in found]
     if lacking := [kind for kind in KINDS if kind not in kinds]:
-        raise Mistake(
+        raise UserError(
             f"{job_output.VERDICT} says passed, but has no check of {listed(lacking)}: "
             "`make reproduce` writes all of them; gate.yaml: gate.minimum must name a metric"
         )
     if fork and job_output.PATCH.exists():
-        raise Mistake(
+        raise UserError(
             "passed, but what the pipeline makes (dvc.lock, artifacts, the model card) is out of "
             "date in this commit, and a fork's check may not commit it: `make reproduce`, then "
             "`git add --all && git commit && git push`"

@@ -10,7 +10,7 @@ from difflib import get_close_matches
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from mlgitops.core.errors import Mistake
+from mlgitops.core.errors import UserError
 
 if TYPE_CHECKING:
     import typer
@@ -45,7 +45,7 @@ COMMANDS: Commands = {
     "rollback": ("releases.rollback:rollback", "an environment back to what it ran, as a file"),
     "up": ("releases.up:up", "start the server as released, MLflow and Prometheus"),
     "down": ("releases.down:down", "stop them; what they stored stays"),
-    "doctor": ("github.doctor:doctor", "what the set-up lacks, and the command that mends it"),
+    "doctor": ("github.doctor:doctor", "what the set-up lacks, and the command that fixes it"),
     "manifests": ("manifests.render:manifests", "render deploy/ and check it strictly"),
     "upgrade": ("git.upgrade:upgrade", "another release of the library into vendor/"),
     "vendor": ("core.vendor:vendor", "refuse edits of vendor/mlgitops, by its manifest"),
@@ -120,7 +120,7 @@ def main() -> None:
         return
     try:
         group(GROUPS[program])(args=arguments, prog_name=program)
-    except Mistake as mistake:
+    except UserError as mistake:
         print(f"{program} {arguments[0]}: {mistake}", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:

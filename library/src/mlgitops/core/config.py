@@ -12,7 +12,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from mlgitops.core import paths
-from mlgitops.core.errors import Mistake
+from mlgitops.core.errors import UserError
 
 PARAMS = paths.PARAMS
 RULES = paths.RULES
@@ -59,25 +59,25 @@ AnySection = TypeVar("AnySection", bound=Section)
 
 
 def read(path: Path) -> Any:
-    """The contents of a YAML file; a missing or broken one is a Mistake."""
+    """The contents of a YAML file; a missing or broken one is a UserError."""
     try:
         return yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise Mistake(f"{path}: cannot be read ({error.strerror})") from None
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise Mistake(f"{path}: is not YAML: {' '.join(str(error).split())}") from None
+        raise UserError(f"{path}: is not YAML: {' '.join(str(error).split())}") from None
 
 
 def sections(path: Path) -> dict[str, Any]:
     """The sections of params.yaml or gate.yaml by name."""
     found = read(path) or {}
     if not isinstance(found, dict):
-        raise Mistake(f"{path}: is not a mapping of sections")
+        raise UserError(f"{path}: is not a mapping of sections")
     return found
 
 
 def parse(kind: type[AnyStrict], value: Any, where: str) -> AnyStrict:
-    """`value` as a `kind`; a Mistake that names the first wrong key under `where`."""
+    """`value` as a `kind`; a UserError that names the first wrong key under `where`."""
     try:
         return kind.model_validate(value)
     except ValidationError as error:
@@ -85,7 +85,7 @@ def parse(kind: type[AnyStrict], value: Any, where: str) -> AnyStrict:
         key = ".".join([where, *map(str, first["loc"])])
         reason = first["msg"].removeprefix("Value error, ")
         given = "" if first["type"] == "missing" else f" (it is {str(first['input'])[:60]})"
-        raise Mistake(f"{key}: {reason}{given}") from None
+        raise UserError(f"{key}: {reason}{given}") from None
 
 
 def load(section: type[AnySection], path: Path | None = None) -> AnySection:

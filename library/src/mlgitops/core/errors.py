@@ -5,7 +5,7 @@ from collections.abc import Iterable
 LISTED = 8
 
 
-class Mistake(Exception):
+class UserError(Exception):
     """A person's mistake: what is wrong, where, and what to do, in one or two lines.
 
     `ml` prints it without a traceback and exits with 1.

@@ -7,7 +7,7 @@ so a new version of the library that computes the same retrains nothing.
 import tomllib
 
 from mlgitops.core import paths
-from mlgitops.core.errors import Mistake
+from mlgitops.core.errors import UserError
 
 PIPELINE = 1
 
@@ -17,10 +17,10 @@ def check() -> None:
     try:
         tool = tomllib.loads(paths.PROJECT.read_text("utf-8")).get("tool", {})
     except (OSError, tomllib.TOMLDecodeError) as error:
-        raise Mistake(f"{paths.PROJECT}: cannot be read ({error})") from None
+        raise UserError(f"{paths.PROJECT}: cannot be read ({error})") from None
     found = tool.get("mlgitops", {}).get("pipeline")
     if found != PIPELINE:
-        raise Mistake(
+        raise UserError(
             f"{paths.PROJECT}: tool.mlgitops.pipeline is {found}, and this version of the library "
             f"makes what {PIPELINE} means: set it to {PIPELINE}, then `make pipeline`, which "
             "trains again"

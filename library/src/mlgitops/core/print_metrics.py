@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 
 from mlgitops.core import paths
-from mlgitops.core.errors import Mistake
+from mlgitops.core.errors import UserError
 
 METRICS, SLICES = paths.METRICS, paths.SLICES
 
@@ -32,6 +32,6 @@ def show() -> None:
     try:
         measured, sliced = (json.loads(path.read_text("utf-8")) for path in (METRICS, SLICES))
     except OSError:
-        raise Mistake(f"{METRICS} is not there: run `make pipeline`") from None
+        raise UserError(f"{METRICS} is not there: run `make pipeline`") from None
     rows = [{"column": "(all rows)", "value": "", **measured}, *sliced]
     print(aligned(rows))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import yaml
 
-from mlgitops.core.errors import Mistake, listed
+from mlgitops.core.errors import UserError, listed
 
 FOLDER = Path("vendor/mlgitops")
 MANIFEST = "MANIFEST"
@@ -42,7 +42,7 @@ def edits(folder: Path) -> list[str]:
     try:
         wanted = entries((folder / MANIFEST).read_text("utf-8"))
     except OSError:
-        raise Mistake(f"{folder / MANIFEST} is not there: git restore vendor") from None
+        raise UserError(f"{folder / MANIFEST} is not there: git restore vendor") from None
     there = set(files(folder))
     changed = [path for path in wanted if path in there and digest(folder / path) != wanted[path]]
     return [
@@ -65,7 +65,7 @@ def vendor() -> None:
     """Refuse edits of vendor/mlgitops: an upgrade would undo them, and nobody reviews them."""
     found = edits(FOLDER) or recorded()
     if found:
-        raise Mistake(
+        raise UserError(
             f"{FOLDER} is the library as it was released, and it was changed: {listed(found)}\n"
             "git restore it; what the project needs otherwise goes to src/ml"
         )

@@ -16,13 +16,13 @@ FALSE = {"false", "f", "no", "n", "0", "0.0"}
 DOTTED = r"\s*\d{1,2}\.\d{1,2}\.\d"  # 01.02.2024 is the first of February
 EXACT = 2**53  # whole numbers up to it are exact as float64
 LARGEST = float(np.finfo("float32").max)  # the model computes in float32
-BREACH = ["column", "rule", "row", "value"]
+VIOLATION = ["column", "rule", "row", "value"]
 
 
 def typed(frame: pd.DataFrame, columns: Mapping[str, Column]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The columns with their types, and a breach for each value of another type.
+    """The columns with their types, and a violation for each value of another type.
 
-    Other columns of the table are left out; a column that the table lacks is a breach without a
+    Other columns of the table are left out; a column that the table lacks is a violation without a
     row. A value that does not fit becomes a missing one.
     """
     cast_columns: dict[str, pd.Series] = {}
@@ -30,7 +30,7 @@ def typed(frame: pd.DataFrame, columns: Mapping[str, Column]) -> tuple[pd.DataFr
     for name, column in columns.items():
         if name not in frame:
             broken.append(
-                pd.DataFrame([[name, "is missing from the table", -1, ""]], columns=BREACH)
+                pd.DataFrame([[name, "is missing from the table", -1, ""]], columns=VIOLATION)
             )
             continue
         given = frame[name].reset_index(drop=True)
@@ -99,7 +99,7 @@ def strings(values: pd.Series) -> pd.Series:
     return text.mask(text == "")
 
 
-def breaches(table: pd.DataFrame, columns: Mapping[str, Column]) -> pd.DataFrame:
+def violations(table: pd.DataFrame, columns: Mapping[str, Column]) -> pd.DataFrame:
     """The broken rules of a typed table: column, rule, row (its position), value; one line each."""
     contract = pa.DataFrameSchema({name: _rules(columns[name]) for name in table})
     try:
@@ -129,9 +129,9 @@ def _rules(column: Column) -> pa.Column:
 
 
 def check(frame: pd.DataFrame, columns: Mapping[str, Column]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The typed table and all its breaches."""
+    """The typed table and all its violations."""
     table, mistyped = typed(frame, columns)
-    broken = breaches(table, columns)
+    broken = violations(table, columns)
     if not mistyped.empty:
         # A value of another type became a missing one: it is named once, for its type.
         key = ["column", "row"]
@@ -152,7 +152,7 @@ def counted(broken: pd.DataFrame) -> pd.DataFrame:
 def summary(broken: pd.DataFrame) -> list[str]:
     """One line a broken rule: the column, the rule, the number of rows, the first example.
 
-    The breaches may be `counted`, of several parts of a table.
+    The violations may be `counted`, of several parts of a table.
     """
     lines = []
     known = broken if "rows" in broken else counted(broken)
@@ -167,5 +167,5 @@ def summary(broken: pd.DataFrame) -> list[str]:
 def _together(parts: list[pd.DataFrame]) -> pd.DataFrame:
     parts = [part for part in parts if not part.empty]
     if not parts:
-        return pd.DataFrame(columns=BREACH)
+        return pd.DataFrame(columns=VIOLATION)
     return pd.concat(parts, ignore_index=True)

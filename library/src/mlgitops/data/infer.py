@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pandas as pd
 
-from mlgitops.core.errors import Mistake, listed
+from mlgitops.core.errors import UserError, listed
 from mlgitops.data.contract import cast, strings
 from mlgitops.data.schema import Column, Schema, Task, Type
 
@@ -103,21 +103,23 @@ def limits(values: pd.Series, shown: Type) -> Column:
 def check_target(values: pd.Series) -> None:
     """Refuse a target with missing, infinite or nested values, or with one value only."""
     if kind(values) is None:
-        raise Mistake(f"the target {values.name!r} holds lists or other nested values")
+        raise UserError(f"the target {values.name!r} holds lists or other nested values")
     if missing := int(values.isna().sum()):
-        raise Mistake(f"the target {values.name!r} is missing in {missing} rows: remove these rows")
+        raise UserError(
+            f"the target {values.name!r} is missing in {missing} rows: remove these rows"
+        )
     numbers = cast(values, Column(type="number")) if kind(values) == "number" else values
     if infinite := int(numbers.isna().sum()):
-        raise Mistake(f"the target {values.name!r} is infinite in {infinite} rows")
+        raise UserError(f"the target {values.name!r} is infinite in {infinite} rows")
     if values.nunique() == 1:
-        raise Mistake(f"the target {values.name!r} is constant: there is nothing to learn")
+        raise UserError(f"the target {values.name!r} is constant: there is nothing to learn")
 
 
 def check_classes(values: pd.Series) -> None:
     """Refuse a class of one row: it cannot be in the training and in the test set."""
     counts = values.value_counts()
     if counts.min() == 1:
-        raise Mistake(
+        raise UserError(
             f"the target {values.name!r}: the class {str(counts.idxmin())!r} has one row only; "
             "gather more rows of it, remove it, or say TASK=regression if it is a quantity"
         )
@@ -127,14 +129,14 @@ def task_of(values: pd.Series, wanted: Task | None) -> Task:
     """What kind of prediction the target asks for."""
     shown = kind(values)
     if shown == "time":
-        raise Mistake(f"the target {values.name!r} is a time: name it as TIME")
+        raise UserError(f"the target {values.name!r} is a time: name it as TIME")
     distinct = values.nunique()
     quantity = shown == "number" or (shown == "integer" and distinct > CLASSES)
     found: Task = "regression" if quantity else "binary" if distinct == 2 else "multiclass"
     if wanted == "regression" and shown in ("boolean", "category"):
-        raise Mistake(f"the target {values.name!r} holds no numbers: it cannot be a regression")
+        raise UserError(f"the target {values.name!r} holds no numbers: it cannot be a regression")
     if wanted in ("binary", "multiclass") and (distinct == 2) != (wanted == "binary"):
-        raise Mistake(f"the target {values.name!r} has {distinct} values: it is not {wanted}")
+        raise UserError(f"the target {values.name!r} has {distinct} values: it is not {wanted}")
     return wanted or found
 
 
@@ -152,19 +154,19 @@ def time_column(values: pd.Series) -> Column:
     """The time: moments or numbers, none of them missing."""
     shown = kind(values)
     if shown not in ("time", "integer", "number"):
-        raise Mistake(f"the time {values.name!r} holds neither dates nor numbers")
+        raise UserError(f"the time {values.name!r} holds neither dates nor numbers")
     if missing := int(values.isna().sum()):
-        raise Mistake(f"the time {values.name!r} is missing in {missing} rows")
+        raise UserError(f"the time {values.name!r} is missing in {missing} rows")
     return Column(type=shown)
 
 
 def infer(frame: pd.DataFrame, target: str, time: str | None, wanted: Task | None) -> Schema:
-    """The schema that the table suggests; a Mistake if nothing can be learned from the table."""
+    """The schema that the table suggests; a UserError if nothing can be learned from the table."""
     for name in [target, *([time] if time else [])]:
         if name not in frame:
-            raise Mistake(f"there is no column {name!r}; there are {listed(frame.columns)}")
+            raise UserError(f"there is no column {name!r}; there are {listed(frame.columns)}")
     if target == time:
-        raise Mistake(f"{target!r} cannot be both the target and the time")
+        raise UserError(f"{target!r} cannot be both the target and the time")
     check_target(frame[target])
     task = task_of(frame[target], wanted)
     if task != "regression":
@@ -172,7 +174,7 @@ def infer(frame: pd.DataFrame, target: str, time: str | None, wanted: Task | Non
     features, left_out = features_of(frame.drop(columns=[target, *([time] if time else [])]))
     if not features:
         why = listed(f"{name}: {reason}" for name, reason in left_out.items()) or "there is none"
-        raise Mistake(f"no column is left to predict {target!r} from ({why})")
+        raise UserError(f"no column is left to predict {target!r} from ({why})")
     columns = features | {target: target_column(frame[target], task)}
     if time:
         columns[time] = time_column(frame[time])

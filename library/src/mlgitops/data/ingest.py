@@ -14,7 +14,7 @@ from ruamel.yaml import YAML
 
 from mlgitops.core import config, paths
 from mlgitops.core.config import LOSSES
-from mlgitops.core.errors import Mistake, listed
+from mlgitops.core.errors import UserError, listed
 from mlgitops.core.files import replacing
 from mlgitops.data import contract, infer, reader, schema
 from mlgitops.data.describe import described
@@ -50,21 +50,21 @@ def data(
         bool, typer.Option(help="Add the rows that are new instead of replacing the table.")
     ] = False,
     reset: Annotated[
-        bool, typer.Option(help="Infer schema.yaml anew, whatever was reviewed.")
+        bool, typer.Option(help="Infer schema.yaml again, whatever was reviewed.")
     ] = False,
 ) -> None:
     """Take a table as the project's data, type it, check it, and version it."""
     last = config.load(Data)
     if not (source or last.source):
-        raise Mistake("no source is known yet: make data SOURCE=path/to/table.csv TARGET=column")
+        raise UserError("no source is known yet: make data SOURCE=path/to/table.csv TARGET=column")
     if task not in ("", *get_args(schema.Task)):
-        raise Mistake(f"TASK={task}: it is one of {', '.join(get_args(schema.Task))}")
+        raise UserError(f"TASK={task}: it is one of {', '.join(get_args(schema.Task))}")
     said = Data(source=source or last.source, append=append or (not source and last.append))
     print(f"reading {said.source}")
     frame, notes = reader.read(str(said.source))
     known = None if reset else reviewed(frame, target, time, task)
     if known is None and said.append:
-        raise Mistake("APPEND=1 adds rows to a table of the same columns and target")
+        raise UserError("APPEND=1 adds rows to a table of the same columns and target")
     rules = known or inferred(frame, target, time, cast(schema.Task | None, task or None))
     rows, changes = arrived(frame, rules, said.append, new=known is None)
     with restored(WRITTEN):
@@ -81,12 +81,12 @@ def reviewed(frame: pd.DataFrame, target: str, time: str, task: str) -> schema.S
     if target and not set(rules.features) & set(frame.columns):
         return None
     if missing := [name for name in rules.columns if name not in frame]:
-        raise Mistake(
+        raise UserError(
             f"columns of schema.yaml are not in the table: {listed(missing)}. It has "
-            f"{listed(frame.columns)}. RESET=1 TARGET=… infers schema.yaml anew"
+            f"{listed(frame.columns)}. RESET=1 TARGET=… infers schema.yaml again"
         )
     if task not in ("", rules.task):
-        raise Mistake(f"schema.yaml says {rules.task}: RESET=1 TASK={task} infers it anew")
+        raise UserError(f"schema.yaml says {rules.task}: RESET=1 TASK={task} infers it again")
     return rules
 
 
@@ -96,9 +96,11 @@ def inferred(
     """The schema that the table suggests."""
     fewest = config.load(Validate).min_rows
     if len(frame) < fewest:
-        raise Mistake(f"{len(frame)} rows are too few to learn from (validate.min_rows: {fewest})")
+        raise UserError(
+            f"{len(frame)} rows are too few to learn from (validate.min_rows: {fewest})"
+        )
     if not target:
-        raise Mistake(f"name the column to predict: TARGET=…; there are {listed(frame.columns)}")
+        raise UserError(f"name the column to predict: TARGET=…; there are {listed(frame.columns)}")
     return infer.infer(frame, target, time or None, task)
 
 
@@ -107,11 +109,11 @@ def arrived(
 ) -> tuple[pd.DataFrame, list[str]]:
     """The table to keep, and what is new about it, a line each."""
     if frame.empty:
-        raise Mistake("the table has a header and no rows")
+        raise UserError("the table has a header and no rows")
     rows, mistyped = contract.typed(frame, rules.columns)
     if not (mistyped.empty or new):
-        head = "the table breaks schema.yaml (RESET=1 TARGET=… infers it anew):"
-        raise Mistake("\n  ".join([head, *contract.summary(mistyped)]))
+        head = "the table breaks schema.yaml (RESET=1 TARGET=… infers it again):"
+        raise UserError("\n  ".join([head, *contract.summary(mistyped)]))
     changes = contract.summary(mistyped)
     rest = frame[[name for name in frame if name not in rules.columns]].reset_index(drop=True)
     rows = pd.concat([rows, rest], axis=1)[list(frame.columns)]
@@ -119,7 +121,7 @@ def arrived(
         return rows, changes
     before = pd.read_parquet(RAW) if RAW.exists() else rows.head(0)
     if append and POINTER.exists() and not RAW.exists():
-        raise Mistake(f"{RAW}, to which rows are added, is missing: dvc checkout, or make setup")
+        raise UserError(f"{RAW}, to which rows are added, is missing: dvc checkout, or make setup")
     if append:
         rows, again = appended(before, rows, rules)
         changes.append(f"{again} rows were there already" if again else "every row is new")
@@ -132,7 +134,7 @@ def arrived(
     ]
     _, broken = contract.check(rows, rules.columns)
     return rows, changes + [
-        f"{line}: widen schema.yaml or mend the data" for line in contract.summary(broken)
+        f"{line}: widen schema.yaml or fix the data" for line in contract.summary(broken)
     ]
 
 
@@ -182,7 +184,7 @@ def write(rows: pd.DataFrame, rules: schema.Schema, said: Data, new: bool) -> No
     remember(said, rules if new else None)
     for command in (["add", "--quiet", str(RAW)], ["push", "--quiet", str(POINTER)]):
         if main(command) != 0:
-            raise Mistake(f"`dvc {' '.join(command)}` failed; the reason is above")
+            raise UserError(f"`dvc {' '.join(command)}` failed; the reason is above")
 
 
 def storable(rows: pd.DataFrame, rules: schema.Schema) -> pd.DataFrame:
@@ -240,5 +242,5 @@ def suit_rules(judged: dict[str, Any], rules: schema.Schema) -> None:
     if gate["metric"] not in known:
         gate["metric"] = known[0]
         gate["minimum"].clear()
-        gate["minimum"][known[0]] = "naive"
-        gate["slices"]["limit"] = "naive"
+        gate["minimum"][known[0]] = "dummy"
+        gate["slices"]["limit"] = "dummy"

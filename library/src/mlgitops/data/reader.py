@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet
 from tqdm import tqdm
 
-from mlgitops.core.errors import Mistake
+from mlgitops.core.errors import UserError
 
 PARQUET = (".parquet", ".pq")
 HEAD = 1 << 20
@@ -53,35 +53,37 @@ def is_parquet(source: str) -> bool:
 
 
 def opened(source: str) -> IO[bytes]:
-    """The bytes of the source, decompressed; a Mistake that says why not."""
+    """The bytes of the source, decompressed; a UserError that says why not."""
     if Path(source).is_dir():
-        raise Mistake(f"{source} is a folder: name one CSV or Parquet file")
+        raise UserError(f"{source} is a folder: name one CSV or Parquet file")
     if source.lower().endswith((".xlsx", ".xls", ".json", ".zip")):
-        raise Mistake(f"{source}: only CSV (also .csv.gz) and Parquet are read; save it as one")
+        raise UserError(f"{source}: only CSV (also .csv.gz) and Parquet are read; save it as one")
     try:
         file: IO[bytes] = fsspec.open(source, "rb", compression="infer").open()
     except FileNotFoundError:
-        raise Mistake(f"{source}: there is no such file") from None
+        raise UserError(f"{source}: there is no such file") from None
     except ImportError as error:
-        raise Mistake(
+        raise UserError(
             f"{source}: {error}; add the package to the group train in pyproject.toml"
         ) from None
     except (OSError, ValueError) as error:
-        raise Mistake(f"{source}: cannot be read ({error})") from None
+        raise UserError(f"{source}: cannot be read ({error})") from None
     return file
 
 
 @contextmanager
 def explained(source: str, form: str = "table") -> Iterator[None]:
-    """Turns what a reader says of a broken file into a Mistake."""
+    """Turns what a reader says of a broken file into a UserError."""
     try:
         yield
     except UnicodeDecodeError as error:
-        raise Mistake(f"{source}: is not a {form}: {error}") from None
+        raise UserError(f"{source}: is not a {form}: {error}") from None
     except (OSError, EOFError, zlib.error) as error:
-        raise Mistake(f"{source}: cannot be read ({error})") from None
+        raise UserError(f"{source}: cannot be read ({error})") from None
     except (ValueError, pa.ArrowException) as error:
-        raise Mistake(f"{source}: is not a {form}: {' '.join(str(error).split())[:200]}") from None
+        raise UserError(
+            f"{source}: is not a {form}: {' '.join(str(error).split())[:200]}"
+        ) from None
 
 
 def dialect(source: str) -> Dialect:
@@ -90,10 +92,10 @@ def dialect(source: str) -> Dialect:
         head = file.read(HEAD)
     encoding = _encoding(head)
     if encoding is None:
-        raise Mistake(f"{source}: is not a table: it holds bytes that no text has")
+        raise UserError(f"{source}: is not a table: it holds bytes that no text has")
     text = head.decode(encoding, errors="ignore").lstrip("\ufeff\r\n")
     if not text.strip():
-        raise Mistake(f"{source}: is empty")
+        raise UserError(f"{source}: is empty")
     unquoted = re.sub(r'"[^"]*"', "", text.split("\n", 1)[0])
     delimiter = max(",;\t|", key=unquoted.count)
     with explained(source):
@@ -142,7 +144,7 @@ def read(source: str) -> tuple[pd.DataFrame, list[str]]:
 def _check_width(frame: pd.DataFrame, source: str) -> None:
     # pandas makes an index of fields that have no name.
     if not isinstance(frame.index, pd.RangeIndex):
-        raise Mistake(f"{source}: is not a table: its rows have more fields than its header")
+        raise UserError(f"{source}: is not a table: its rows have more fields than its header")
 
 
 def _flat(frame: pd.DataFrame) -> pd.DataFrame:

@@ -81,7 +81,7 @@ class Schema(config.Strict):
 
 
 def load(path: Path = SCHEMA) -> Schema:
-    """schema.yaml; a Mistake that names the first wrong key."""
+    """schema.yaml; a UserError that names the first wrong key."""
     return config.parse(Schema, config.read(path), str(path))
 
 

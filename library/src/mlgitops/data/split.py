@@ -7,7 +7,7 @@ import pandas as pd
 from pydantic import Field, model_validator
 
 from mlgitops.core.config import Rule
-from mlgitops.core.errors import Mistake, listed
+from mlgitops.core.errors import UserError, listed
 from mlgitops.data.schema import Schema
 
 
@@ -42,7 +42,7 @@ def test_rows(
     order = np.random.default_rng(p.seed).permutation(len(table))
     if p.by == "time":
         if rules.time is None:
-            raise Mistake("gate.yaml: split.by is time, but schema.yaml names no time column")
+            raise UserError("gate.yaml: split.by is time, but schema.yaml names no time column")
         oldest_first = table[rules.time].iloc[order].argsort(kind="stable").to_numpy()
         groups = [order[oldest_first][::-1]]
     elif rules.task == "regression":
@@ -61,7 +61,7 @@ def group_of(raw: pd.DataFrame, p: Split) -> pd.Series | None:
     if p.group is None:
         return None
     if p.group not in raw:
-        raise Mistake(
+        raise UserError(
             f"gate.yaml: split.group: there is no column {p.group!r} in the table; there are "
             f"{listed(raw.columns)}"
         )
@@ -75,7 +75,7 @@ def grouped(groups: pd.Series, p: Split) -> np.ndarray:
     codes[alone] = codes.max(initial=-1) + 1 + np.arange(len(alone))
     sizes = np.bincount(codes)
     if len(sizes) < 2:
-        raise Mistake(f"gate.yaml: split.group: {p.group} has one value only: nothing to split")
+        raise UserError(f"gate.yaml: split.group: {p.group} has one value only: nothing to split")
     order = np.random.default_rng(p.seed).permutation(len(sizes))
     before = np.cumsum(sizes[order]) - sizes[order]
     chosen = before < max(1, round(len(groups) * p.test_share))
@@ -91,11 +91,11 @@ def split(
     chosen = test_rows(table, rules, p, groups)
     train, test = table[~chosen], table[chosen]
     if train.empty:
-        raise Mistake(f"{len(table)} rows are too few to split: nothing is left to train on")
+        raise UserError(f"{len(table)} rows are too few to split: nothing is left to train on")
     if rules.task != "regression":
         unseen = set(test[rules.target].unique()) - set(train[rules.target].unique())
         if unseen:
-            raise Mistake(
+            raise UserError(
                 f"{rules.target}: {listed(sorted(unseen))} occurs in the test set only; "
                 "set split.by: random in gate.yaml"
             )

@@ -6,7 +6,7 @@ import pandas as pd
 from pydantic import NonNegativeFloat, PositiveInt
 
 from mlgitops.core import config, paths, pipeline_version
-from mlgitops.core.errors import Mistake
+from mlgitops.core.errors import UserError
 from mlgitops.core.files import write_json
 from mlgitops.data import contract, schema
 from mlgitops.data.profile import profile, rounded
@@ -49,6 +49,6 @@ def validate(raw: Path = paths.RAW, data: Path = paths.DATA) -> None:
     found = contract.summary(broken) + problems(table, duplicates, rules, p)
     if found:
         lines = "\n  ".join(found)
-        raise Mistake(f"{raw} breaks {len(found)} rules of schema.yaml and gate.yaml:\n  {lines}")
+        raise UserError(f"{raw} breaks {len(found)} rules of schema.yaml and gate.yaml:\n  {lines}")
     write_json(profile(table, rules.columns) | {"duplicates": rounded(duplicates)}, data)
     print(f"{len(table)} rows keep every rule of schema.yaml")

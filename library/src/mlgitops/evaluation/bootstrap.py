@@ -97,20 +97,20 @@ def worse(metric: str, one: float, other: float) -> float:
     return other - one if metric in HIGHER_IS_BETTER else one - other
 
 
-def resampled(losses: np.ndarray, draws: int, seed: int) -> np.ndarray:
-    """The mean losses of rows drawn again: (rows, models) → (draws, models)."""
+def resampled(losses: np.ndarray, bootstrap_samples: int, seed: int) -> np.ndarray:
+    """The mean losses of rows drawn again: (rows, models) → (bootstrap_samples, models)."""
     rows = len(losses)
     chance = np.random.default_rng(seed)
-    means = np.empty((draws, losses.shape[1]))
+    means = np.empty((bootstrap_samples, losses.shape[1]))
     # How often each row was drawn, instead of the drawn rows: faster, and no more memory.
-    for draw in range(draws):
+    for draw in range(bootstrap_samples):
         picked = chance.integers(0, rows, rows)
         means[draw] = np.bincount(picked, minlength=rows) @ losses / rows
     return means
 
 
 def tail(share: float, rows: int) -> float:
-    """The share of draws that stands for a tail of this share; smaller for few rows.
+    """The share of the samples that stands for a tail of this share; smaller for few rows.
 
     Resampled means of few rows lie too close together: Hesterberg's expanded percentiles
     (What Teachers Should Know About the Bootstrap, 2015, section 5.3) make up for it.
@@ -145,7 +145,7 @@ def fewest(confidence: float) -> int:
     return math.ceil(math.log2(2 / (1 - confidence)))
 
 
-def naive(metric: Mean, known: np.ndarray, rows: int, labels: Labels) -> Predictions:
+def dummy(metric: Mean, known: np.ndarray, rows: int, labels: Labels) -> Predictions:
     """What is answered without looking at a row: the class shares, the mean or the median."""
     if labels is None:
         value = np.median(known) if metric == "mae" else np.mean(known)

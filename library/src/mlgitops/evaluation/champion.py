@@ -8,7 +8,7 @@ from typing import NamedTuple, get_args
 import numpy as np
 import pandas as pd
 
-from mlgitops.core.errors import Mistake, listed
+from mlgitops.core.errors import UserError, listed
 from mlgitops.data import schema
 from mlgitops.data.schema import Column
 from mlgitops.evaluation.evidence import TRAIN, Evidence
@@ -19,7 +19,7 @@ from mlgitops.training.features import inputs
 VERSIONS = get_args(exported_model.Signature.model_fields["version"].annotation)
 
 
-class Rival(NamedTuple):
+class OtherModel(NamedTuple):
     """Its answers for the test rows `rows` (positions), or the reason why it cannot be compared."""
 
     commit: str
@@ -34,12 +34,12 @@ class Incomparable(Exception):
     """Why a model cannot be compared with this one, as the end of a sentence."""
 
 
-def rival(commit: str, here: Evidence) -> Rival:
+def other_model(commit: str, here: Evidence) -> OtherModel:
     """The model of `commit` on the test set of this commit, as far as it is fair to compare."""
     rows = np.arange(len(here.table))
     there = repository.lock(commit)
     if there and there.model and there.model == here.lock.model:
-        return Rival(commit, rows, here.answer, here.labels, "it is the same model", same=True)
+        return OtherModel(commit, rows, here.answer, here.labels, "it is the same model", same=True)
     try:
         check_history(commit, there)
         with TemporaryDirectory() as folder:
@@ -48,15 +48,15 @@ def rival(commit: str, here: Evidence) -> Rival:
             rows = unseen(commit, there, here, Path(folder))
             answer = asked(exported, here.table.iloc[rows])
     except Incomparable as reason:
-        return Rival(commit, rows, None, None, str(reason))
-    return Rival(commit, rows, answer, exported.signature.labels, "")
+        return OtherModel(commit, rows, None, None, str(reason))
+    return OtherModel(commit, rows, answer, exported.signature.labels, "")
 
 
 def check_history(commit: str, there: repository.Lock | None) -> None:
     """Refuse a commit that is unknown, or that has no model."""
     if repository.commit(commit) is None:
         if repository.shallow():
-            raise Mistake(
+            raise UserError(
                 f"commit {commit[:7]} is not in this clone: git fetch --unshallow, then again"
             )
         raise Incomparable("its commit is not in the history of this repository")
@@ -106,7 +106,7 @@ def _schema(commit: str) -> schema.Schema | None:
         path.write_text(repository.text(commit, path.name) or "", encoding="utf-8")
         try:
             return schema.load(path)
-        except Mistake:
+        except UserError:
             return None
 
 

@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel
 
-from mlgitops.core.errors import Mistake
+from mlgitops.core.errors import UserError
 from mlgitops.data.profile import rounded
 from mlgitops.evaluation import bootstrap
 from mlgitops.evaluation.bootstrap import Mean, Name
-from mlgitops.evaluation.champion import Rival
+from mlgitops.evaluation.champion import OtherModel
 from mlgitops.evaluation.evidence import METRICS, SLICES, Evidence
 from mlgitops.evaluation.limits import Gate, Limit
 from mlgitops.training import exported_model
@@ -23,7 +23,7 @@ from mlgitops.training.metrics import HIGHER_IS_BETTER
 
 # Predictions of one row that are not timed, and that are; the time that they may take in all.
 WARM_UP, CALLS, SECONDS = 20, 500, 1.0
-NAMED = "the naive predictor"
+NAMED = "the dummy baseline"
 
 Kind = Literal["minimum", "slices", "champion", "budget"]
 
@@ -53,18 +53,18 @@ def span(found: bootstrap.Interval) -> str:
 
 
 class Judge:
-    """The evidence and the limits, with the losses of this model and of the naive predictor."""
+    """The evidence and the limits, with the losses of this model and of the dummy baseline."""
 
     def __init__(self, here: Evidence, p: Gate) -> None:
         """Keep both; nothing is computed yet."""
         self.here, self.p = here, p
 
     def losses(self, metric: Mean, rows: np.ndarray | None = None) -> np.ndarray:
-        """Of the model and of the naive predictor: shape (rows, 2)."""
+        """Of the model and of the dummy baseline: shape (rows, 2)."""
         here = self.here
         rows = np.arange(len(here.actual)) if rows is None else rows
         actual = here.actual[rows]
-        plain = bootstrap.naive(metric, here.known, len(rows), here.labels)
+        plain = bootstrap.dummy(metric, here.known, len(rows), here.labels)
         return np.column_stack(
             [
                 bootstrap.losses(metric, actual, answer, here.labels)
@@ -73,8 +73,8 @@ class Judge:
         )
 
     def sampled(self, metric: Mean, losses: np.ndarray) -> np.ndarray:
-        """The costs of resampled rows: shape (draws, models)."""
-        means = bootstrap.resampled(losses, self.p.draws, self.p.seed)
+        """The costs of resampled rows: shape (bootstrap_samples, models)."""
+        means = bootstrap.resampled(losses, self.p.bootstrap_samples, self.p.seed)
         return np.asarray(bootstrap.cost(metric, means))
 
     def minimum(self) -> list[Check]:
@@ -85,13 +85,13 @@ class Judge:
         """One metric against its limit."""
         value = measured(self.here, name)
         if not bootstrap.is_mean(name):
-            assert limit != "naive"
+            assert limit != "dummy"
             return limited("minimum", name, value, limit)
         losses = self.losses(name)
         check_agreement(name, value, losses[:, 0])
         drawn = self.sampled(name, losses)
         own = metric_interval(name, drawn[:, 0], self.p.confidence, len(losses))
-        if limit != "naive":
+        if limit != "dummy":
             return limited("minimum", name, value, limit, own)
         plain = metric_of(name, losses[:, 1])
         found = bootstrap.interval(drawn[:, 0] - drawn[:, 1], self.p.confidence, len(losses))
@@ -101,7 +101,7 @@ class Judge:
         )  # fmt: skip
 
     def beats(self, plain: float, found: bootstrap.Interval, rows: int) -> dict[str, Any]:
-        """Whether, and why, a model is better than the naive predictor with confidence."""
+        """Whether, and why, a model is better than the dummy baseline with confidence."""
         sure = f"{self.p.confidence:.0%} sure"
         fewest = bootstrap.fewest(self.p.confidence)
         if rows < fewest:
@@ -122,7 +122,7 @@ class Judge:
         """The metric on every slice, the largest first within a column."""
         here, parts = self.here, self.here.slices
         if here.rules.slices and not parts:
-            raise Mistake(f"{SLICES} is empty, but schema.yaml names slices: run `make pipeline`")
+            raise UserError(f"{SLICES} is empty, but schema.yaml names slices: run `make pipeline`")
         judged = sum(part["rows"] >= self.p.slices.min_rows for part in parts)
         return [self.slice(part["column"], part["value"], max(1, judged)) for part in parts]
 
@@ -132,12 +132,12 @@ class Judge:
         values = self.here.table[column]
         rows = np.flatnonzero(values.astype("str").where(values.notna(), "(missing)") == value)
         if not len(rows):
-            raise Mistake(f"{SLICES}: no test row has {column} = {value}: run `make pipeline`")
+            raise UserError(f"{SLICES}: no test row has {column} = {value}: run `make pipeline`")
         losses = self.losses(metric, rows)
         drawn = self.sampled(metric, losses)
         confidence = 1 - (1 - self.p.confidence) / judged
         own = metric_interval(metric, drawn[:, 0], confidence, len(losses))
-        if limit == "naive":
+        if limit == "dummy":
             apart = bootstrap.interval(drawn[:, 0] - drawn[:, 1], confidence, len(rows))
             bound = metric_of(metric, losses[:, 1])
         else:
@@ -155,7 +155,7 @@ class Judge:
 
     def slice_reason(self, rows: int, apart: bootstrap.Interval) -> str:
         """Why a slice passes, is refused, or is only shown."""
-        bound = NAMED if self.p.slices.limit == "naive" else "the limit"
+        bound = NAMED if self.p.slices.limit == "dummy" else "the limit"
         counted = f"{rows} row{'s' * (rows != 1)}"
         if rows < self.p.slices.min_rows:
             return f"{counted}: too few to judge ({self.p.slices.min_rows} are needed), only shown"
@@ -164,7 +164,7 @@ class Judge:
         sure = "surely better" if apart.high < 0 else "not surely worse"
         return f"{counted}: {sure} than {bound}"
 
-    def champion(self, other: Rival | None) -> Check:
+    def champion(self, other: OtherModel | None) -> Check:
         """The model against the one that is released, on the same rows."""
         name = f"{self.p.metric}, worse by"
         if other is None:
@@ -195,7 +195,7 @@ class Judge:
         return self.p.champion.tolerance * float(bootstrap.cost(self.p.metric, plain))
 
     def champion_reason(
-        self, worse: float, limit: float, found: bootstrap.Interval, beyond: bool, other: Rival
+        self, worse: float, limit: float, found: bootstrap.Interval, beyond: bool, other: OtherModel
     ) -> str:
         """Better, not worse or worse than the champion, and how sure that is."""
         who = f"than the champion {other.commit[:7]}"
@@ -249,13 +249,13 @@ def metric_interval(
 
 
 def measured(here: Evidence, name: str) -> float:
-    """A metric as `evaluate` wrote it; a Mistake if it is missing or no number."""
+    """A metric as `evaluate` wrote it; a UserError if it is missing or no number."""
     if name not in here.metrics:
         there = ", ".join(one for one in here.metrics if one != "rows")
-        raise Mistake(f"{METRICS} has no {name}: a {here.rules.task} has {there}")
+        raise UserError(f"{METRICS} has no {name}: a {here.rules.task} has {there}")
     value = here.metrics[name]
     if not isinstance(value, (int, float)) or not math.isfinite(value):
-        raise Mistake(f"{METRICS}: {name} is {value}, not a number: it cannot be judged")
+        raise UserError(f"{METRICS}: {name} is {value}, not a number: it cannot be judged")
     return float(value)
 
 
@@ -263,7 +263,7 @@ def check_agreement(name: Mean, written: float, losses: np.ndarray) -> None:
     """Refuse metrics that are of another model or of other rows than those that lie here."""
     found = metric_of(name, losses)
     if not math.isclose(found, written, rel_tol=1e-3, abs_tol=1e-6):
-        raise Mistake(
+        raise UserError(
             f"{METRICS} says {name} {figure(written)}, but artifacts/model has {figure(found)} on "
             "data/test.parquet: run `make pipeline`"
         )
@@ -287,7 +287,9 @@ def limited(
     )  # fmt: skip
 
 
-def difference(here: Evidence, other: Rival, metric: Mean, p: Gate) -> tuple[float, np.ndarray]:
+def difference(
+    here: Evidence, other: OtherModel, metric: Mean, p: Gate
+) -> tuple[float, np.ndarray]:
     """How much worse this model is than the other (below 0: better), and the same of each draw."""
     assert other.answer is not None
     actual = here.actual[other.rows]
@@ -295,7 +297,7 @@ def difference(here: Evidence, other: Rival, metric: Mean, p: Gate) -> tuple[flo
     theirs = bootstrap.losses(metric, actual, other.answer, other.labels)
     losses = np.column_stack([ours, theirs])
     costs = bootstrap.cost(metric, losses.mean(axis=0))
-    drawn = bootstrap.cost(metric, bootstrap.resampled(losses, p.draws, p.seed))
+    drawn = bootstrap.cost(metric, bootstrap.resampled(losses, p.bootstrap_samples, p.seed))
     return float(costs[0] - costs[1]), drawn[:, 0] - drawn[:, 1]
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from mlgitops.core import config, paths
-from mlgitops.core.errors import Mistake, listed
+from mlgitops.core.errors import UserError, listed
 from mlgitops.data import schema
 from mlgitops.git import repository
 from mlgitops.training import exported_model
@@ -44,16 +44,16 @@ class Evidence:
 
 
 def gathered() -> Evidence:
-    """The evidence in the working tree; a Mistake if it is missing, empty or out of date."""
+    """The evidence in the working tree; a UserError if it is missing, empty or out of date."""
     try:
         lock = repository.parsed(Path(repository.LOCK).read_text(encoding="utf-8"))
     except OSError:
-        raise Mistake(f"{repository.LOCK} is not there: run `make pipeline`") from None
+        raise UserError(f"{repository.LOCK} is not there: run `make pipeline`") from None
     rules = schema.load()
     table, known = _rows(TEST), _rows(TRAIN, rules.target)
     metrics, slices = _json(METRICS), _json(SLICES)
     if stale := changed(lock):
-        raise Mistake(f"{listed(stale)}: not what dvc.lock was made from: run `make pipeline`")
+        raise UserError(f"{listed(stale)}: not what dvc.lock was made from: run `make pipeline`")
     exported = exported_model.load()
     return Evidence(
         rules=rules,
@@ -70,10 +70,10 @@ def gathered() -> Evidence:
 
 def _rows(path: Path, column: str | None = None) -> pd.DataFrame:
     if not path.exists():
-        raise Mistake(f"{path} is not there: run `dvc pull`, or `make pipeline`")
+        raise UserError(f"{path} is not there: run `dvc pull`, or `make pipeline`")
     table = pd.read_parquet(path, columns=[column] if column else None)
     if table.empty:
-        raise Mistake(f"{path} has no rows: there is nothing to judge the model by")
+        raise UserError(f"{path} has no rows: there is nothing to judge the model by")
     return table
 
 
@@ -81,9 +81,9 @@ def _json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except OSError:
-        raise Mistake(f"{path} is not there: run `make pipeline`") from None
+        raise UserError(f"{path} is not there: run `make pipeline`") from None
     except ValueError:
-        raise Mistake(f"{path} is not JSON: run `make pipeline`") from None
+        raise UserError(f"{path} is not JSON: run `make pipeline`") from None
 
 
 def changed(lock: repository.Lock) -> list[str]:
@@ -117,7 +117,7 @@ def settings(path: Path) -> Any:
         try:
             return tomllib.loads(path.read_text("utf-8"))
         except (OSError, tomllib.TOMLDecodeError) as error:
-            raise Mistake(f"{path}: cannot be read ({error})") from None
+            raise UserError(f"{path}: cannot be read ({error})") from None
     return config.read(path) or {}
 
 

@@ -7,10 +7,10 @@ import typer
 from pydantic import BaseModel, ValidationError
 
 from mlgitops.core import config
-from mlgitops.core.errors import Mistake
+from mlgitops.core.errors import UserError
 from mlgitops.core.files import write_json
 from mlgitops.core.print_metrics import aligned
-from mlgitops.evaluation.champion import rival
+from mlgitops.evaluation.champion import other_model
 from mlgitops.evaluation.checks import Check, Judge, measured
 from mlgitops.evaluation.evidence import Evidence, gathered
 from mlgitops.evaluation.limits import Gate
@@ -45,7 +45,7 @@ def judged(here: Evidence, p: Gate) -> Verdict:
     checks = [
         *judge.minimum(),
         *judge.slices(),
-        judge.champion(rival(commit, here) if commit else None),
+        judge.champion(other_model(commit, here) if commit else None),
         *judge.budget(),
     ]
     return Verdict(
@@ -67,7 +67,7 @@ def verdict() -> Verdict:
     GATE.unlink(missing_ok=True)
     try:
         found = judged(gathered(), config.load(Gate))
-    except Mistake as mistake:
+    except UserError as mistake:
         found = refused(str(mistake))
     write_json(found.model_dump(), GATE)
     return found

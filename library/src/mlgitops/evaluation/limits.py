@@ -1,6 +1,7 @@
 """The section `gate` of gate.yaml: what a model must keep to pass."""
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, FiniteFloat, PositiveInt, model_validator
 
@@ -9,7 +10,7 @@ from mlgitops.evaluation import bootstrap
 from mlgitops.evaluation.bootstrap import Mean, Name
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Limit = FiniteFloat | Literal["naive"]
+Limit = FiniteFloat | Literal["dummy"]
 
 
 class SliceLimit(config.Strict):
@@ -20,7 +21,7 @@ class SliceLimit(config.Strict):
 
 
 class Tolerance(config.Strict):
-    """How much worse than the champion is accepted, as a share of the naive predictor's metric."""
+    """How much worse than the champion is accepted, as a share of the dummy baseline's metric."""
 
     tolerance: Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
@@ -42,13 +43,34 @@ class Gate(config.Rule):
     champion: Tolerance
     budget: Budget
     confidence: Annotated[float, Field(gt=0, lt=1)]
-    draws: PositiveInt
+    bootstrap_samples: PositiveInt
     seed: Annotated[int, Field(ge=0)]
 
+    @model_validator(mode="before")
+    @classmethod
+    def _read_older_words(cls, values: Any) -> Any:
+        """What gate.yaml said before: `draws` for bootstrap_samples, `naive` for dummy."""
+        if not isinstance(values, Mapping):
+            return values
+        renamed = {
+            {"draws": "bootstrap_samples"}.get(key, key): replace_naive(value)
+            for key, value in values.items()
+        }
+        if renamed != values:
+            config.hint("gate.yaml: write bootstrap_samples for draws, and dummy for naive")
+        return renamed
+
     @model_validator(mode="after")
-    def _naive_needs_a_loss(self) -> "Gate":
+    def _dummy_needs_a_loss(self) -> "Gate":
         for name, limit in self.minimum.items():
-            if limit == "naive" and not bootstrap.is_mean(name):
+            if limit == "dummy" and not bootstrap.is_mean(name):
                 known = ", ".join(bootstrap.MEANS)
-                raise ValueError(f"minimum: {name}: naive is known for {known}; give a number")
+                raise ValueError(f"minimum: {name}: dummy is known for {known}; give a number")
         return self
+
+
+def replace_naive(value: Any) -> Any:
+    """A value of the section, at any depth, with the word of today for the dummy baseline."""
+    if isinstance(value, Mapping):
+        return {key: replace_naive(inner) for key, inner in value.items()}
+    return "dummy" if value == "naive" else value

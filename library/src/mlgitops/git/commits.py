@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from mlgitops.core.errors import Mistake
+from mlgitops.core.errors import UserError
 from mlgitops.git import repository
 
 BOT = {
@@ -19,11 +19,11 @@ MOVED = re.compile(r"stale info|fetch first|non-fast-forward|cannot lock ref")
 DENIED = re.compile(r"denied|permission|403|protected|could not read Username|Authentication", re.I)
 
 
-class Moved(Mistake):
+class Moved(UserError):
     """Somebody else pushed to the branch meanwhile."""
 
 
-class Failed(Mistake):
+class Failed(UserError):
     """A command of Git failed; `words` is what it said."""
 
     def __init__(self, command: str, words: str) -> None:
@@ -58,7 +58,7 @@ def identity() -> dict[str, str]:
 def branch(name: str) -> str:
     """The name, if it can be a branch's."""
     if repository.git("check-ref-format", f"refs/heads/{name}") is None or name.startswith("-"):
-        raise Mistake(f"BRANCH={name!r} is no name of a branch")
+        raise UserError(f"BRANCH={name!r} is no name of a branch")
     return name
 
 
@@ -102,18 +102,18 @@ def push(sha: str, name: str, before: str | None) -> None:
     """Make a commit the head of a branch of origin, if the head is `before` (None: no branch)."""
     lease = f"--force-with-lease=refs/heads/{name}:{before or ''}"
     try:
-        # No hooks: they check a person's own push, and the branch is checked on the forge.
+        # No hooks: they check a person's own push, and the branch is checked on the Git host.
         git("push", "--quiet", "--no-verify", lease, "origin", f"{sha}:refs/heads/{name}")
     except Failed as error:
         if MOVED.search(error.words):
             raise Moved(f"somebody else pushed to {name} just now: run this again") from None
         if "without `workflows` permission" in error.words:
-            raise Mistake(
+            raise UserError(
                 f"the push to {name} changes .github/workflows, which the workflow's own token may "
                 "not: push it yourself"
             ) from None
         if DENIED.search(error.words):
-            raise Mistake(
+            raise UserError(
                 f"origin refuses the push to {name}: {' '.join(error.words.split())[-200:]}\n"
                 "the job needs `contents: write` and a checkout that keeps its credentials"
             ) from None

@@ -5,7 +5,7 @@ import subprocess
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from mlgitops.core.errors import Mistake
+from mlgitops.core.errors import UserError
 
 
 def difference(paths: list[str]) -> bytes:
@@ -26,5 +26,5 @@ def _git(command: list[str], environment: dict[str, str]) -> bytes:
     done = subprocess.run(call, capture_output=True, check=False, env=environment)  # noqa: S603
     if done.returncode != 0:
         why = done.stderr.decode("utf-8", errors="replace").strip().splitlines()
-        raise Mistake(f"git {command[0]} failed: {why[-1] if why else 'no reason given'}")
+        raise UserError(f"git {command[0]} failed: {why[-1] if why else 'no reason given'}")
     return done.stdout

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from mlgitops.core import paths
-from mlgitops.core.errors import Mistake
+from mlgitops.core.errors import UserError
 from mlgitops.core.files import replacing
 
 IGNORE = Path(".dvcignore")
@@ -54,7 +54,7 @@ def git(*arguments: str, given: str = "") -> str | None:
     try:
         done = subprocess.run(command, capture_output=True, check=False, input=given.encode())  # noqa: S603
     except FileNotFoundError:
-        raise Mistake("git is not installed: see https://git-scm.com/downloads") from None
+        raise UserError("git is not installed: see https://git-scm.com/downloads") from None
     return done.stdout.decode("utf-8", errors="replace") if done.returncode == 0 else None
 
 
@@ -68,7 +68,7 @@ def head() -> str:
     """The sha of the commit that is checked out."""
     found = commit("HEAD")
     if found is None:
-        raise Mistake("there is no commit yet: git add --all && git commit --message Start")
+        raise UserError("there is no commit yet: git add --all && git commit --message Start")
     return found
 
 
@@ -126,7 +126,7 @@ def trained(branch: str = "HEAD") -> list[Commit]:
     order = ("--reverse", "--date-order", "--full-history")
     found = git("log", "-z", form, *order, "--end-of-options", branch, "--", LOCK)
     if found is None:
-        raise Mistake(f"there is no branch or commit {branch!r}")
+        raise UserError(f"there is no branch or commit {branch!r}")
     fields = found.removesuffix("\0").split("\0") if found else []
     commits = [
         Commit(sha, subject, author, when, tuple(parents.split()))
@@ -166,20 +166,22 @@ def fetch(commit: str, path: str, into: Path) -> Path | None:
         with replacing(target) as part:
             _files(Path.cwd(), commit).get(path, str(part), recursive=True)
             check_content(f"{path} of {commit[:7]}", part, wanted)
-    except Mistake:
+    except UserError:
         raise
     except Exception as error:
         if _gone(error):
             return None
         why = " ".join(str(error).split())[:200]
-        raise Mistake(f"{path} of {commit[:7]} cannot be fetched from the store: {why}") from error
+        raise UserError(
+            f"{path} of {commit[:7]} cannot be fetched from the store: {why}"
+        ) from error
     return target
 
 
 def check_content(name: str, path: Path, wanted: str | None) -> None:
     """Refuse a file or folder that holds something else than its MD5 says, if it has one."""
     if wanted and content(path) != wanted:
-        raise Mistake(
+        raise UserError(
             f"{name}: the store holds another content than its name says: {content(path)}, not "
             f"{wanted}. Delete that object, and `dvc push` it from where it is right"
         )
@@ -233,7 +235,7 @@ def mainline() -> str:
     for name in ("refs/remotes/origin/main", "refs/heads/main"):
         if found := head_of(name):
             return found
-    raise Mistake("there is no branch main here: git fetch origin main, or git branch main")
+    raise UserError("there is no branch main here: git fetch origin main, or git branch main")
 
 
 def within(commit: str, later: str) -> bool:
@@ -261,7 +263,7 @@ def changes(*pathspecs: str) -> list[str]:
     options = ("--porcelain", "-z", "--no-renames", "--untracked-files=normal")
     found = git("status", *options, "--", *pathspecs)
     if found is None:
-        raise Mistake("git status fails here: run this in the project's folder, a Git repository")
+        raise UserError("git status fails here: run this in the project's folder, a Git repository")
     return [entry[3:] for entry in found.split("\0") if entry]
 
 

@@ -13,7 +13,7 @@ import typer
 import yaml
 
 from mlgitops.core import vendor
-from mlgitops.core.errors import Mistake, listed
+from mlgitops.core.errors import UserError, listed
 from mlgitops.core.files import replacing
 from mlgitops.core.pipeline_version import PIPELINE
 from mlgitops.git import commits
@@ -34,15 +34,15 @@ def upgrade(
 ) -> None:
     """Replace vendor/mlgitops by another release, and remember which; nothing else is changed."""
     if found := vendor.edits(vendor.FOLDER):
-        raise Mistake(f"{vendor.FOLDER} was edited, which would be lost: {listed(found)}")
+        raise UserError(f"{vendor.FOLDER} was edited, which would be lost: {listed(found)}")
     source = template or str(record().get("template") or "")
     if not source:
-        raise Mistake(f"{RECORD} names no template: TEMPLATE=url-or-folder")
+        raise UserError(f"{RECORD} names no template: TEMPLATE=url-or-folder")
     before = version_of(vendor.FOLDER)
     with checkout(source, version) as there:
         library = there / "library"
         if found := [one for one in vendor.edits(library) if not one.endswith(" was added")]:
-            raise Mistake(f"{source} is no whole release: {listed(found)}")
+            raise UserError(f"{source} is no whole release: {listed(found)}")
         take(library)
         remember(source, commits.git("-C", str(there), "rev-parse", "HEAD"))
     print(f"{vendor.FOLDER}: {before} -> {version_of(vendor.FOLDER)}. Next: {following()}")
@@ -53,7 +53,7 @@ def record() -> dict[str, object]:
     try:
         found = yaml.safe_load(RECORD.read_text("utf-8"))
     except (OSError, yaml.YAMLError) as error:
-        raise Mistake(f"{RECORD}: cannot be read ({error})") from None
+        raise UserError(f"{RECORD}: cannot be read ({error})") from None
     return dict(found or {})
 
 
@@ -62,7 +62,7 @@ def checkout(source: str, version: str) -> Iterator[Path]:
     """The template's files: a folder as it lies there, or a clone of a URL."""
     if Path(source).is_dir():
         if version:
-            raise Mistake("VERSION is for a URL: a folder is taken as it lies there")
+            raise UserError("VERSION is for a URL: a folder is taken as it lies there")
         yield Path(source)
         return
     with TemporaryDirectory() as folder:

@@ -1,4 +1,4 @@
-"""The forge by REST: GitHub, GitHub Enterprise Server or Gitea. The only module that knows it."""
+"""The Git host by REST: GitHub, Enterprise Server or Gitea. The only module that knows it."""
 
 import json
 import os
@@ -12,15 +12,15 @@ from time import monotonic, sleep, time
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from mlgitops.core.errors import Mistake
+from mlgitops.core.errors import UserError
 from mlgitops.git import repository
 
 PUBLIC = "https://api.github.com"
-PATIENCE = "120"  # seconds of waiting for a forge that is down or limits requests
+PATIENCE = "120"  # seconds of waiting for a Git host that is down or limits requests
 TIMEOUT = 15  # seconds of one request
 PAGE = 50  # entries; the most that Gitea gives
 LONGEST = 60_000  # characters; GitHub takes 65,536
-CUT = "\n\n(cut: the rest is too long for a forge)\n"
+CUT = "\n\n(cut: the rest is too long for a Git host)\n"
 DISPATCH = "workflow_dispatch"
 NAME = re.compile(r"[\w.-]+/[\w.-]+")
 SHA = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
@@ -29,8 +29,8 @@ LIMITED = re.compile(
 )
 
 
-class Refused(Mistake):
-    """A request that the forge understood and refused, with its status and words."""
+class Refused(UserError):
+    """A request that the Git host understood and refused, with its status and words."""
 
     def __init__(self, status: int, words: str, what: str) -> None:
         """Say it as a person needs to read it."""
@@ -43,8 +43,8 @@ class Refused(Mistake):
         super().__init__(f"{what}: {status} {words}" + (f"\n{advice}" if advice else ""))
 
 
-class Forge:
-    """A repository on a forge. Every method waits and tries again while the forge is not itself."""
+class GitHost:
+    """A repository on a Git host. Every method waits and tries again while it is not itself."""
 
     def __init__(self, repository: str, api: str, token: str, patience: float) -> None:
         """Name the repository (owner/name) and the API's address; nothing is asked yet."""
@@ -86,7 +86,7 @@ class Forge:
             except OSError as error:  # what every error of a connection is
                 reason = " ".join(str(error).split())[:200]
             if monotonic() + pause > end:
-                raise Mistake(self.given_up(reason, pause)) from None
+                raise UserError(self.given_up(reason, pause)) from None
             sleep(pause)
             pause *= 2
 
@@ -128,7 +128,7 @@ class Forge:
 
     @cached_property
     def facts(self) -> Any:
-        """What the forge says of the repository: default_branch, html_url, permissions and more."""
+        """What the host says of the repository: default_branch, html_url, permissions and more."""
         return self.get("")
 
     def pull(self, branch: str) -> Any:
@@ -145,7 +145,7 @@ class Forge:
         self.post(f"/actions/workflows/{workflow}/dispatches", {"ref": branch})
 
     def started(self, workflow: str, sha: str) -> bool:
-        """Whether a workflow was dispatched on a commit; False where the forge does not say.
+        """Whether a workflow was dispatched on a commit; False where the Git host does not say.
 
         A pull request's own run does not count: it may wait for a person's approval forever.
         """
@@ -169,7 +169,7 @@ class Forge:
 
 
 def said(error: Any) -> str:
-    """The forge's own words, as one line."""
+    """The Git host's own words, as one line."""
     data = error.data if isinstance(error.data, dict) else {}
     details = data.get("errors")
     inner = [one.get("message", "") for one in details or () if isinstance(one, dict)]
@@ -178,7 +178,7 @@ def said(error: Any) -> str:
 
 
 def asked_wait(error: Any, words: str, otherwise: float) -> float | None:
-    """Seconds to wait for a forge that limits requests; None if it does not."""
+    """Seconds to wait for a Git host that limits requests; None if it does not."""
     headers = error.headers or {}
     after = str(headers.get("retry-after", ""))
     if error.status != 429 and not (error.status == 403 and (after or LIMITED.search(words))):
@@ -204,7 +204,7 @@ def token(host: str) -> str:
         done = None
     if done and done.returncode == 0 and done.stdout.strip():
         return done.stdout.strip()
-    raise Mistake("no token: set GITHUB_TOKEN, or run `gh auth login`; docs/github.md")
+    raise UserError("no token: set GITHUB_TOKEN, or run `gh auth login`; docs/github.md")
 
 
 def place() -> tuple[str, str]:
@@ -219,42 +219,42 @@ def place() -> tuple[str, str]:
         name, host = "/".join(parts.path.strip("/").split("/")[-2:]), parts.hostname or ""
         name = name.removesuffix(".git")
     if not NAME.fullmatch(name):
-        raise Mistake(
+        raise UserError(
             "which repository? set GITHUB_REPOSITORY=owner/name, or: git remote add origin URL"
         )
     return name, host
 
 
-def connect() -> Forge:
-    """The repository that the environment or origin names, on the forge at GITHUB_API_URL."""
+def connect() -> GitHost:
+    """The repository that the environment or origin names, on the Git host at GITHUB_API_URL."""
     name, host = place()
     api = os.environ.get("GITHUB_API_URL", "").strip().rstrip("/")
     if not api and host not in ("", "github.com", "ssh.github.com"):
-        raise Mistake(
+        raise UserError(
             f"origin is at {host}: set GITHUB_API_URL, https://{host}/api/v3 for GitHub Enterprise "
             f"Server, https://{host}/api/v1 for Gitea"
         )
     known = host.removeprefix("ssh.") or urlsplit(api or PUBLIC).hostname or ""
-    return Forge(name, api or PUBLIC, token(known.removeprefix("api.")), patience())
+    return GitHost(name, api or PUBLIC, token(known.removeprefix("api.")), patience())
 
 
 def patience() -> float:
-    """FORGE_PATIENCE: the seconds of waiting that a command may take for the forge."""
-    given = os.environ.get("FORGE_PATIENCE") or PATIENCE
+    """GIT_HOST_PATIENCE: the seconds of waiting that a command may take for the Git host."""
+    given = os.environ.get("GIT_HOST_PATIENCE") or PATIENCE
     try:
         return float(given)
     except ValueError:
-        raise Mistake(f"FORGE_PATIENCE is {given!r}, not a number of seconds") from None
+        raise UserError(f"GIT_HOST_PATIENCE is {given!r}, not a number of seconds") from None
 
 
 def body(path: str) -> str:
-    """The text of a file, as long as a forge takes it."""
+    """The text of a file, as long as a Git host takes it."""
     if Path(path).is_symlink():
-        raise Mistake(f"BODY={path} is a link: another job must not choose what is read here")
+        raise UserError(f"BODY={path} is a link: another job must not choose what is read here")
     try:
         text = Path(path).read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise Mistake(f"BODY={path} cannot be read: {error}") from None
+        raise UserError(f"BODY={path} cannot be read: {error}") from None
     return text if len(text) <= LONGEST else text[:LONGEST] + CUT
 
 
@@ -291,7 +291,7 @@ def event() -> dict[str, Any]:
 def sha(given: str) -> str:
     """HEAD, if it is the whole sha of a commit."""
     if not SHA.fullmatch(given):
-        raise Mistake(f"HEAD={given!r} is not the sha of a commit")
+        raise UserError(f"HEAD={given!r} is not the sha of a commit")
     return given
 
 

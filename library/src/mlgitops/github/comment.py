@@ -7,10 +7,10 @@ from typing import Annotated, Any
 import typer
 
 from mlgitops.core import job_output
-from mlgitops.core.errors import Mistake
+from mlgitops.core.errors import UserError
 from mlgitops.git import lineage
 from mlgitops.github import client
-from mlgitops.github.client import Forge, Refused
+from mlgitops.github.client import GitHost, Refused
 
 MARKER = re.compile(r"<!-- [\w -]+ -->")
 ACTIONS = "gitea-actions"  # who Gitea says a workflow is
@@ -44,7 +44,7 @@ def comment(
     text = client.body(body) if not url or os.path.lexists(body) else NONE.format(url=url)
     marker = text.partition("\n")[0].strip()
     if not MARKER.fullmatch(marker):
-        raise Mistake(f"{body}: the first line must be a marker, as in {job_output.MARKER}")
+        raise UserError(f"{body}: the first line must be a marker, as in {job_output.MARKER}")
     client.summary(text)
     there = client.connect()
     try:
@@ -60,11 +60,11 @@ def comment(
     print(done)
 
 
-def wanted(there: Forge, number: str) -> int | None:
+def wanted(there: GitHost, number: str) -> int | None:
     """NUMBER, else the event's pull request, else the open one of this branch; None if none."""
     if number:
         if not number.isdecimal():
-            raise Mistake(f"NUMBER={number!r} is no number of a pull request")
+            raise UserError(f"NUMBER={number!r} is no number of a pull request")
         return int(number)
     event = client.event()
     issue = event.get("issue") or {}
@@ -76,7 +76,7 @@ def wanted(there: Forge, number: str) -> int | None:
     return int(found["number"]) if found else None
 
 
-def newest_of(there: Forge, number: int) -> str:
+def newest_of(there: GitHost, number: int) -> str:
     """The head of a pull request as it is now, whatever the event said."""
     return str(there.get(f"/pulls/{number}")["head"]["sha"])
 
@@ -89,7 +89,7 @@ def superseded(number: int, newest: str, about: str) -> str:
     )
 
 
-def placed(there: Forge, number: int, marker: str, text: str) -> str:
+def placed(there: GitHost, number: int, marker: str, text: str) -> str:
     """Update the comment that has the marker, or make it; what was done."""
     own, *more = ours(there, number, marker) or [None]
     for one in more:  # A request that was cut off may have made a second one.
@@ -103,7 +103,7 @@ def placed(there: Forge, number: int, marker: str, text: str) -> str:
     return f"updated the comment on #{number}"
 
 
-def ours(there: Forge, number: int, marker: str) -> list[Any]:
+def ours(there: GitHost, number: int, marker: str) -> list[Any]:
     """The comments that begin with the marker and are a bot's or the token's own.
 
     A person's is not: whoever wrote a comment can change it after us.
@@ -117,8 +117,8 @@ def ours(there: Forge, number: int, marker: str) -> list[Any]:
     ]
 
 
-def login(there: Forge) -> str:
-    """Whose the token is; "" where the forge does not tell a workflow."""
+def login(there: GitHost) -> str:
+    """Whose the token is; "" where the Git host does not tell a workflow."""
     try:
         return str(there.get("//user")["login"])
     except Refused:

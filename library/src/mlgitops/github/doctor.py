@@ -1,4 +1,4 @@
-"""`make doctor`: what the set-up lacks, on this machine and on the forge, and what mends it."""
+"""`make doctor`: what the set-up lacks, on this machine and on the Git host, and what fixes it."""
 
 import os
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from urllib.request import urlopen
 
 import typer
 
-from mlgitops.core.errors import Mistake
+from mlgitops.core.errors import UserError
 from mlgitops.git import repository
 from mlgitops.github import client
 from mlgitops.github.settings import Finding, Settings, one_line
@@ -24,11 +24,13 @@ CLOUDS = {"AZURE_": "azure", "AWS_": "s3", "GCP_": "gs", "GOOGLE_": "gs"}
 
 
 def doctor(
-    fix: Annotated[bool, typer.Option("--fix", help="Mend what the forge's API can mend.")] = False,
+    fix: Annotated[
+        bool, typer.Option("--fix", help="Fix what the Git host's API can fix.")
+    ] = False,
 ) -> None:
     """Say of everything that the project needs around it whether it is there."""
     if not Path("dvc.yaml").exists():
-        raise Mistake("there is no dvc.yaml here: run this in the project's folder")
+        raise UserError("there is no dvc.yaml here: run this in the project's folder")
     missing = 0
     for found in findings(fix):
         print(f"{found.state:9}{found.name:14}{found.words}", flush=True)
@@ -39,7 +41,7 @@ def doctor(
 
 
 def findings(fix: bool) -> Iterator[Finding]:
-    """Everything in turn: this machine, the store, the registry, the forge."""
+    """Everything in turn: this machine, the store, the registry, the Git host."""
     yield locked()
     yield trained()
     if not os.environ.get("CI"):
@@ -49,7 +51,7 @@ def findings(fix: bool) -> Iterator[Finding]:
     yield registry()
     try:
         there = client.connect()
-    except Mistake as error:
+    except UserError as error:
         yield Finding("missing", "token", one_line(error))
         return
     yield from Settings(there, lambda name: needed(name, url), fix).findings()
@@ -90,7 +92,7 @@ def store() -> tuple[str, Finding]:
     try:
         config = Config.from_cwd()
     except ConfigError as error:
-        words = f".dvc/config: {one_line(error)}: mend it, or git restore .dvc/config"
+        words = f".dvc/config: {one_line(error)}: fix it, or git restore .dvc/config"
         return "", Finding("missing", "store", words)
     url = str(config["remote"].get(config["core"].get("remote"), {}).get("url", ""))
     if not url:

@@ -1,19 +1,19 @@
-"""An environment of the forge: its secrets are for the jobs that name it, and these for main."""
+"""An environment of the Git host: its secrets are for the jobs that name it, and these for main."""
 
 from typing import Any
 
-from mlgitops.github.client import Forge, quoted
+from mlgitops.github.client import GitHost, quoted
 
 MAIN = "main"  # in on.push.branches, and what commands call the main line
 LIMITED = {"protected_branches": False, "custom_branch_policies": True}
 ONLY = ("branch", MAIN)
 
 
-class Guard:
-    """An environment that jobs name, as the forge has it."""
+class EnvironmentProtection:
+    """An environment that jobs name, as the Git host has it."""
 
-    def __init__(self, there: Forge, name: str) -> None:
-        """Ask the forge for it."""
+    def __init__(self, there: GitHost, name: str) -> None:
+        """Ask the Git host for it."""
         self.there, self.name, self.path = there, name, f"/environments/{quoted(name)}"
         pages = there.pages("/environments", key="environments")
         self.found: Any = next((one for one in pages if one["name"] == name), {})
@@ -49,7 +49,7 @@ class Guard:
 
 
 def kept(rules: list[Any]) -> dict[str, Any]:
-    """Who must approve, and how long a job waits: what is not sent again, the forge forgets."""
+    """Who must approve, and how long a job waits: what is not sent again, the Git host forgets."""
     body: dict[str, Any] = {}
     for rule in rules:
         if rule["type"] == "wait_timer":

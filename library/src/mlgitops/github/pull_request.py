@@ -4,11 +4,11 @@ from typing import Annotated, Any
 
 import typer
 
-from mlgitops.core.errors import Mistake
+from mlgitops.core.errors import UserError
 from mlgitops.git import commits, repository
 from mlgitops.git.commits import git
 from mlgitops.github import client
-from mlgitops.github.client import Forge, Refused
+from mlgitops.github.client import GitHost, Refused
 
 PREFIX = "bot/"
 CHECK = "check.yml"
@@ -63,9 +63,9 @@ def check(branch: str, title: str) -> None:
     """Refuse a branch that people use and a title that cannot be a subject."""
     commits.branch(branch)
     if not branch.removeprefix(PREFIX) or not branch.startswith(PREFIX):
-        raise Mistake(f"BRANCH={branch!r}: a proposal's branch starts with {PREFIX}")
+        raise UserError(f"BRANCH={branch!r}: a proposal's branch starts with {PREFIX}")
     if not title.strip() or not title.isprintable() or len(title) > LONGEST_TITLE:
-        raise Mistake(f"TITLE: one line of up to {LONGEST_TITLE} characters is needed")
+        raise UserError(f"TITLE: one line of up to {LONGEST_TITLE} characters is needed")
 
 
 def proposed(branch: str, title: str, tree: str, head: str) -> tuple[str, bool]:
@@ -82,7 +82,7 @@ def proposed(branch: str, title: str, tree: str, head: str) -> tuple[str, bool]:
     return sha, True
 
 
-def requested(there: Forge, branch: str, title: str, text: str) -> tuple[Any, bool]:
+def requested(there: GitHost, branch: str, title: str, text: str) -> tuple[Any, bool]:
     """The open pull request of the branch as it should be, and whether it is new."""
     wanted = {"title": title, "body": text}
     pull = there.pull(branch)
@@ -99,7 +99,7 @@ def requested(there: Forge, branch: str, title: str, text: str) -> tuple[Any, bo
     return pull, False
 
 
-def label(there: Forge, pull: Any, names: list[str]) -> None:
+def label(there: GitHost, pull: Any, names: list[str]) -> None:
     """Add the labels that the pull request lacks; what is not allowed is said."""
     lacking = [name for name in names if name not in {one["name"] for one in pull["labels"]}]
     if not lacking:
@@ -110,8 +110,8 @@ def label(there: Forge, pull: Any, names: list[str]) -> None:
         print(f"without the labels {', '.join(lacking)}: {error}")
 
 
-def automerge(there: Forge, pull: Any) -> None:
-    """Ask for the merge once the checks pass; where a forge cannot, say so."""
+def automerge(there: GitHost, pull: Any) -> None:
+    """Ask for the merge once the checks pass; where a Git host cannot, say so."""
     try:
         there.automerge(pull)
         print("it merges itself once its checks pass")
@@ -119,7 +119,7 @@ def automerge(there: Forge, pull: Any) -> None:
         print(f"it does not merge itself, a person has to: {error}")
 
 
-def by_hand(there: Forge, branch: str, title: str) -> str:
+def by_hand(there: GitHost, branch: str, title: str) -> str:
     """What to do where the settings forbid a workflow to open pull requests."""
     page, base = there.facts["html_url"], there.facts["default_branch"]
     return (
@@ -130,7 +130,7 @@ def by_hand(there: Forge, branch: str, title: str) -> str:
     )
 
 
-def obsolete(there: Forge, branch: str, head: str) -> str:
+def obsolete(there: GitHost, branch: str, head: str) -> str:
     """What is said, and done to an older proposal, where nothing changed."""
     pull = there.pull(branch)
     if pull is None:

@@ -15,11 +15,11 @@ from typing import Annotated, NamedTuple
 
 import typer
 
-from mlgitops.core.errors import Mistake, listed
+from mlgitops.core.errors import UserError, listed
 from mlgitops.git import commits, repository
 from mlgitops.git.commits import Failed, Moved, git
 from mlgitops.github import client
-from mlgitops.github.client import Forge
+from mlgitops.github.client import GitHost
 
 PATCH = "changes.patch"
 TITLE = "Update what the pipeline made"
@@ -61,10 +61,10 @@ def save(
         return
     there, wanted = client.connect(), wanted_head(head)
     if branch == there.facts["default_branch"]:
-        raise Mistake(f"BRANCH={branch}: what CI makes goes to a pull request's branch only")
+        raise UserError(f"BRANCH={branch}: what CI makes goes to a pull request's branch only")
     now = commits.fetched(branch)
     if now is None:
-        raise Mistake(f"origin has no branch {branch}: was it deleted, or is it a fork's?")
+        raise UserError(f"origin has no branch {branch}: was it deleted, or is it a fork's?")
     print(saved(there, branch, wanted or now, now, patch))
 
 
@@ -72,11 +72,11 @@ def found_patch(changes: Path) -> Path | None:
     """The patch that a path or a folder names; None for an empty one, or a folder without one."""
     patch = changes / PATCH if changes.is_dir() else changes
     if patch.is_symlink():
-        raise Mistake(f"{patch} is a link: another job must not choose what is read here")
+        raise UserError(f"{patch} is a link: another job must not choose what is read here")
     if not patch.is_file():
         if changes.is_dir():
             return None
-        raise Mistake(f"CHANGES={changes} is not there")
+        raise UserError(f"CHANGES={changes} is not there")
     return patch.absolute() if patch.stat().st_size else None
 
 
@@ -87,7 +87,7 @@ def wanted_head(given: str) -> str:
     return client.sha(str(sha)) if sha else ""
 
 
-def saved(there: Forge, branch: str, wanted: str, now: str, patch: Path) -> str:
+def saved(there: GitHost, branch: str, wanted: str, now: str, patch: Path) -> str:
     """Put the patch on the branch; what was done, in a line."""
     superseded = f"{branch} is at {now[:7]}: a newer push supersedes {wanted[:7]}; nothing is saved"
     if repository.commit(wanted) is None:
@@ -112,7 +112,7 @@ def saved(there: Forge, branch: str, wanted: str, now: str, patch: Path) -> str:
 
 
 def patched(head: str, patch: Path) -> str:
-    """The tree of a commit with a patch on it; a Mistake that names each path it must not touch."""
+    """The tree of a commit with a patch on it; a UserError names each path it must not touch."""
     with TemporaryDirectory() as folder:
         env = {"GIT_INDEX_FILE": str(Path(folder, "index"))}
         git("read-tree", head, env=env)
@@ -121,11 +121,11 @@ def patched(head: str, patch: Path) -> str:
             git("-C", top, "apply", "--cached", "--whitespace=nowarn", str(patch), env=env)
         except Failed as error:
             words = " ".join(error.words.split())[:300]
-            raise Mistake(f"the patch does not fit {head[:7]}: {words}") from None
+            raise UserError(f"the patch does not fit {head[:7]}: {words}") from None
         tree = git("write-tree", env=env)
     reasons = list(refused(changed(head, tree)))
     if reasons:
-        raise Mistake(f"the patch changes what CI must not save: {listed(reasons)}")
+        raise UserError(f"the patch changes what CI must not save: {listed(reasons)}")
     return tree
 
 

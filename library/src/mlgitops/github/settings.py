@@ -1,4 +1,4 @@
-"""What the repository's settings on the forge should be, and how they are mended."""
+"""What the repository's settings on the Git host should be, and how they are fixed."""
 
 import json
 import re
@@ -8,15 +8,15 @@ from typing import Any, Literal, NamedTuple
 
 import yaml
 
-from mlgitops.core.errors import Mistake, listed
-from mlgitops.github.client import Forge, Refused, quoted
-from mlgitops.github.environment_protection import MAIN, Guard
+from mlgitops.core.errors import UserError, listed
+from mlgitops.github.client import GitHost, Refused, quoted
+from mlgitops.github.environment_protection import MAIN, EnvironmentProtection
 
 WORKFLOWS = Path(".github/workflows")
 RULESET = Path(".github/rulesets/main.json")
 HIDDEN = "bypass_actors"
 GREY = "ededed"
-MEND = "make doctor FIX=1"
+FIX = "make doctor FIX=1"
 NAMED = {
     "variables": re.compile(r"\bvars\.(\w+)"),
     "secrets": re.compile(r"\bsecrets\.(?!GITHUB_TOKEN\b)(\w+)"),
@@ -35,9 +35,9 @@ class Finding(NamedTuple):
 
 
 class Settings:
-    """The settings of a repository against what its files ask for; with `fix` they are mended."""
+    """The settings of a repository against what its files ask for; with `fix` they are fixed."""
 
-    def __init__(self, there: Forge, needed: Callable[[str], bool], fix: bool) -> None:
+    def __init__(self, there: GitHost, needed: Callable[[str], bool], fix: bool) -> None:
         """Read what the workflows name; `needed` says of a variable whether it must be set."""
         self.there, self.needed, self.fix = there, needed, fix
         self.files = sorted([*WORKFLOWS.glob("*.yml"), *WORKFLOWS.glob("*.yaml")])
@@ -57,16 +57,16 @@ class Settings:
             else:
                 yield tried(check)
 
-    def mended(self, name: str, what: str, action: Callable[[], object], page: str) -> Finding:
-        """Something that is missing: mended, or with the command and the page that mend it."""
+    def fixed(self, name: str, what: str, action: Callable[[], object], page: str) -> Finding:
+        """Something that is missing: fixed, or with the command and the page that fix it."""
         by_hand = f"{self.there.facts['html_url']}/{page}"
         if not self.fix:
-            return Finding("missing", name, f"{what}: {MEND}, or {by_hand}")
+            return Finding("missing", name, f"{what}: {FIX}, or {by_hand}")
         try:
             action()
         except Refused as error:
             return Finding("missing", name, f"{what}, and {error.words!r}: {by_hand}")
-        return Finding("ok", name, f"mended: {what}")
+        return Finding("ok", name, f"fixed: {what}")
 
     def names(self, kind: str) -> list[str]:
         """The variables, secrets or labels that the workflows name."""
@@ -90,7 +90,7 @@ class Settings:
             return Finding("ok", "branch", f"{MAIN} is the default branch")
         path, wanted = f"/branches/{quoted(name)}/rename", {"new_name": MAIN}
         what = f"the default branch is {name}, not {MAIN} (here: git branch --move {name} {MAIN})"
-        return self.mended(
+        return self.fixed(
             "branch", what, lambda: self.there.post(path, wanted), "settings"
         )  # fmt: skip
 
@@ -102,12 +102,14 @@ class Settings:
         paths = [path.as_posix() for path in self.files]
         absent = [path for path in paths if path not in known]
         if absent:
-            return Finding("missing", "workflows", f"not on the forge: {listed(absent)}: git push")
+            return Finding(
+                "missing", "workflows", f"not on the Git host: {listed(absent)}: git push"
+            )
         off = [known[path] for path in paths if known[path]["state"] != "active"]
         slept = [one for one in off if one["state"] == "disabled_inactivity"]
         if slept:
             what = f"switched off after 60 quiet days: {names_of(slept)}"
-            return self.mended("workflows", what, lambda: self.enable(slept), "actions")
+            return self.fixed("workflows", what, lambda: self.enable(slept), "actions")
         if off:
             words = f"switched off by a person: {names_of(off)}: gh workflow enable NAME"
             return Finding("missing", "workflows", words)
@@ -127,7 +129,7 @@ class Settings:
         kept = {"default_workflow_permissions": found["default_workflow_permissions"]}
         wanted = {**kept, "can_approve_pull_request_reviews": True}
         what = "workflows may not open pull requests"
-        return self.mended(
+        return self.fixed(
             "pulls", what, lambda: self.there.put(path, wanted), "settings/actions"
         )  # fmt: skip
 
@@ -138,7 +140,7 @@ class Settings:
         found = next((one for one in pages if one["name"] == wanted["name"]), None)
         if found is None:
             what = f"{wanted['name']} is not protected"
-            return self.mended(
+            return self.fixed(
                 "ruleset", what, lambda: self.there.post("/rulesets", wanted), "settings/rules"
             )
         path = f"/rulesets/{found['id']}"
@@ -147,12 +149,12 @@ class Settings:
         if holds(there, {key: wanted[key] for key in wanted if key in there or key != HIDDEN}):
             return Finding("ok", "ruleset", f"{wanted['name']} is protected as {RULESET} says")
         what = f"{wanted['name']} is protected otherwise than {RULESET} says"
-        return self.mended(
+        return self.fixed(
             "ruleset", what, lambda: self.there.put(path, wanted), "settings/rules"
         )  # fmt: skip
 
     def owners(self) -> Finding:
-        """Whether the forge understands CODEOWNERS."""
+        """Whether the Git host understands CODEOWNERS."""
         errors = self.there.get("/codeowners/errors")["errors"]
         if errors:
             words = f"line {errors[0].get('line')}: {one_line(errors[0]['message'])}"
@@ -164,8 +166,8 @@ class Settings:
         names = environments(self.files)
         if not names:
             return Finding("ok", "environments", "no job names one")
-        guards = [Guard(self.there, name) for name in names]
-        lacking = {one: why for one in guards if (why := one.lacks())}
+        protections = [EnvironmentProtection(self.there, name) for name in names]
+        lacking = {one: why for one in protections if (why := one.lacks())}
         if not lacking:
             return Finding("ok", "environments", f"{listed(names)}: for jobs of {MAIN} only")
 
@@ -174,7 +176,7 @@ class Settings:
                 one.limit()
 
         what = listed(f"{one.name} {why}" for one, why in lacking.items())
-        return self.by_plan(self.mended("environments", what, limit, "settings/environments"))
+        return self.by_plan(self.fixed("environments", what, limit, "settings/environments"))
 
     def by_plan(self, found: Finding) -> Finding:
         """What is missing is no failure where a plan may not have it."""
@@ -195,7 +197,7 @@ class Settings:
             for name in absent:
                 self.there.post("/labels", {"name": name, "color": GREY})
 
-        return self.mended("labels", listed(absent), make, "labels")
+        return self.fixed("labels", listed(absent), make, "labels")
 
     def variables(self) -> Finding:
         """Whether the variables that are needed are set."""
@@ -247,7 +249,7 @@ class Settings:
         yield from self.optional(f"/actions/organization-{kind}", kind)
 
     def optional(self, path: str, key: str) -> Iterator[str]:
-        """The names in a list that a forge may not have."""
+        """The names in a list that a Git host may not have."""
         try:
             yield from [one["name"] for one in self.there.pages(path, key=key)]
         except Refused:
@@ -255,10 +257,10 @@ class Settings:
 
 
 def tried(check: Callable[[], Finding]) -> Finding:
-    """What a check finds; unknown, with the reason, if the forge does not tell."""
+    """What a check finds; unknown, with the reason, if the Git host does not tell."""
     try:
         return check()
-    except Mistake as error:
+    except UserError as error:
         return Finding("unknown", check.__name__, one_line(error))
 
 
@@ -277,7 +279,7 @@ def read(path: Path) -> Any:
     try:
         return json.loads(path.read_text("utf-8"))
     except (OSError, ValueError) as error:
-        raise Mistake(f"{path} cannot be read: {error}") from None
+        raise UserError(f"{path} cannot be read: {error}") from None
 
 
 def jobs(files: list[Path]) -> Iterator[tuple[str, str]]:
@@ -286,7 +288,7 @@ def jobs(files: list[Path]) -> Iterator[tuple[str, str]]:
         try:
             found = yaml.safe_load(path.read_text("utf-8"))["jobs"]
         except (yaml.YAMLError, TypeError, KeyError):
-            raise Mistake(f"{path} cannot be read: make workflows says why") from None
+            raise UserError(f"{path} cannot be read: make workflows says why") from None
         for job in found.values():
             named = job.get("environment") or ""
             name = str(named["name"] if isinstance(named, dict) else named)
@@ -299,7 +301,7 @@ def environments(files: list[Path]) -> list[str]:
 
 
 def holds(found: Any, wanted: Any) -> bool:
-    """Whether everything that is wanted was found; a forge adds keys of its own."""
+    """Whether everything that is wanted was found; a Git host adds keys of its own."""
     if isinstance(wanted, dict):
         return isinstance(found, dict) and all(
             key in found and holds(found[key], value) for key, value in wanted.items()

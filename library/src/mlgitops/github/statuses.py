@@ -9,9 +9,9 @@ from typing import Annotated, Any
 
 import typer
 
-from mlgitops.core.errors import Mistake, listed
+from mlgitops.core.errors import UserError, listed
 from mlgitops.github import client
-from mlgitops.github.client import Forge
+from mlgitops.github.client import GitHost
 from mlgitops.github.settings import RULESET, read
 
 LONGEST = 140  # characters of a description; GitHub takes no more
@@ -29,7 +29,7 @@ def statuses(
     commit, ends = client.sha(head), ended(results)
     wanted = [name for name in required() if name in ends]
     if not wanted:
-        raise Mistake(f"RESULTS has none of the checks that {RULESET} requires: {listed(ends)}")
+        raise UserError(f"RESULTS has none of the checks that {RULESET} requires: {listed(ends)}")
     there = client.connect()
     known = newest(there, commit)
     for name in wanted:
@@ -40,11 +40,11 @@ def statuses(
 
 
 def ended(results: str) -> Results:
-    """How each job ended, by its name; a Mistake where that is not what was given."""
+    """How each job ended, by its name; a UserError where that is not what was given."""
     try:
         return {str(name): str(job["result"]) for name, job in json.loads(results).items()}
     except (ValueError, AttributeError, KeyError, TypeError):
-        raise Mistake('RESULTS must be as in {"check": {"result": "success"}}') from None
+        raise UserError('RESULTS must be as in {"check": {"result": "success"}}') from None
 
 
 def required() -> Iterator[str]:
@@ -54,7 +54,7 @@ def required() -> Iterator[str]:
             yield one["context"]
 
 
-def newest(there: Forge, head: str) -> dict[str, tuple[str, str]]:
+def newest(there: GitHost, head: str) -> dict[str, tuple[str, str]]:
     """State and page of the newest status of each context that the commit has."""
     found: dict[str, tuple[str, str]] = {}
     for one in there.pages(f"/commits/{head}/statuses"):  # the newest first

@@ -8,7 +8,7 @@ from typing import Annotated, NamedTuple
 import typer
 
 from mlgitops.core import paths
-from mlgitops.core.errors import Mistake
+from mlgitops.core.errors import UserError
 from mlgitops.git import repository
 from mlgitops.images import docker
 
@@ -37,7 +37,7 @@ def image(
     """Build the image of what is checked out: BASE and BUILDER name other images to build from."""
     docker.required()
     if not LOCKED.exists():
-        raise Mistake(f"{LOCKED} is missing: `make setup` writes it; commit it")
+        raise UserError(f"{LOCKED} is missing: `make setup` writes it; commit it")
     name, known = docker.reference(target), facts()
     docker.shown("build", *arguments(target, name, known), ".")
     whole, own = sizes(name)
@@ -64,18 +64,18 @@ def groups() -> list[str]:
 
 
 def facts() -> Facts:
-    """What the image will say; a Mistake if artifacts/model is not the model of dvc.lock."""
+    """What the image will say; a UserError if artifacts/model is not the model of dvc.lock."""
     lock = Path(repository.LOCK)
     if not lock.exists():
-        raise Mistake(f"{lock} is not there: run `make pipeline`")
+        raise UserError(f"{lock} is not there: run `make pipeline`")
     known = repository.parsed(lock.read_text("utf-8"))
     if not any(FOLDER.rglob("*")):
-        raise Mistake(f"{FOLDER} is not there: `dvc pull` gets it, `make pipeline` makes it")
+        raise UserError(f"{FOLDER} is not there: `dvc pull` gets it, `make pipeline` makes it")
     here = repository.content(FOLDER)
     if here != known.model:
-        raise Mistake(
+        raise UserError(
             f"{FOLDER} is not the model of {lock}: `dvc checkout {FOLDER}` brings that back, "
-            "`make pipeline` makes it anew"
+            "`make pipeline` makes it again"
         )
     name = docker.image_name().rpartition("/")[2]
     source = str(docker.project()["project"]["urls"]["repository"])

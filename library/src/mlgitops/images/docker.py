@@ -8,14 +8,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from mlgitops.core.errors import Mistake
+from mlgitops.core.errors import UserError
 from mlgitops.git import repository
 
 Target = Literal["server", "pipeline"]
 DIRTY = "-dirty"
 HUB = "docker.io"
 ABSENT = (
-    "no Docker engine answers ({}). Get one at https://docs.docker.com/get-docker or by "
+    "no Docker answers ({}). Get one at https://docs.docker.com/get-docker or by "
     "`apt-get install docker.io`, and start it; without one, `make serve` runs the same server"
 )
 
@@ -47,19 +47,19 @@ def revision() -> str:
 
 
 def reference(target: Target = "server") -> str:
-    """The name by which the engine knows an image of what is checked out."""
+    """The name by which Docker knows an image of what is checked out."""
     suffix = "" if target == "server" else f"-{target}"
     return f"{image_name()}{suffix}:{revision()}"
 
 
 def raw(*arguments: str) -> bytes:
-    """What a docker command prints; a Mistake tells the last line of why it failed."""
+    """What a docker command prints; a UserError tells the last line of why it failed."""
     try:
         done = subprocess.run(["docker", *arguments], capture_output=True, check=False)  # noqa: S603, S607
     except FileNotFoundError:
-        raise Mistake(ABSENT.format("docker is not installed")) from None
+        raise UserError(ABSENT.format("docker is not installed")) from None
     if done.returncode != 0:
-        raise Mistake(f"docker {arguments[0]}: {last(done.stderr.decode(errors='replace'))}")
+        raise UserError(f"docker {arguments[0]}: {last(done.stderr.decode(errors='replace'))}")
     return done.stdout
 
 
@@ -85,7 +85,7 @@ def shown(*arguments: str) -> list[str]:
             os.write(2, line.encode())
             lines.append(line.rstrip())
     if process.returncode != 0:
-        raise Mistake(f"docker {arguments[0]} failed: {last(lines)}")
+        raise UserError(f"docker {arguments[0]} failed: {last(lines)}")
     return lines
 
 
@@ -96,19 +96,19 @@ def last(said: str | Sequence[str]) -> str:
 
 
 def required() -> None:
-    """A Mistake if no engine answers."""
+    """A UserError if no Docker answers."""
     try:
         docker("version", "--format", "{{.Server.Version}}")
-    except Mistake as mistake:
+    except UserError as mistake:
         why = str(mistake)
-        raise mistake if "not installed" in why else Mistake(ABSENT.format(why)) from None
+        raise mistake if "not installed" in why else UserError(ABSENT.format(why)) from None
 
 
 def labels(image: str) -> dict[str, str]:
-    """The labels of an image that the engine has; a Mistake if it has none of this name."""
+    """The labels of an image that Docker has; a UserError if it has none of this name."""
     try:
         found = docker("image", "inspect", "--format", "{{json .Config.Labels}}", image)
-    except Mistake:
-        raise Mistake(f"there is no image {image}: `make image` makes it") from None
+    except UserError:
+        raise UserError(f"there is no image {image}: `make image` makes it") from None
     known: dict[str, str] = json.loads(found) or {}
     return known

@@ -3,7 +3,7 @@
 import os
 import subprocess
 
-from mlgitops.core.errors import Mistake
+from mlgitops.core.errors import UserError
 from mlgitops.images import docker
 
 GITHUB = "ghcr.io"  # takes the token of a workflow
@@ -13,7 +13,7 @@ def credentials(host: str) -> tuple[str, str] | None:
     """User and password: REGISTRY_USER and REGISTRY_PASSWORD, on ghcr.io else the workflow's."""
     user, password = (os.environ.get(f"REGISTRY_{name}", "") for name in ("USER", "PASSWORD"))
     if bool(user) is not bool(password):
-        raise Mistake(f"{host} needs both, REGISTRY_USER and REGISTRY_PASSWORD, or neither")
+        raise UserError(f"{host} needs both, REGISTRY_USER and REGISTRY_PASSWORD, or neither")
     if not user and host == GITHUB:
         user, password = (os.environ.get(f"GITHUB_{name}", "") for name in ("ACTOR", "TOKEN"))
     return (user, password) if user and password else None
@@ -31,5 +31,5 @@ def login() -> None:
     command = ["docker", "login", "--username", user, "--password-stdin", host]
     done = subprocess.run(command, input=password, text=True, capture_output=True, check=False)  # noqa: S603
     if done.returncode != 0:
-        raise Mistake(f"{host} does not let {user} in: {docker.last(done.stderr)}")
+        raise UserError(f"{host} does not let {user} in: {docker.last(done.stderr)}")
     print(f"{host}: logged in as {user}")

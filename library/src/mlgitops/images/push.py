@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from mlgitops.core import job_output
-from mlgitops.core.errors import Mistake
+from mlgitops.core.errors import UserError
 from mlgitops.core.files import replacing
 from mlgitops.images import docker
 
@@ -23,7 +23,7 @@ def push(
     docker.required()
     name = docker.reference(target)
     if name.endswith(docker.DIRTY):
-        raise Mistake("the tree has changes that no commit has: commit, then `make image`")
+        raise UserError("the tree has changes that no commit has: commit, then `make image`")
     docker.labels(name)
     pushed, found = name.rpartition(":")[0], digest(docker.shown("push", name), name)
     line = f"IMAGE={pushed}@{found}"
@@ -38,5 +38,5 @@ def digest(said: list[str], name: str) -> str:
     """The digest that the registry gave."""
     found = [match[1] for line in said if (match := DIGEST.search(line))]
     if not found:
-        raise Mistake(f"docker push {name} told no digest: {docker.last(said)}")
+        raise UserError(f"docker push {name} told no digest: {docker.last(said)}")
     return found[-1]

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mlgitops.core.errors import Mistake
+from mlgitops.core.errors import UserError
 from mlgitops.git.repository import digest
 from mlgitops.images import build, docker
 
@@ -71,11 +71,11 @@ def step(name: str) -> Iterator[None]:
 
 
 def check_user(image: str) -> None:
-    """A Mistake if Kubernetes would not run it as non-root: it needs a number other than 0."""
+    """A UserError if Kubernetes would not run it as non-root: it needs a number other than 0."""
     user = docker.docker("image", "inspect", "--format", "{{.Config.User}}", image)
     number = user.partition(":")[0]
     if not number.isdigit() or int(number) == 0:
-        raise Mistake(f"{image} runs as {user or 'root'}: USER must be a number other than 0")
+        raise UserError(f"{image} runs as {user or 'root'}: USER must be a number other than 0")
 
 
 @contextmanager
@@ -95,16 +95,16 @@ def ready(container: str) -> None:
     """Wait until it takes requests."""
     status, text = asked(container, "/v2/health/ready")
     if status != 200:
-        raise Mistake(f"not ready in {READY_SECONDS} s: /v2/health/ready says {status} {text}")
+        raise UserError(f"not ready in {READY_SECONDS} s: /v2/health/ready says {status} {text}")
 
 
 def asked(container: str, path: str, body: str = "") -> tuple[int, str]:
-    """Status and text of an answer; a Mistake tells the last words of a container that ended."""
+    """Status and text of an answer; a UserError tells the last words of a container that ended."""
     program = CLIENT.read_text("utf-8") + "\nmain()\n"
     arguments = ("python", "-c", program, path, body, str(READY_SECONDS))
     try:
         status, text = json.loads(docker.docker("exec", container, *arguments))
-    except Mistake:
+    except UserError:
         check_running(container)
         raise
     check_running(container)
@@ -112,11 +112,11 @@ def asked(container: str, path: str, body: str = "") -> tuple[int, str]:
 
 
 def check_running(container: str) -> None:
-    """A Mistake if the container ended."""
+    """A UserError if the container ended."""
     state = inspected(container)
     if not state["Running"]:
         why = "it ran out of memory" if state["OOMKilled"] else words(container)
-        raise Mistake(f"the container ended with {state['ExitCode']}: {why}")
+        raise UserError(f"the container ended with {state['ExitCode']}: {why}")
 
 
 def inspected(container: str) -> dict[str, Any]:
@@ -140,19 +140,19 @@ def model(container: str) -> dict[str, bytes]:
 
 
 def version(container: str, labels: dict[str, str]) -> None:
-    """A Mistake if /version and the image's labels differ."""
+    """A UserError if /version and the image's labels differ."""
     status, text = asked(container, "/version")
     if status != 200:
-        raise Mistake(f"/version says {status}: {text[:200]}")
+        raise UserError(f"/version says {status}: {text[:200]}")
     told = json.loads(text)
     for fact, label in LABELS.items():
         same(f"{fact} at /version", told.get(fact), labels.get(label))
 
 
 def same(what: str, found: str | None, label: str | None) -> None:
-    """A Mistake if what is found is not what the label says."""
+    """A UserError if what is found is not what the label says."""
     if not found or found != label:
-        raise Mistake(f"the {what} is {found or 'empty'}, the image's label says {label}")
+        raise UserError(f"the {what} is {found or 'empty'}, the image's label says {label}")
 
 
 def predict(container: str, signature: dict[str, Any]) -> None:
@@ -160,26 +160,26 @@ def predict(container: str, signature: dict[str, Any]) -> None:
     body = json.dumps({"dataframe_records": signature["examples"][:1]})
     status, text = asked(container, "/invocations", body)
     if status != 200:
-        raise Mistake(f"the signature's example is answered with {status}: {text[:200]}")
+        raise UserError(f"the signature's example is answered with {status}: {text[:200]}")
     [value] = json.loads(text)["predictions"]
     labels = signature.get("labels")
     finite = isinstance(value, int | float) and math.isfinite(value)
     if not (value in labels if labels else finite):
-        raise Mistake(f"the signature's example is answered with {value!r}, no possible value")
+        raise UserError(f"the signature's example is answered with {value!r}, no possible value")
 
 
 def unwritable(container: str) -> None:
-    """A Mistake if the server could write to its own files."""
+    """A UserError if the server could write to its own files."""
     found = docker.docker("exec", container, "python", "-c", WRITE).split()
     if found:
-        raise Mistake(f"{found[0]} can be written to: the root file system is not read-only")
+        raise UserError(f"{found[0]} can be written to: the root file system is not read-only")
 
 
 def stop(container: str) -> None:
-    """End it as Kubernetes does; a Mistake if it does not end by itself, with 0, in time."""
+    """End it as Kubernetes does; a UserError if it does not end by itself, with 0, in time."""
     docker.docker("stop", "-t", str(STOP_SECONDS), container)
     code = inspected(container)["ExitCode"]
     if code == 137:
-        raise Mistake(f"SIGTERM did not end it in {STOP_SECONDS} s: it had to be killed")
+        raise UserError(f"SIGTERM did not end it in {STOP_SECONDS} s: it had to be killed")
     if code != 0:
-        raise Mistake(f"SIGTERM ended it with {code}, not 0: {words(container)}")
+        raise UserError(f"SIGTERM ended it with {code}, not 0: {words(container)}")

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from mlgitops.core.errors import Mistake
+from mlgitops.core.errors import UserError
 from mlgitops.manifests import pod_security, schema_check
 from mlgitops.releases import release_env
 
@@ -33,13 +33,13 @@ def manifests() -> None:
         found += wrong
     if found:
         print(*found, sep="\n")
-        raise Mistake(f"{DEPLOY}/ must not be applied: {len(found)} problems are told above")
+        raise UserError(f"{DEPLOY}/ must not be applied: {len(found)} problems are told above")
 
 
 def folders() -> list[Path]:
     """What is applied: the environments, and all of deploy/ that is no part of others."""
     if not DEPLOY.is_dir():
-        raise Mistake(f"there is no folder {DEPLOY}/ here: run this in the project's folder")
+        raise UserError(f"there is no folder {DEPLOY}/ here: run this in the project's folder")
     there = {path.name for path in DEPLOY.iterdir() if path.is_dir()}
     return [DEPLOY / name for name in sorted(there.union(release_env.ENVIRONMENTS) - {*PARTS})]
 
@@ -50,7 +50,7 @@ def render(folder: Path) -> list[dict[str, Any]]:
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
     if done.returncode:
         told = " ".join(done.stderr.split())[-400:]
-        raise Mistake(f"{folder.as_posix()} does not render: {told}")
+        raise UserError(f"{folder.as_posix()} does not render: {told}")
     return [document for document in yaml.safe_load_all(done.stdout) if document]
 
 
@@ -60,7 +60,7 @@ def renderer() -> list[str]:
         return [found, "build"]
     if found := shutil.which("kubectl"):
         return [found, "kustomize"]
-    raise Mistake(MISSING)
+    raise UserError(MISSING)
 
 
 def problems(documents: Sequence[dict[str, Any]]) -> list[str]:

@@ -16,7 +16,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
-from mlgitops.core.errors import Mistake
+from mlgitops.core.errors import UserError
 
 VALIDATOR = "kubernetes-validate==1.37.0"
 SCHEMAS = files("mlgitops.manifests") / "schemas"
@@ -96,9 +96,9 @@ def validated(documents: Sequence[dict[str, Any]]) -> list[str]:
             command, input=given, capture_output=True, text=True, check=False
         )
     except FileNotFoundError:
-        raise Mistake("uv is not installed: make setup, or https://docs.astral.sh/uv") from None
+        raise UserError("uv is not installed: make setup, or https://docs.astral.sh/uv") from None
     if done.returncode and not re.match("ERROR|WARN", done.stdout):
-        raise Mistake(f"{VALIDATOR} did not run: {(done.stdout + done.stderr).strip()[-300:]}")
+        raise UserError(f"{VALIDATOR} did not run: {(done.stdout + done.stderr).strip()[-300:]}")
     return [told(line) for line in re.split(r"\n(?=ERROR|WARN|FATAL)", done.stdout.strip()) if line]
 
 

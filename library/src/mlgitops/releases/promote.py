@@ -1,6 +1,6 @@
 """`make promote`: what staging runs becomes what production runs, as a file."""
 
-from mlgitops.core.errors import Mistake
+from mlgitops.core.errors import UserError
 from mlgitops.git import repository
 from mlgitops.releases import release_env
 from mlgitops.releases.release_env import PRODUCTION, STAGING, Release
@@ -16,7 +16,7 @@ def promote() -> None:
         return
     release_env.check_unedited(PRODUCTION)
     if wrong := release_env.broken(PRODUCTION, new):
-        raise Mistake(f"what {STAGING} runs cannot be promoted: {wrong[0]}")
+        raise UserError(f"what {STAGING} runs cannot be promoted: {wrong[0]}")
     release_env.write(PRODUCTION, release)
     print(release_env.difference(PRODUCTION, old, new))
     print(release_env.to_commit(PRODUCTION, f"Promote {release.commit[:7]} to {PRODUCTION}"))
@@ -28,7 +28,7 @@ def proven() -> Release:
     here = release_env.stored(STAGING)
     if here is not None and here != release_env.stored(STAGING, repository.mainline()):
         known = release_env.ran(STAGING, here)
-        raise Mistake(
+        raise UserError(
             f"{release_env.path(STAGING)}: "
             + (
                 "main has another release by now: git pull, or merge main"
@@ -39,5 +39,5 @@ def proven() -> Release:
     release_env.check_sound(STAGING)
     found = release_env.read(STAGING)
     if found is None:
-        raise Mistake(f"{STAGING} has no release: make release, commit, and merge it to main")
+        raise UserError(f"{STAGING} has no release: make release, commit, and merge it to main")
     return found

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from mlgitops.core import job_output
-from mlgitops.core.errors import Mistake, listed
+from mlgitops.core.errors import UserError, listed
 from mlgitops.git import repository
 from mlgitops.images import build, docker
 from mlgitops.images.push import NOTE
@@ -47,13 +47,13 @@ def release(
 def pushed(offline: bool) -> str:
     """The image that `make push` pushed last."""
     if offline:
-        raise Mistake("OFFLINE=1 looks at no image, so say which: IMAGE=host/owner/name@sha256:…")
+        raise UserError("OFFLINE=1 looks at no image, so say which: IMAGE=host/owner/name@sha256:…")
     try:
         name, _, image = NOTE.read_text(encoding="utf-8").strip().partition("=")
     except OSError:
         name, image = "", ""
     if name != "IMAGE":
-        raise Mistake(f"{NOTE} names no image: make push, or IMAGE=host/owner/name@sha256:…")
+        raise UserError(f"{NOTE} names no image: make push, or IMAGE=host/owner/name@sha256:…")
     return image
 
 
@@ -61,19 +61,19 @@ def proposed(image: str, name: str) -> Release:
     """The commit of a name, or HEAD, as a release, if it can be one."""
     commit = repository.commit(name) if name else repository.head()
     if commit is None:
-        raise Mistake(f"COMMIT={name[:100]} is no commit of this repository: git fetch")
+        raise UserError(f"COMMIT={name[:100]} is no commit of this repository: git fetch")
     lock = repository.lock(commit)
     if lock is None or lock.model is None or lock.data is None:
-        raise Mistake(
+        raise UserError(
             f"dvc.lock of {commit[:7]} has no hash of the model and of the data: make pipeline, "
             "then commit"
         )
     new = Release(image, commit, lock.model, lock.data)
     if other := release_env.foreign(image):
-        raise Mistake(other)
+        raise UserError(other)
     check_clean()
     if not repository.merged(commit):
-        raise Mistake(
+        raise UserError(
             f"{commit[:7]} is not merged to main: merge it, and release the commit of main "
             "(git switch main && git pull)"
         )
@@ -83,14 +83,14 @@ def proposed(image: str, name: str) -> Release:
 def check_clean() -> None:
     """Refuse changes that are not committed; what was released is no part of an image."""
     if changed := repository.changes(*OUTSIDE):
-        raise Mistake(f"not committed: {listed(changed)}.\nCommit or git stash, then build again")
+        raise UserError(f"not committed: {listed(changed)}.\nCommit or git stash, then build again")
 
 
 def check_forward(new: Release) -> None:
     """Refuse what is older than what staging runs, by main."""
     runs = release_env.read(STAGING, repository.mainline())
     if runs and runs.commit != new.commit and repository.within(new.commit, runs.commit):
-        raise Mistake(
+        raise UserError(
             f"{STAGING} already has a newer one, {release_env.named(release_env.text(runs))}.\n"
             f"To go back from it: make rollback ENVIRONMENT={STAGING}, or git revert"
         )
@@ -127,7 +127,7 @@ def check_labels(new: Release) -> None:
         (build.DATA, new.data),
     ):
         if found.get(name) != value:
-            raise Mistake(
+            raise UserError(
                 f"the image's label {name} is {found.get(name) or 'missing'}, that of "
                 f"{new.commit[:7]} is {value}.\n"
                 "It was built from something else: make image && make push"
@@ -138,8 +138,8 @@ def labels(image: str) -> dict[str, str]:
     """The labels of an image, which is pulled if it is not here."""
     try:
         docker.required()
-    except Mistake as mistake:
-        raise Mistake(
+    except UserError as mistake:
+        raise UserError(
             f"{mistake}.\nOFFLINE=1 trusts that the image was built from it, without asking"
         ) from None
     if not docker.docker("image", "ls", "--quiet", "--no-trunc", image):

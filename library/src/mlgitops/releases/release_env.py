@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlgitops.core.errors import Mistake
+from mlgitops.core.errors import UserError
 from mlgitops.core.files import replacing
 from mlgitops.git import repository
 from mlgitops.images import docker
@@ -28,7 +28,7 @@ FORMS = {
 
 @dataclass(frozen=True)
 class Release:
-    """What an environment runs; a Mistake names the first value that is not in form."""
+    """What an environment runs; a UserError names the first value that is not in form."""
 
     image: str
     commit: str
@@ -39,7 +39,7 @@ class Release:
         for name, (form, meaning) in FORMS.items():
             value = getattr(self, name.lower())
             if not re.fullmatch(form, value):
-                raise Mistake(f"{name}={value[:100]} is not {meaning}")
+                raise UserError(f"{name}={value[:100]} is not {meaning}")
 
 
 def text(release: Release | None) -> str:
@@ -50,21 +50,21 @@ def text(release: Release | None) -> str:
 
 
 def parse(found: str) -> Release | None:
-    """What a release.env says; None if nothing is released, a Mistake if it is not in form."""
+    """What a release.env says; None if nothing is released, a UserError if it is not in form."""
     if found == EMPTY:
         return None
     *lines, end = found.split("\n")
     if end or [line.partition("=")[0] for line in lines] != list(NAMES):
-        raise Mistake(f"must be exactly the lines {', '.join(f'{name}=…' for name in NAMES)}")
+        raise UserError(f"must be exactly the lines {', '.join(f'{name}=…' for name in NAMES)}")
     return Release(*(line.partition("=")[2] for line in lines))
 
 
 def path(environment: str) -> Path:
-    """The file of an environment; a Mistake if there is no such environment."""
+    """The file of an environment; a UserError if there is no such environment."""
     if environment not in ENVIRONMENTS:
         there = " or ".join(ENVIRONMENTS)
         known = f"there is no environment {environment!r}" if environment else "which environment?"
-        raise Mistake(f"{known}: ENVIRONMENT={there}")
+        raise UserError(f"{known}: ENVIRONMENT={there}")
     return Path("deploy", environment, "release.env")
 
 
@@ -82,9 +82,9 @@ def read(environment: str, commit: str | None = None) -> Release | None:
     found = stored(environment, commit)
     try:
         return None if found is None else parse(found)
-    except Mistake as mistake:
+    except UserError as mistake:
         where = f" of {commit[:7]}" if commit else ""
-        raise Mistake(f"{path(environment)}{where}: {mistake}") from None
+        raise UserError(f"{path(environment)}{where}: {mistake}") from None
 
 
 def write(environment: str, release: Release | None) -> None:
@@ -132,7 +132,7 @@ def broken(environment: str, found: str | None) -> list[str]:
         return ["is not there: git restore it"]
     try:
         release = parse(found)
-    except Mistake as mistake:
+    except UserError as mistake:
         return [str(mistake)]
     if release is None:
         return []
@@ -189,7 +189,7 @@ def check_unedited(environment: str) -> None:
     """Refuse a file that is not as HEAD has it."""
     if stored(environment) != stored(environment, "HEAD"):
         place = path(environment)
-        raise Mistake(
+        raise UserError(
             f"{place} is not as it was committed: commit it, or `git restore --staged --worktree "
             f"{place}`. Only make release, promote and rollback write it"
         )
@@ -199,7 +199,7 @@ def check_sound(environment: str) -> None:
     """Refuse a file that contradicts the history."""
     if found := broken(environment, stored(environment)):
         check_unedited(environment)
-        raise Mistake(
+        raise UserError(
             f"{path(environment)}: {found[0]}.\nSomebody edited it by hand: "
             f"make rollback ENVIRONMENT={environment}, or git revert, brings the last good one back"
         )
@@ -209,7 +209,7 @@ def named(found: str | None) -> str:
     """The text of a release.env for people: the commit that it releases, and its subject."""
     try:
         release = parse(found or EMPTY)
-    except Mistake:
+    except UserError:
         return "a file that is not in form"
     if release is None:
         return "nothing"

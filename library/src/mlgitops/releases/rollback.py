@@ -9,7 +9,7 @@ from typing import Annotated, NamedTuple
 
 import typer
 
-from mlgitops.core.errors import Mistake
+from mlgitops.core.errors import UserError
 from mlgitops.git import repository
 from mlgitops.releases import release_env
 
@@ -30,7 +30,7 @@ def rollback(
     check_newest(environment)
     now = release_env.stored(environment) or release_env.EMPTY
     if now == release_env.EMPTY:
-        raise Mistake(f"nothing runs in {environment}: there is nothing to roll back")
+        raise UserError(f"nothing runs in {environment}: there is nothing to roll back")
     *below, top = standing(past(environment))
     before = previous(environment, top, below)
     release_env.write(environment, before)
@@ -61,9 +61,11 @@ def check_newest(environment: str) -> None:
     """Refuse to go back from a release that main has replaced."""
     newer = ("log", "-1", "--format=%H", f"HEAD..{repository.mainline()}")
     if repository.shallow():
-        raise Mistake("this clone lacks older commits: git fetch --unshallow")
+        raise UserError("this clone lacks older commits: git fetch --unshallow")
     if repository.git(*newer, "--", place(environment)):
-        raise Mistake(f"main has another release in {environment} by now: git pull, or merge main")
+        raise UserError(
+            f"main has another release in {environment} by now: git pull, or merge main"
+        )
 
 
 def past(environment: str) -> list[State]:
@@ -94,15 +96,15 @@ def last(states: Sequence[State]) -> str:
 
 
 def previous(environment: str, top: State, below: Sequence[State]) -> release_env.Release:
-    """What ran before; a Mistake if nothing did, or if it must not run again."""
+    """What ran before; a UserError if nothing did, or if it must not run again."""
     text = last(below)
     if text == release_env.EMPTY:
-        raise Mistake(
+        raise UserError(
             f"before {top.commit[:7]} nothing ran in {environment}, so there is nothing "
             f"to go back to.\nTo let nothing run again: {reverting(top)}"
         )
     if found := release_env.broken(environment, text):
-        raise Mistake(
+        raise UserError(
             f"what ran before in {environment} cannot be released: {found[0]}.\n"
             f"git log -p {place(environment)} shows what else ran"
         )

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from mlgitops.core import paths
-from mlgitops.core.errors import Mistake
+from mlgitops.core.errors import UserError
 from mlgitops.git import repository
 from mlgitops.images import docker
 from mlgitops.releases import release_env
@@ -23,7 +23,7 @@ def serve(
     release_env.check_sound(environment)
     release = release_env.read(environment)
     if release is None:
-        raise Mistake(f"nothing is released to {environment}: make release, or make promote")
+        raise UserError(f"nothing is released to {environment}: make release, or make promote")
     folder = model(release)
     values = {name: getattr(release, name.lower()) for name in release_env.NAMES}
     # As in the image, so that V2's addresses are the same.
@@ -39,7 +39,7 @@ def model(release: release_env.Release) -> Path:
     folder = into / "model"
     sound = folder.exists() and repository.content(folder) == release.model
     if not sound and repository.fetch(release.commit, paths.MODEL.as_posix(), into) is None:
-        raise Mistake(
+        raise UserError(
             f"the model of {release.commit[:7]} is neither in the cache nor in the store: "
             "dvc push --all-commits, where somebody still has it"
         )

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from mlgitops.core.errors import Mistake
+from mlgitops.core.errors import UserError
 from mlgitops.images import docker
 from mlgitops.releases import release_env
 
@@ -26,7 +26,7 @@ def up(
     """Start what compose.yaml describes; the ports are SERVE_PORT, MLFLOW_PORT, PROMETHEUS_PORT."""
     release_env.check_sound(environment)
     if release_env.read(environment) is None:
-        raise Mistake(f"nothing is released to {environment}: make release, or make promote")
+        raise UserError(f"nothing is released to {environment}: make release, or make promote")
     check_compose(environment)
     for name in release_env.NAMES:
         os.environ.pop(name, None)  # It would go before the file's.
@@ -37,9 +37,9 @@ def up(
 
 
 def check_compose(environment: str) -> None:
-    """A Mistake if no engine answers, or it has no compose."""
+    """A UserError if no Docker answers, or it has no compose."""
     docker.required()
     try:
         docker.docker("compose", "version")
-    except Mistake:
-        raise Mistake(ABSENT.format(environment)) from None
+    except UserError:
+        raise UserError(ABSENT.format(environment)) from None

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from mlgitops.core import config, paths
-from mlgitops.core.errors import Mistake
+from mlgitops.core.errors import UserError
 from mlgitops.core.files import replacing
 from mlgitops.data import schema
 from mlgitops.data.ingest import Data
@@ -48,7 +48,7 @@ def project() -> dict[str, str]:
     try:
         found = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))["project"]
     except (OSError, tomllib.TOMLDecodeError, KeyError):
-        raise Mistake("pyproject.toml: cannot be read, or has no [project]") from None
+        raise UserError("pyproject.toml: cannot be read, or has no [project]") from None
     repository = found.get("urls", {}).get("repository", "")
     return {
         "name": found["name"].removesuffix("-model"),
@@ -101,10 +101,10 @@ def marked(template: str, found: dict[str, Any]) -> str:
 
 
 def figures(path: Path, text: str) -> re.Match[str]:
-    """The part of a document that is written by the run; a Mistake if its markers are gone."""
+    """The part of a document that is written by the run; a UserError if its markers are gone."""
     found = list(BLOCK.finditer(text))
     if len(found) != 1 or text.count(END) != 1:
-        raise Mistake(
+        raise UserError(
             f"{path}: the two markers around the figures are not there once: put them back as they "
             "were, or move the file away and run `make card`"
         )
@@ -124,12 +124,14 @@ def updated(path: Path, new: str) -> str:
 def check_current(path: Path, new: str) -> None:
     """Refuse figures that were edited by hand, or that are of another run."""
     if not path.exists():
-        raise Mistake(f"{path} is not there: run `make card`")
+        raise UserError(f"{path} is not there: run `make card`")
     there = figures(path, path.read_bytes().decode("utf-8"))
     if digest(there["figures"]) != there["digest"]:
-        raise Mistake(f"{path}: the figures were edited by hand: run `make card`, which mends them")
+        raise UserError(
+            f"{path}: the figures were edited by hand: run `make card`, which fixes them"
+        )
     if there[0] != figures(path, new)[0]:
-        raise Mistake(f"{path}: the figures are not those of this model: run `make card`")
+        raise UserError(f"{path}: the figures are not those of this model: run `make card`")
 
 
 def card(

@@ -9,13 +9,13 @@ from typing import Any, NamedTuple
 import yaml
 
 from mlgitops.core import config, paths
-from mlgitops.core.errors import Mistake
+from mlgitops.core.errors import UserError
 from mlgitops.data import schema
 from mlgitops.git import repository
 
 DATA = paths.DATA
 # Sections of gate.yaml and params.yaml, and keys of schema.yaml, that decide what is judged.
-GUARDS = ("gate", "split", "validate", "parity", "requests", "evaluate", "retrain", "data")
+RULE_SECTIONS = ("gate", "split", "validate", "parity", "requests", "evaluate", "retrain", "data")
 RULES = ("task", "target", "time", "slices", "left_out")
 
 
@@ -58,9 +58,9 @@ def document(path: Path, commit: str | None) -> Any:
 
 
 def parameters(base: str, now: str | None = None) -> list[Change]:
-    """The parameters that differ here, or in a commit, those that guard first."""
+    """The parameters that differ here, or in a commit, rules first."""
     before, after = (flat(settings(one)) for one in (base, now))
-    return sorted(differing(before, after), key=lambda change: not guards(change))
+    return sorted(differing(before, after), key=lambda change: not is_rule(change))
 
 
 def settings(commit: str | None) -> dict[str, Any]:
@@ -72,12 +72,12 @@ def settings(commit: str | None) -> dict[str, Any]:
 def contract(base: str, now: str | None = None) -> list[Change]:
     """The columns and rules of schema.yaml that differ here, or in a commit, columns last."""
     before, after = (_rules(document(schema.SCHEMA, one)) for one in (base, now))
-    return sorted(differing(before, after), key=lambda change: not guards(change))
+    return sorted(differing(before, after), key=lambda change: not is_rule(change))
 
 
-def guards(change: Change) -> bool:
+def is_rule(change: Change) -> bool:
     """Whether it may loosen a judgement or choose what is judged by, so that it is never cut."""
-    return change.name.split(".")[0] in (*GUARDS, *RULES)
+    return change.name.split(".")[0] in (*RULE_SECTIONS, *RULES)
 
 
 def _rules(document: Mapping[str, Any]) -> dict[str, Any]:
@@ -86,8 +86,8 @@ def _rules(document: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def kept(found: list[Change], most: int) -> list[Change]:
-    """The changes to show where there is room for `most`: those that guard are first, and all."""
-    return found[: max(most, sum(map(guards, found)))]
+    """The changes to show where there is room for `most`: rules are first, and all."""
+    return found[: max(most, sum(map(is_rule, found)))]
 
 
 def profiles(base: str) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -95,7 +95,7 @@ def profiles(base: str) -> tuple[dict[str, Any], dict[str, Any]]:
     try:
         now = json.loads(DATA.read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        raise Mistake(f"{DATA} is not there: run `make pipeline`") from None
+        raise UserError(f"{DATA} is not there: run `make pipeline`") from None
     try:
         before = json.loads(repository.text(base, DATA.as_posix()) or "{}")
     except ValueError:

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from mlgitops.core import job_output, paths
-from mlgitops.core.errors import Mistake
+from mlgitops.core.errors import UserError
 from mlgitops.git import repository
 from mlgitops.releases import release_env
 from mlgitops.releases.release_env import PRODUCTION, STAGING, Release
@@ -31,7 +31,7 @@ def facts(main: str) -> dict[str, Any]:
     """Everything that the template shows, by the releases on main."""
     staging, production = (release_env.read(name, main) for name in (STAGING, PRODUCTION))
     if staging is None:
-        raise Mistake(f"{STAGING} has no release: there is nothing to promote")
+        raise UserError(f"{STAGING} has no release: there is nothing to promote")
     before, now = measured(production), measured(staging)
     both = (production.commit, staging.commit) if production else None
     span = f"{production.commit}..{staging.commit}" if production else staging.commit

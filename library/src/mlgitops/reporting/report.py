@@ -8,7 +8,7 @@ import typer
 from mlgitops.core import config, job_output
 from mlgitops.core.files import replacing
 from mlgitops.evaluation import bootstrap, gate
-from mlgitops.evaluation.champion import Rival, rival
+from mlgitops.evaluation.champion import OtherModel, other_model
 from mlgitops.evaluation.checks import Check, Kind, difference, metric_of
 from mlgitops.evaluation.evidence import METRICS, SLICES, TEST, Evidence, gathered
 from mlgitops.evaluation.limits import Gate
@@ -44,7 +44,7 @@ def since(base: str) -> Since:
     return Since(commit, f"{code(commit[:7])} (what {environment} runs)")
 
 
-def compared(here: Evidence, other: Rival, p: Gate) -> list[dict[str, Any]]:
+def compared(here: Evidence, other: OtherModel, p: Gate) -> list[dict[str, Any]]:
     """Each metric now and of the other model, and how much better this one is, with interval."""
     recorded = diff.loaded(repository.text(other.commit, METRICS.as_posix()))
     same = same_test(here, repository.lock(other.commit))
@@ -75,11 +75,11 @@ def same_test(here: Evidence, there: repository.Lock | None) -> bool:
     return there is not None and there.hash(TEST) == here.lock.hash(TEST)
 
 
-def rival_facts(commit: str | None, here: Evidence, p: Gate) -> dict[str, Any] | None:
+def other_model_facts(commit: str | None, here: Evidence, p: Gate) -> dict[str, Any] | None:
     """The comparison with the model of a commit; None without a commit."""
     if commit is None:
         return None
-    other, there = rival(commit, here), repository.lock(commit)
+    other, there = other_model(commit, here), repository.lock(commit)
     metrics = compared(here, other, p)
     judged = next(one for one in metrics if one["name"] == p.metric)
     return {
@@ -121,12 +121,12 @@ def slice_facts(here: Evidence, verdict: gate.Verdict, base: str | None) -> list
     return sorted(found, key=lambda one: -bootstrap.worse(metric, one["check"].value, 0.0))
 
 
-def bars(here: Evidence, p: Gate, rivals: dict[str, dict[str, Any] | None]) -> list[dict[str, Any]]:
-    """The metric of the naive predictor, the champion, the base and this commit, for a chart."""
-    plain = bootstrap.naive(p.metric, here.known, len(here.actual), here.labels)
-    naive = metric_of(p.metric, bootstrap.losses(p.metric, here.actual, plain, here.labels))
-    found = [{"name": "naive", "value": naive}]
-    for name, other in rivals.items():
+def bars(here: Evidence, p: Gate, others: dict[str, dict[str, Any] | None]) -> list[dict[str, Any]]:
+    """The metric of the dummy baseline, the champion, the base and this commit, for a chart."""
+    plain = bootstrap.dummy(p.metric, here.known, len(here.actual), here.labels)
+    dummy = metric_of(p.metric, bootstrap.losses(p.metric, here.actual, plain, here.labels))
+    found = [{"name": "dummy", "value": dummy}]
+    for name, other in others.items():
         value = next(
             (one["before"] for one in (other or {}).get("metrics", ()) if one["name"] == p.metric),
             None,
@@ -157,9 +157,9 @@ def facts(base: str) -> dict[str, Any]:
         return found | {"here": None}
     here, p = gathered(), config.load(Gate)
     start = since(base)
-    rivals = {
-        base: rival_facts(repository.fork(base), here, p),
-        "champion": rival_facts(verdict.champion, here, p),
+    others = {
+        base: other_model_facts(repository.fork(base), here, p),
+        "champion": other_model_facts(verdict.champion, here, p),
     }
     slices = slice_facts(here, verdict, start.commit)
     return found | {
@@ -167,13 +167,13 @@ def facts(base: str) -> dict[str, Any]:
         "p": p,
         "gate": p.metric,
         "since": start,
-        "base": rivals[base],
-        "champion": rivals["champion"],
+        "base": others[base],
+        "champion": others["champion"],
         "higher": HIGHER_IS_BETTER,
         "slices": slices,
         "lost": lost(start.commit, verdict) if start.commit else [],
         "counts": counts(verdict.checks),
-        "bars": bars(here, p, rivals),
+        "bars": bars(here, p, others),
         "slice_bars": slices[:BARS],
         "kept": diff.kept,
         "params": diff.parameters(start.commit) if start.commit else [],

@@ -40,7 +40,7 @@ class Gone(Exception):
     """The client hung up."""
 
 
-class Door:
+class Admission:
     """An ASGI application."""
 
     def __init__(
@@ -130,7 +130,7 @@ class Door:
             self.in_flight -= 1
 
     def turned(self) -> None:
-        """Begin to count anew: those who came at the same moment were answered one by one."""
+        """Begin to count again: those who came at the same moment were answered one by one."""
         self.turn = 0
 
     async def predicted(self, endpoint: Endpoint, request: Request) -> Reply:

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlgitops.serving.errors import Mistake
+from mlgitops.serving.errors import UserError
 
 if TYPE_CHECKING:
     from mlgitops.serving.settings import Settings
@@ -30,7 +30,7 @@ def overview() -> str:
 
 
 def listening(settings: "Settings") -> socket.socket:
-    """A socket on the chosen address; a Mistake if it is taken or not ours."""
+    """A socket on the chosen address; a UserError if it is taken or not ours."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     made = socket.socket(family, socket.SOCK_STREAM)
     made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -40,17 +40,17 @@ def listening(settings: "Settings") -> socket.socket:
         made.close()
         taken = " (another port: SERVE_PORT)" if error.errno == errno.EADDRINUSE else ""
         where = f"{settings.host}:{settings.port}"
-        raise Mistake(f"cannot listen on {where}: {error.strerror}{taken}") from None
+        raise UserError(f"cannot listen on {where}: {error.strerror}{taken}") from None
     return made
 
 
 def serve(folder: Path) -> None:
     """Serve the folder until a signal."""
-    from mlgitops.serving.server import Server, door
+    from mlgitops.serving.server import Server, make_app
     from mlgitops.serving.settings import Settings
 
     settings = Settings.read(os.environ)
-    server = Server(door(folder, settings), settings)
+    server = Server(make_app(folder, settings), settings)
     sock = listening(settings)
     print(f"serve: {folder} on http://{settings.host}:{settings.port}/docs", flush=True)
     server.run(sockets=[sock])
@@ -74,6 +74,6 @@ def main() -> None:
     parser.add_argument("folder", nargs="?", type=Path, default=FOLDER)
     try:
         serve(parser.parse_args().folder)
-    except Mistake as mistake:
+    except UserError as mistake:
         print(f"serve: {mistake}", file=sys.stderr)
         sys.exit(1)

@@ -8,7 +8,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from mlgitops.serving.errors import Mistake, Refusal
+from mlgitops.serving.errors import Refusal, UserError
 
 # Named columns of shape (rows, 1): float32, or text ("" if missing).
 Table = dict[str, np.ndarray]
@@ -92,20 +92,20 @@ class Runtime(Protocol):
 
 
 def read(folder: Path) -> Signature:
-    """The signature of a complete folder; a Mistake says what is missing or of another version."""
+    """The signature of a complete folder; a UserError says what is missing or another version."""
     try:
         signature = Signature.model_validate(parsed(folder / "signature.json"))
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
-        raise Mistake(f"{folder / 'signature.json'}: {where}: {first['msg']}") from None
+        raise UserError(f"{folder / 'signature.json'}: {where}: {first['msg']}") from None
     reference = parsed(folder / "reference.json")
     known = reference.get("columns") if isinstance(reference, dict) else None
     if not isinstance(known, dict) or set(known) != {one.name for one in signature.inputs}:
-        raise Mistake(f"{folder / 'reference.json'} does not describe the signature's columns")
+        raise UserError(f"{folder / 'reference.json'} does not describe the signature's columns")
     for name in FILES[signature.format]:
         if not (folder / name).is_file():
-            raise Mistake(f"{folder / name} is missing: the folder is incomplete")
+            raise UserError(f"{folder / name} is missing: the folder is incomplete")
     return signature
 
 
@@ -114,6 +114,6 @@ def parsed(file: Path) -> Any:
     try:
         return json.loads(file.read_text("utf-8"))
     except FileNotFoundError:
-        raise Mistake(f"{file} is missing: there is no complete model in {file.parent}") from None
+        raise UserError(f"{file} is missing: there is no complete model in {file.parent}") from None
     except (OSError, ValueError) as error:
-        raise Mistake(f"{file} cannot be read: {' '.join(str(error).split())}") from None
+        raise UserError(f"{file} cannot be read: {' '.join(str(error).split())}") from None

@@ -1,7 +1,7 @@
 """What goes wrong by somebody else's doing."""
 
 
-class Mistake(Exception):
+class UserError(Exception):
     """The operator's: why the server does not start, in one line."""
 
 

@@ -17,7 +17,7 @@ from mlgitops.serving.settings import Settings
 def pages(
     signature: Signature, settings: Settings, metrics: Metrics, ready: Callable[[], bool]
 ) -> FastAPI:
-    """The application behind the door."""
+    """The application behind the admission."""
     app = FastAPI(title=settings.name, version=settings.version, redoc_url=None)
     release(app, settings)
     health(app, ready)
@@ -95,7 +95,7 @@ def models(
     @app.post("/v2/models/{name}/infer", include_in_schema=False)
     @app.post("/v2/models/{name}/versions/{version}/infer", include_in_schema=False)
     async def other(name: str, version: str = settings.version) -> JSONResponse:
-        """What did not come through the door asks for another model."""
+        """What did not come through the admission asks for another model."""
         return found({"error": "not found"}, name, version, 404)
 
     def found(body: dict[str, Any], name: str, version: str, status: int = 200) -> JSONResponse:
@@ -106,7 +106,7 @@ def models(
 
 
 def documented(app: FastAPI, signature: Signature, settings: Settings) -> None:
-    """Add the addresses that the door takes to the documentation."""
+    """Add the addresses that the admission takes to the documentation."""
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:

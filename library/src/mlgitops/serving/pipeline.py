@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from mlgitops.serving.contract import Answer, Signature, Table
-from mlgitops.serving.errors import Mistake
+from mlgitops.serving.errors import UserError
 
 # The name by which a pipeline of before there was a library refers to its features.
 PICKLED = "ml.features"
@@ -50,18 +50,18 @@ class Fitted:
     """model.joblib with the code that it was fitted with."""
 
     def __init__(self, folder: Path, signature: Signature) -> None:
-        """Load both; a Mistake if a package is missing or a file is damaged."""
+        """Load both; a UserError if a package is missing or a file is damaged."""
         try:
             import pandas as pd
 
             self.pipeline = loaded(folder)
         except Exception as error:
             text = " ".join(str(error).split())
-            raise Mistake(f"{folder / 'model.joblib'} cannot be loaded: {text}") from None
+            raise UserError(f"{folder / 'model.joblib'} cannot be loaded: {text}") from None
         self.frame, self.series = pd.DataFrame, pd.Series
         self.classifies = signature.task != "regression"
         if self.classifies and self.pipeline.classes_.tolist() != list(signature.labels or ()):
-            raise Mistake(f"{folder / 'model.joblib'} has other labels than signature.json says")
+            raise UserError(f"{folder / 'model.joblib'} has other labels than signature.json says")
         self.likely = self.classifies and hasattr(self.pipeline, "predict_proba")
 
     def __call__(self, table: Table, likely: bool) -> Answer:

@@ -13,10 +13,10 @@ import orjson
 import uvicorn
 
 from mlgitops.serving import contract, model
-from mlgitops.serving.admission import SMALL, Door
+from mlgitops.serving.admission import SMALL, Admission
 from mlgitops.serving.columns import Columns
 from mlgitops.serving.endpoints import Endpoint, Infer, Invocations, Request
-from mlgitops.serving.errors import Mistake, Refusal
+from mlgitops.serving.errors import Refusal, UserError
 from mlgitops.serving.metrics import Metrics
 from mlgitops.serving.pages import pages
 from mlgitops.serving.settings import Settings
@@ -29,8 +29,8 @@ GRACE = 0.2
 CONNECTIONS = 32
 
 
-def door(folder: Path, settings: Settings) -> Door:
-    """The application for a folder; a Mistake says why it cannot be served."""
+def make_app(folder: Path, settings: Settings) -> Admission:
+    """The application for a folder; a UserError says why it cannot be served."""
     signature = contract.read(folder)
     runtime = model.load(folder, signature)
     metrics = Metrics(settings, signature)
@@ -45,10 +45,10 @@ def door(folder: Path, settings: Settings) -> Door:
         f"{address}/infer": infer,
         f"{address}/versions/{settings.version}/infer": infer,
     }
-    made: Door
+    made: Admission
     behind = pages(signature, settings, metrics, lambda: not made.draining)
     small = SMALL if seconds < QUICK else 0
-    made = Door(endpoints, behind, runtime, metrics, settings, small=small, batched=batched)
+    made = Admission(endpoints, behind, runtime, metrics, settings, small=small, batched=batched)
     return made
 
 
@@ -56,16 +56,16 @@ def warm(folder: Path, endpoint: Invocations, runtime: contract.Runtime) -> floa
     """Seconds of a prediction of one row: an example of the signature, which must pass."""
     rows = endpoint.signature.examples[:1]
     if not rows:
-        raise Mistake(f"{folder / 'signature.json'} has no examples to try the model with")
+        raise UserError(f"{folder / 'signature.json'} has no examples to try the model with")
     body = orjson.dumps({"dataframe_records": rows})
     try:
         asked = endpoint.read(Request(body, {b"content-type": b"application/json"}, b""))
         return min(timed(runtime, asked.table) for _ in range(3))
     except Refusal as refusal:
-        raise Mistake(f"{folder / 'signature.json'}: its example: {refusal.message}") from None
+        raise UserError(f"{folder / 'signature.json'}: its example: {refusal.message}") from None
     except Exception as error:
         text = " ".join(str(error).split())[:200]
-        raise Mistake(f"{folder}: the model cannot predict its own example: {text}") from None
+        raise UserError(f"{folder}: the model cannot predict its own example: {text}") from None
 
 
 def timed(runtime: contract.Runtime, table: contract.Table) -> float:
@@ -78,9 +78,9 @@ def timed(runtime: contract.Runtime, table: contract.Table) -> float:
 class Server(uvicorn.Server):
     """Uvicorn with a drain: SIGTERM turns readiness off, later it stops, and exits with 0."""
 
-    def __init__(self, application: Door, settings: Settings) -> None:
+    def __init__(self, application: Admission, settings: Settings) -> None:
         """For one application."""
-        self.door, self.settings = application, settings
+        self.app, self.settings = application, settings
         super().__init__(
             uvicorn.Config(
                 application,
@@ -114,8 +114,8 @@ class Server(uvicorn.Server):
 
     def stop(self, number: int) -> None:
         """Drain, then stop; at once for Ctrl-C or a second signal."""
-        at_once = number == signal.SIGINT or self.door.draining
-        self.door.draining = True
+        at_once = number == signal.SIGINT or self.app.draining
+        self.app.draining = True
         wait = 0 if at_once else self.settings.drain_seconds
         asyncio.get_running_loop().call_later(wait, self.leave)
 

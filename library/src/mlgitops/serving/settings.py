@@ -5,7 +5,7 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from mlgitops.serving.errors import Mistake
+from mlgitops.serving.errors import UserError
 
 PREFIX = "SERVE_"
 
@@ -41,7 +41,7 @@ class Settings(BaseModel):
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> Self:
-        """The settings of an environment; a Mistake names the first wrong variable."""
+        """The settings of an environment; a UserError names the first wrong variable."""
         names = set(cls.model_fields) - {"release"}
         given: dict[str, object] = {
             name: environment[PREFIX + name.upper()]
@@ -54,7 +54,7 @@ class Settings(BaseModel):
         except ValidationError as error:
             first = error.errors()[0]
             name = PREFIX + str(first["loc"][0]).upper()
-            raise Mistake(f"{name}={first['input']}: {first['msg']}") from None
+            raise UserError(f"{name}={first['input']}: {first['msg']}") from None
 
     @property
     def version(self) -> str:

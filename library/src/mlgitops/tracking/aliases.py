@@ -1,7 +1,7 @@
 """`make register`: the tracker's models get the aliases that deploy/ on main gives them."""
 
 from mlgitops.core import config
-from mlgitops.core.errors import Mistake
+from mlgitops.core.errors import UserError
 from mlgitops.git import lineage, repository
 from mlgitops.releases import release_env
 from mlgitops.releases.release_env import Release
@@ -12,7 +12,7 @@ from mlgitops.tracking.track import Track, log_commits, project
 def register() -> None:
     """Make the aliases `staging` and `production` equal to what main releases."""
     if repository.shallow():
-        raise Mistake("this clone lacks older commits: git fetch --unshallow")
+        raise UserError("this clone lacks older commits: git fetch --unshallow")
     main = repository.mainline()
     releases = {name: release_env.read(name, main) for name in release_env.ENVIRONMENTS}
     tracker = connect(config.load(Track).tracker, project())
@@ -34,13 +34,13 @@ def numbered(tracker: Tracker, release: Release) -> str:
     short = release.commit[:7]
     trained = repository.commit(release.commit) and lineage.origin(release.commit)
     if not trained:
-        raise Mistake(f"COMMIT {short} is not in this repository, or trained nothing")
+        raise UserError(f"COMMIT {short} is not in this repository, or trained nothing")
     if found := tracker.version(trained):
         return found
     wanted = [one for one in repository.trained(trained) if one.sha == trained]
     print(f"{short} was not tracked: {log_commits(tracker, wanted)}")
     if found := tracker.version(trained):
         return found
-    raise Mistake(
+    raise UserError(
         f"the model of {short} is not in the tracker, and gone from the store: it has no version"
     )

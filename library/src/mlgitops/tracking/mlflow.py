@@ -32,7 +32,7 @@ from mlflow.entities import Run as Logged
 from mlflow.exceptions import MlflowException
 from sqlalchemy import Engine, event
 
-from mlgitops.core.errors import Mistake
+from mlgitops.core.errors import UserError
 from mlgitops.tracking import served_model
 from mlgitops.tracking.base import Asset, Dataset, Evidence, Key, Run, Search, Trial
 
@@ -134,7 +134,9 @@ class MLflow:
         try:
             subprocess.run([*command, "--backend-store-uri", self.address], check=False)  # noqa: S603
         except FileNotFoundError:
-            raise Mistake("uv is not installed: make setup, or https://docs.astral.sh/uv") from None
+            raise UserError(
+                "uv is not installed: make setup, or https://docs.astral.sh/uv"
+            ) from None
 
     def runs(self, query: str) -> Iterator[Logged]:
         """The runs that are not deleted, of a query."""
@@ -268,7 +270,7 @@ def connect(project: str) -> MLflow:
         return MLflow(project, address, client, number)
     except MlflowException as error:
         reason = " ".join(str(error).split())[:200]
-        raise Mistake(f"MLflow at {address.rpartition('@')[2]}: {reason}") from error
+        raise UserError(f"MLflow at {address.rpartition('@')[2]}: {reason}") from error
 
 
 def _without_waiting(connection: Any, _: Any) -> None:

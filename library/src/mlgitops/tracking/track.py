@@ -18,7 +18,7 @@ import yaml
 from tqdm import tqdm
 
 from mlgitops.core import config, paths
-from mlgitops.core.errors import Mistake
+from mlgitops.core.errors import UserError
 from mlgitops.git import lineage, repository
 from mlgitops.tracking.base import (
     Asset,
@@ -66,7 +66,7 @@ def track(
         print(log_trials(tracker))
         return
     if every and repository.shallow():
-        raise Mistake("this clone lacks older commits: git fetch --unshallow")
+        raise UserError("this clone lacks older commits: git fetch --unshallow")
     if repository.judged() is None:
         print("what is not committed is not logged: dvc.lock, params.yaml or artifacts/ changed")
     wanted = repository.trained() if every else [newest()]
@@ -78,7 +78,7 @@ def project() -> str:
     try:
         return str(tomllib.loads(Path("pyproject.toml").read_text("utf-8"))["project"]["name"])
     except (OSError, tomllib.TOMLDecodeError, KeyError) as error:
-        raise Mistake(
+        raise UserError(
             f"pyproject.toml names no project ({error}): run this in its folder"
         ) from None
 
@@ -87,7 +87,7 @@ def newest() -> repository.Commit:
     """The trained commit that HEAD's dvc.lock comes from."""
     commit = lineage.origin(repository.head())
     if commit is None or repository.text("HEAD", "dvc.lock") is None:
-        raise Mistake("nothing trained is committed yet: make pipeline, then git commit")
+        raise UserError("nothing trained is committed yet: make pipeline, then git commit")
     return next(one for one in repository.trained(commit) if one.sha == commit)
 
 
@@ -329,7 +329,7 @@ def log_trials(tracker: Tracker) -> str:
     """Log the trials of every study that `mlgitops tune` left; a line that says what was done."""
     found = [json.loads(path.read_text("utf-8")) for path in sorted(TRIALS.glob("*.json"))]
     if not found:
-        raise Mistake(f"{TRIALS} holds no trials: make tune")
+        raise UserError(f"{TRIALS} holds no trials: make tune")
     added = sum(tracker.search(search_of(study)) for study in found)
     total = sum(len(study["trials"]) for study in found)
     return f"{added} trials logged, {total - added} there already"

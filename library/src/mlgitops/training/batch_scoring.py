@@ -14,7 +14,7 @@ import typer
 from pydantic import PositiveInt
 
 from mlgitops.core import config
-from mlgitops.core.errors import Mistake
+from mlgitops.core.errors import UserError
 from mlgitops.core.files import replacing
 from mlgitops.data import contract
 from mlgitops.data.reader import chunks, is_parquet
@@ -38,11 +38,11 @@ class Bad(StrEnum):
 def scored(
     frame: pd.DataFrame, exported: exported_model.Model
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """A prediction and a problem (missing if none) for each row, and the breaches."""
+    """A prediction and a problem (missing if none) for each row, and the violations."""
     table, broken = contract.check(frame, exported.signature.columns)
     absent = [name for name in exported.signature.columns if name not in table]
     if absent:
-        raise Mistake(f"the table lacks columns that the model needs: {', '.join(absent)}")
+        raise UserError(f"the table lacks columns that the model needs: {', '.join(absent)}")
     answer = exported.predict(inputs(table, exported.signature.columns))
     labels = exported.signature.labels
     result = pd.DataFrame({"value" if labels is None else "label": answer.values})
@@ -76,15 +76,15 @@ def writer(path: Path, kind: pa.Schema) -> Iterator[Callable[[pa.Table], None]]:
 def check_paths(source: Path, output: Path) -> None:
     """Refuse a source that is no file, and an output that is a folder or of another form."""
     if Path() in (source, output):
-        raise Mistake("name both files: make score INPUT=file OUTPUT=file")
+        raise UserError("name both files: make score INPUT=file OUTPUT=file")
     if not source.is_file():
-        raise Mistake(f"{source}: there is no such file")
+        raise UserError(f"{source}: there is no such file")
     if output.is_dir():
-        raise Mistake(f"{output} is a folder: name a file")
+        raise UserError(f"{output} is a folder: name a file")
     if output.suffix.lower() in (".xlsx", ".xls", ".json", ".zip"):
-        raise Mistake(f"{output}: only CSV (also .csv.gz) and Parquet are written")
+        raise UserError(f"{output}: only CSV (also .csv.gz) and Parquet are written")
     if output.resolve() == source.resolve():
-        raise Mistake("the output would replace the source: name another file")
+        raise UserError("the output would replace the source: name another file")
 
 
 def score(
@@ -127,25 +127,25 @@ class Tally:
     def __init__(self) -> None:
         """Start with no row."""
         self.rows, self.bad = 0, 0
-        self.breaches: list[pd.DataFrame] = []
+        self.violations: list[pd.DataFrame] = []
 
     def count(self, rows: int, broken: pd.DataFrame) -> None:
-        """Add a chunk of `rows` rows and its breaches."""
-        self.breaches.append(contract.counted(broken.assign(row=broken["row"] + self.rows)))
+        """Add a chunk of `rows` rows and its violations."""
+        self.violations.append(contract.counted(broken.assign(row=broken["row"] + self.rows)))
         self.rows += rows
         self.bad += broken["row"].nunique()
 
     def found(self) -> list[str]:
         """One line a broken rule."""
-        return contract.summary(pd.concat(self.breaches)) if self.bad else []
+        return contract.summary(pd.concat(self.violations)) if self.bad else []
 
     def judge(self, source: Path, bad: Bad) -> None:
         """Refuse a file without rows and, unless bad rows are marked, one with bad rows."""
         if self.rows == 0:
-            raise Mistake(f"{source} has no rows")
+            raise UserError(f"{source} has no rows")
         if self.bad and bad is Bad.refuse:
             lines = "\n  ".join(self.found())
-            raise Mistake(
+            raise UserError(
                 f"{self.bad} of {self.rows} rows break the contract; nothing is written:\n  {lines}"
                 "\nMend them, or pass them on without a prediction: BAD=mark"
             )
@@ -154,7 +154,7 @@ class Tally:
 def kept(frame: pd.DataFrame, names: list[str]) -> pd.DataFrame:
     """The columns of the source that are copied, as text."""
     if missing := [name for name in names if name not in frame]:
-        raise Mistake(f"--keep: there is no column {', '.join(missing)} in the source")
+        raise UserError(f"--keep: there is no column {', '.join(missing)} in the source")
     return frame[names].map(_text).reset_index(drop=True)
 
 
@@ -179,5 +179,5 @@ def columns_of(signature: exported_model.Signature, copied: list[str]) -> pa.Sch
     answer.append(("problem", pa.string()))
     for name, _ in answer:
         if name in copied:
-            raise Mistake(f"--keep: the output has a column {name} of its own")
+            raise UserError(f"--keep: the output has a column {name} of its own")
     return pa.schema([*((name, pa.string()) for name in copied), *answer])

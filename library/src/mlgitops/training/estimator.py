@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sklearn.base import BaseEstimator, is_classifier, is_regressor
 from sklearn.ensemble._hist_gradient_boosting.binning import _BinMapper
 
-from mlgitops.core.errors import Mistake
+from mlgitops.core.errors import UserError
 from mlgitops.data.schema import Task
 
 # It remembers the number of threads it was fitted with, which would change the file's hash.
@@ -24,10 +24,10 @@ class Estimator(BaseModel):
 
 
 def made(task: Task, wanted: Estimator) -> BaseEstimator:
-    """The estimator, made with its arguments; a Mistake if it does not fit the task."""
+    """The estimator, made with its arguments; a UserError if it does not fit the task."""
     module, _, name = wanted.path.rpartition(".")
     if not module:
-        raise Mistake(
+        raise UserError(
             "params.yaml: train.estimator: a class is named with its module, "
             f"as in sklearn.linear_model.LogisticRegression, not {name!r}"
         )
@@ -35,12 +35,12 @@ def made(task: Task, wanted: Estimator) -> BaseEstimator:
         found = getattr(import_module(module), name)(**wanted.model_extra or {})
         fits = is_regressor(found) if task == "regression" else is_classifier(found)
     except (ImportError, AttributeError, ValueError, TypeError) as error:
-        raise Mistake(f"params.yaml: train.estimator: {wanted.path}: {error}") from None
+        raise UserError(f"params.yaml: train.estimator: {wanted.path}: {error}") from None
     if not fits:
         kind = "regressor" if task == "regression" else "classifier"
-        raise Mistake(f"params.yaml: train.estimator: a {task} task needs a {kind}, not a {name}")
+        raise UserError(f"params.yaml: train.estimator: a {task} task needs a {kind}, not a {name}")
     if task != "regression" and not hasattr(found, "predict_proba"):
-        raise Mistake(
+        raise UserError(
             f"params.yaml: train.estimator: a {name} with these arguments gives no probabilities"
         )
     return found

@@ -14,7 +14,7 @@ from pydantic import Field, PositiveFloat, PositiveInt
 from sklearn.pipeline import Pipeline
 
 from mlgitops.core import config, paths, pipeline_version
-from mlgitops.core.errors import Mistake
+from mlgitops.core.errors import UserError
 from mlgitops.core.files import replacing, write_json
 from mlgitops.data import profile, schema
 from mlgitops.training import exported_model, hooks
@@ -114,7 +114,7 @@ def write(
     try:
         file.write_bytes(convert(fitted, rules.features).SerializeToString(deterministic=True))
     except (RuntimeError, NotImplementedError, TypeError, ValueError) as error:
-        raise Mistake(
+        raise UserError(
             f"{type(fitted[-1]).__name__} cannot be written as ONNX: set export.format: sklearn in "
             f"params.yaml, or choose another estimator ({' '.join(str(error).split())[:200]})"
         ) from error
@@ -143,7 +143,7 @@ def check_alone(folder: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
     if done.returncode != 0:
         *_, last = done.stderr.strip().splitlines()
-        raise Mistake(
+        raise UserError(
             f"with export.format: sklearn {paths.CODE} travels with the model, and its modules "
             "that the model needs can import packages of the server only, nothing else of "
             "mlgitops: "
@@ -185,7 +185,7 @@ def export(
         found = parity(pipeline, exported, table.head(p.rows), p)
         for kind, limit in (("differing", p.max_differing), ("flipped", p.max_flipped)):
             if found[kind] > limit:
-                raise Mistake(
+                raise UserError(
                     f"{found[kind]:.2%} of {len(table.head(p.rows))} rows are {kind} between "
                     f"scikit-learn and {form}: more than parity.max_{kind}, {limit:.2%}. "
                     "Choose another estimator, or set export.format: sklearn in params.yaml"

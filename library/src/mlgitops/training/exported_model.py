@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from mlgitops.core import config, paths
-from mlgitops.core.errors import Mistake
+from mlgitops.core.errors import UserError
 from mlgitops.data.schema import Column, Task
 
 FOLDER = paths.MODEL
@@ -80,24 +80,24 @@ class Model(NamedTuple):
 
 
 def read(folder: Path) -> Signature:
-    """The signature of a complete folder; a Mistake if it is not, or of another version."""
+    """The signature of a complete folder; a UserError if it is not, or of another version."""
     try:
         text = (folder / "signature.json").read_text(encoding="utf-8")
     except OSError:
-        raise Mistake(f"{folder} holds no model: run `make pipeline`") from None
+        raise UserError(f"{folder} holds no model: run `make pipeline`") from None
     try:
         plain = json.loads(text)
     except ValueError as error:
-        raise Mistake(f"{folder / 'signature.json'}: is not JSON: {error}") from None
+        raise UserError(f"{folder / 'signature.json'}: is not JSON: {error}") from None
     signature = config.parse(Signature, plain, str(folder / "signature.json"))
     file = folder / FILES[signature.format]
     if not file.exists():
-        raise Mistake(f"{file} is missing: run `make pipeline`")
+        raise UserError(f"{file} is missing: run `make pipeline`")
     return signature
 
 
 def load(folder: Path = FOLDER) -> Model:
-    """The exported model; a Mistake if the folder is incomplete or of another version."""
+    """The exported model; a UserError if the folder is incomplete or of another version."""
     signature = read(folder)
     file = folder / FILES[signature.format]
     return Model(signature, onnx(file) if signature.format == "onnx" else sklearn(file))
@@ -105,14 +105,14 @@ def load(folder: Path = FOLDER) -> Model:
 
 @contextmanager
 def explained(file: Path) -> Iterator[None]:
-    """Turns what ONNX Runtime says of the file into a Mistake."""
+    """Turns what ONNX Runtime says of the file into a UserError."""
     try:
         yield
     except Exception as error:
         # Its exceptions have no base of their own.
         if not type(error).__module__.startswith("onnxruntime"):
             raise
-        raise Mistake(
+        raise UserError(
             f"{file}: ONNX Runtime cannot run it: make pipeline FORCE=1; if that fails, set "
             f"export.format: sklearn in params.yaml ({' '.join(str(error).split())[:200]})"
         ) from error
@@ -166,7 +166,7 @@ def apart(folder: Path) -> Model:
             done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
             if done.returncode != 0:
                 *_, last = ["it ended without a word", *done.stderr.strip().splitlines()]
-                raise Mistake(last)
+                raise UserError(last)
             with np.load(answer) as found:
                 return Predictions(plain(found["values"]), found.get("probabilities"))
 

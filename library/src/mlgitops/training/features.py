@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from mlgitops.core.errors import Mistake
+from mlgitops.core.errors import UserError
 from mlgitops.data.schema import Column, Schema
 from mlgitops.serving.features import Feature
 
@@ -40,4 +40,4 @@ def check_names(features: Features, schema: Schema) -> None:
     made = [feature.__name__ for feature in features]
     for name in made:
         if name in schema.columns or made.count(name) > 1:
-            raise Mistake(f"src/ml/features.py: a feature is named {name!r}, which is taken")
+            raise UserError(f"src/ml/features.py: a feature is named {name!r}, which is taken")

@@ -21,7 +21,7 @@ from threadpoolctl import threadpool_limits
 
 from mlgitops.core import config, paths
 from mlgitops.core.config import Section
-from mlgitops.core.errors import Mistake, listed
+from mlgitops.core.errors import UserError, listed
 from mlgitops.data.schema import Schema
 from mlgitops.training.features import Features, check_names
 
@@ -33,7 +33,7 @@ def module(name: str) -> ModuleType:
         # A model that was loaded may have put code of its own before it.
         sys.path[:] = [source, *(place for place in sys.path if place != source)]
     if not (paths.CODE / f"{name}.py").exists():
-        raise Mistake(f"{paths.CODE / name}.py is not there: git restore it")
+        raise UserError(f"{paths.CODE / name}.py is not there: git restore it")
     return import_module(f"{package}.{name}")
 
 
@@ -41,7 +41,7 @@ def part(name: str, what: str) -> Any:
     """Something that a module of the project must have."""
     found = getattr(module(name), what, None)
     if found is None:
-        raise Mistake(f"{paths.CODE / name}.py has no {what}: pydoc mlgitops.training.hooks")
+        raise UserError(f"{paths.CODE / name}.py has no {what}: pydoc mlgitops.training.hooks")
     return found
 
 
@@ -60,11 +60,11 @@ def prepare(examples: pd.DataFrame, schema: Schema) -> pd.DataFrame:
     made = part("prepare", "prepare")(examples, schema, config.load(section("prepare")))
     where = f"{paths.CODE}/prepare.py: prepare"
     if not isinstance(made, pd.DataFrame):
-        raise Mistake(f"{where} returned a {type(made).__name__}, not a table")
+        raise UserError(f"{where} returned a {type(made).__name__}, not a table")
     if made.empty:
-        raise Mistake(f"{where} left no row to train on")
+        raise UserError(f"{where} left no row to train on")
     if absent := [name for name in (*schema.features, schema.target) if name not in made]:
-        raise Mistake(f"{where} took away columns of schema.yaml: {listed(absent)}")
+        raise UserError(f"{where} took away columns of schema.yaml: {listed(absent)}")
     return made.reset_index(drop=True)
 
 
@@ -76,7 +76,7 @@ def fit(examples: pd.DataFrame, made: Features, schema: Schema, p: Section) -> P
         fitted = part("train", "fit")(examples, made, schema, p)
     if not isinstance(fitted, Pipeline):
         kind = type(fitted).__name__
-        raise Mistake(f"{paths.CODE}/train.py: fit returned a {kind}, not a Pipeline")
+        raise UserError(f"{paths.CODE}/train.py: fit returned a {kind}, not a Pipeline")
     return fitted
 
 

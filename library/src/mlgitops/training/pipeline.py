@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from mlgitops.core.errors import Mistake
+from mlgitops.core.errors import UserError
 
 # What is in the store, and which store: dvc.lock and the data's hash, the configuration.
 VERSIONS = tuple(
@@ -26,14 +26,16 @@ def pipeline(
     from dvc.cli import main
 
     if main(["repro", *["--force"] * force]) != 0:
-        raise Mistake(
-            "a stage failed; the reason is above. Mend it, then `make pipeline`: what you changed "
+        raise UserError(
+            "a stage failed; the reason is above. Fix it, then `make pipeline`: what you changed "
             "is all here"
         )
     if PUSHED.exists() and PUSHED.read_text() == state():
         return
     if main(["push"]) != 0:
-        raise Mistake("the outputs are not in the store; the reason is above. Then: make pipeline")
+        raise UserError(
+            "the outputs are not in the store; the reason is above. Then: make pipeline"
+        )
     PUSHED.write_text(state())
 
 

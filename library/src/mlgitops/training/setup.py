@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from mlgitops.core.errors import Mistake
+from mlgitops.core.errors import UserError
 from mlgitops.git import repository
 from mlgitops.training.pipeline import pipeline
 
@@ -19,7 +19,7 @@ def setup() -> None:
     from dvc.cli import main
 
     if main(["pull", "--allow-missing"]) != 0:
-        raise Mistake("the data cannot be had from the store; the reason is above")
+        raise UserError("the data cannot be had from the store; the reason is above")
     pipeline(force=False)
 
 
@@ -50,6 +50,6 @@ def run(*command: str) -> None:
     try:
         done = subprocess.run(command, check=False)  # noqa: S603
     except FileNotFoundError:
-        raise Mistake(f"{command[0]} is not installed") from None
+        raise UserError(f"{command[0]} is not installed") from None
     if done.returncode != 0:
-        raise Mistake(f"`{Path(command[0]).name} {command[1]}` failed; the reason is above")
+        raise UserError(f"`{Path(command[0]).name} {command[1]}` failed; the reason is above")

@@ -6,7 +6,7 @@ import joblib
 import pandas as pd
 
 from mlgitops.core import config, paths, pipeline_version
-from mlgitops.core.errors import Mistake
+from mlgitops.core.errors import UserError
 from mlgitops.core.files import replacing
 from mlgitops.data import schema
 from mlgitops.training import hooks
@@ -20,7 +20,7 @@ def train(examples: Path = paths.TRAIN, fitted: Path = paths.FITTED) -> None:
     try:
         pipeline = hooks.fit(table, hooks.features(), rules, p)
     except ValueError as error:
-        raise Mistake(f"{hooks.described(p)} cannot be fitted: {error}") from error
+        raise UserError(f"{hooks.described(p)} cannot be fitted: {error}") from error
     with replacing(fitted) as part:
         joblib.dump(pipeline, part)
     print(f"{type(pipeline[-1]).__name__} fitted to {len(table)} rows")

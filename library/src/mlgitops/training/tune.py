@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 from mlgitops.core import config, paths
 from mlgitops.core.config import Section
-from mlgitops.core.errors import Mistake, listed
+from mlgitops.core.errors import UserError, listed
 from mlgitops.core.files import write_json
 from mlgitops.core.pipeline_version import PIPELINE
 from mlgitops.core.print_metrics import aligned
@@ -111,7 +111,7 @@ def tune(
     """Search the ranges of params.yaml; what an earlier search of the same has tried counts."""
     rules, p, present = schema.load(), config.load(Tune), config.load(hooks.section("train"))
     if not TRAINING.exists():
-        raise Mistake(f"{TRAINING} is not there: make pipeline")
+        raise UserError(f"{TRAINING} is not there: make pipeline")
     study = opened(p, present)
     if study.trials:
         print(f"{len(study.trials) - 1} of {p.trials} trials are there already")
@@ -253,11 +253,11 @@ def changed(present: Section, values: Settings) -> Section:
 def folds(examples: pd.DataFrame, rules: schema.Schema, p: Tune) -> Splits:
     """Rows to fit to and rows to measure on, for each fold; classes in their shares."""
     if len(examples) < p.folds:
-        raise Mistake(f"{len(examples)} rows are too few for {p.folds} folds (tune.folds)")
+        raise UserError(f"{len(examples)} rows are too few for {p.folds} folds (tune.folds)")
     answers = target(examples, rules)
     kind = KFold if rules.task == "regression" else StratifiedKFold
     if rules.task != "regression" and answers.value_counts().max() < p.folds:
-        raise Mistake(f"no class has {p.folds} rows: lower tune.folds in params.yaml")
+        raise UserError(f"no class has {p.folds} rows: lower tune.folds in params.yaml")
     return list(kind(p.folds, shuffle=True, random_state=p.seed).split(examples, answers))
 
 
@@ -269,12 +269,12 @@ def workers(p: Tune) -> Iterator[joblib.Parallel]:
             try:
                 from distributed import Client
             except ImportError:
-                raise Mistake("tune.backend: dask needs a package: uv add distributed") from None
+                raise UserError("tune.backend: dask needs a package: uv add distributed") from None
             stack.enter_context(Client(os.environ.get("DASK_SCHEDULER_ADDRESS")))
         try:
             stack.enter_context(joblib.parallel_config(backend=p.backend, n_jobs=p.jobs))
         except ValueError as error:
-            raise Mistake(f"params.yaml: tune.backend: {error}") from None
+            raise UserError(f"params.yaml: tune.backend: {error}") from None
         yield stack.enter_context(joblib.Parallel(return_as="generator"))
 
 
@@ -325,7 +325,7 @@ def score(
     labels = tuple(fitted.classes_.tolist()) if rules.task != "regression" else None
     found = measure(target(measured, rules).to_numpy(), answer, labels, bins)
     if metric not in found:
-        raise Mistake(f"params.yaml: tune.metric: no {metric}; there are {listed(found)}")
+        raise UserError(f"params.yaml: tune.metric: no {metric}; there are {listed(found)}")
     value = found[metric]
     return f"{metric} is undefined" if value is None else float(value)
 
@@ -350,7 +350,7 @@ def ranked(study: Study, p: Tune) -> list[Trial]:
     sign = -1 if p.metric in HIGHER_IS_BETTER else 1
     known = [(trial.value, trial) for trial in study.trials if trial.value is not None]
     if not known:
-        raise Mistake(f"no trial gave a value: {study.trials[0].reason}")
+        raise UserError(f"no trial gave a value: {study.trials[0].reason}")
     return [trial for value, trial in sorted(known, key=lambda pair: sign * pair[0])]
 
 

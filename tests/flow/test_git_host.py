@@ -1,6 +1,6 @@
 """A project on a Git host with a runner: its workflows unmodified, from the first push on.
 
-FORGE_ENV names a file with the host's address and tokens: `.ci/forge` starts one and tells it.
+GIT_HOST_ENV names a file with the host's address and tokens: `.ci/git-host` starts one.
 """
 
 import base64
@@ -17,7 +17,7 @@ from urllib.request import Request, urlopen
 import pytest
 from baked import REGISTRY, bake, commit, run
 
-pytestmark = [pytest.mark.forge, pytest.mark.docker, pytest.mark.registry]
+pytestmark = [pytest.mark.git_host, pytest.mark.docker, pytest.mark.registry]
 LONGEST = 1500  # seconds until the runs of one event are done
 CHECKED = {"check", "pipeline", "gate", "report"}
 
@@ -131,18 +131,18 @@ def done(job: dict[str, Any]) -> bool:
 
 @pytest.fixture(scope="module")
 def host() -> Host:
-    return Host(Path(os.environ["FORGE_ENV"]))
+    return Host(Path(os.environ["GIT_HOST_ENV"]))
 
 
 @pytest.fixture(scope="module")
 def project(host: Host, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A fresh project, set up, with a stand-in on the host for each action that it names."""
-    made = bake(tmp_path_factory.mktemp("forge"), registry=f"{REGISTRY}/acme")
-    path = f"{os.environ['FORGE_TOOLS']}{os.pathsep}{os.environ['PATH']}"
+    made = bake(tmp_path_factory.mktemp("git_host"), registry=f"{REGISTRY}/acme")
+    path = f"{os.environ['GIT_HOST_TOOLS']}{os.pathsep}{os.environ['PATH']}"
     run("make", "setup", cwd=made, PATH=path)
     commit(made, "Start")
     # In a shell that has the host's address and tokens.
-    script = f". {os.environ['FORGE_ENV']}; {os.environ['FORGE_SEED']} {made}"
+    script = f". {os.environ['GIT_HOST_ENV']}; {os.environ['GIT_HOST_SEED']} {made}"
     run("bash", "-c", script, cwd=made)
     return made
 
