@@ -11,6 +11,8 @@ from mlgitops.training import convert, exported_model
 from mlgitops.training.features import inputs
 from template_model import fitted
 
+QUIET = {"verbose": False, "allow_writing_files": False}
+
 
 def answers(pipeline, rules, folder):
     file = folder / "model.onnx"
@@ -28,6 +30,9 @@ def answers(pipeline, rules, folder):
         ("sklearn.linear_model.LogisticRegression", {}),
         ("sklearn.neighbors.KNeighborsClassifier", {}),
         ("sklearn.naive_bayes.GaussianNB", {}),
+        ("lightgbm.LGBMClassifier", {"n_estimators": 5, "verbose": -1}),
+        ("xgboost.XGBClassifier", {"n_estimators": 5}),
+        ("catboost.CatBoostClassifier", {"iterations": 5, **QUIET}),
     ],
 )
 def test_a_classifier_answers_alike_in_onnx(path, options, frame, rules, tmp_path):
@@ -46,6 +51,9 @@ def test_a_classifier_answers_alike_in_onnx(path, options, frame, rules, tmp_pat
         ("sklearn.linear_model.Ridge", {}),
         ("sklearn.linear_model.LinearRegression", {}),
         ("sklearn.svm.SVR", {}),
+        ("lightgbm.LGBMRegressor", {"n_estimators": 5, "verbose": -1}),
+        ("xgboost.XGBRegressor", {"n_estimators": 5}),
+        ("catboost.CatBoostRegressor", {"iterations": 5, **QUIET}),
     ],
 )
 def test_a_regressor_answers_alike_in_onnx(path, options, frame, rules, tmp_path):

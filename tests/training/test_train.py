@@ -48,12 +48,9 @@ def test_an_open_category_is_a_rank(frame, rules):
     assert fitted(frame, rules, LOGISTIC)[-1].n_features_in_ == 4
 
 
-def test_numbers_are_scaled_where_the_estimator_minds(frame, rules):
-    def scaled(path, **options):
-        return "StandardScaler" in str(fitted(frame, rules, path, **options))
-
-    assert scaled(LOGISTIC)
-    assert not scaled(BOOSTING, max_iter=2)
+@pytest.mark.parametrize("scale", [True, False])
+def test_numbers_are_scaled_where_params_yaml_says_so(scale, frame, rules):
+    assert ("StandardScaler" in str(fitted(frame, rules, LOGISTIC, scale=scale))) is scale
 
 
 def test_a_column_without_a_value_is_no_obstacle(frame, rules):

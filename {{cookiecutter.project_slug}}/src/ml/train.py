@@ -5,16 +5,17 @@ from mlgitops.core.config import Section
 from mlgitops.data.schema import Schema
 from mlgitops.training.estimator import Estimator, made
 from mlgitops.training.features import Features, inputs, target
-from mlgitops.training.preprocessing import columns, minds_scale, with_features
+from mlgitops.training.preprocessing import columns, with_features
 from pydantic import NonNegativeInt
 from sklearn.pipeline import Pipeline, make_pipeline
 
 
 class Train(Section):
-    """The estimator; the most values of a category that become a column each."""
+    """The estimator, and how it is given columns: see params.yaml."""
 
     estimator: Estimator
     one_hot: NonNegativeInt
+    scale: bool = False
 
 
 def fit(examples: pd.DataFrame, features: Features, schema: Schema, p: Train) -> Pipeline:
@@ -22,6 +23,6 @@ def fit(examples: pd.DataFrame, features: Features, schema: Schema, p: Train) ->
     estimator = made(schema.task, p.estimator)
     return make_pipeline(
         with_features(features),
-        columns(schema, features, p.one_hot, scale=minds_scale(estimator)),
+        columns(schema, features, p.one_hot, scale=p.scale),
         estimator,
     ).fit(inputs(examples, schema.features), target(examples, schema))

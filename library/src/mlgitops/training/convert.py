@@ -13,6 +13,7 @@ from sklearn.preprocessing import FunctionTransformer
 
 from mlgitops.data.schema import Column
 from mlgitops.serving.features import derive, finite
+from mlgitops.training import boosting
 from mlgitops.training.features import Features
 from mlgitops.training.preprocessing import features_of
 
@@ -37,6 +38,7 @@ def without_features(fitted: Pipeline, columns: Mapping[str, Column | None]) -> 
         for name, column in columns.items()
     ]
     options = {"zipmap": False} if is_classifier(fitted) else None
+    boosting.register(fitted[-1])
     return named(
         to_onnx(after_features(fitted), initial_types=types, options=options, target_opset=OPSET),
         list(columns),

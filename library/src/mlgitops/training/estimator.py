@@ -9,6 +9,7 @@ from sklearn.ensemble._hist_gradient_boosting.binning import _BinMapper
 
 from mlgitops.core.errors import UserError
 from mlgitops.data.schema import Task
+from mlgitops.training import boosting
 
 # It remembers the number of threads it was fitted with, which would change the file's hash.
 copyreg.pickle(
@@ -43,4 +44,4 @@ def made(task: Task, wanted: Estimator) -> BaseEstimator:
         raise UserError(
             f"params.yaml: train.estimator: a {name} with these arguments gives no probabilities"
         )
-    return found
+    return boosting.adapt(found)

@@ -1,6 +1,5 @@
 """Steps of a scikit-learn pipeline that follow from the data contract, for `fit` of a project."""
 
-from sklearn.base import BaseEstimator
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline, make_pipeline
@@ -28,7 +27,7 @@ def columns(schema: Schema, features: Features, one_hot: int, scale: bool) -> Co
     """Numbers: missing ones by the median. Categories: one-hot if few, else by their rank.
 
     `one_hot`: the most values of a category that become a column each. `scale`: numbers to mean 0
-    and spread 1, for estimators that mind.
+    and spread 1, which trees do not need.
     """
     few, many, numbers = [], [], [feature.__name__ for feature in features]
     for name, column in schema.features.items():
@@ -46,8 +45,3 @@ def columns(schema: Schema, features: Features, one_hot: int, scale: bool) -> Co
     return ColumnTransformer(
         [("numbers", number, numbers), ("few", encoder, few), ("many", rank, many)]
     )
-
-
-def minds_scale(estimator: BaseEstimator) -> bool:
-    """Whether an estimator learns better from scaled numbers: all but trees."""
-    return not type(estimator).__module__.startswith(("sklearn.ensemble", "sklearn.tree"))
