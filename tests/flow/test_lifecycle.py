@@ -127,6 +127,24 @@ def pushed(ready: Path, tmp_path: Path) -> Path:
     return project
 
 
+def test_a_commit_has_a_lock_of_its_own_files_or_none(pushed):
+    edit(pushed / "params.yaml", "one_hot: 16 ", "one_hot: 15 ")
+    git(pushed, "commit", "--quiet", "--all", "--message", "Parameters alone: the check trains")
+    make("pipeline", pushed)
+    edit(pushed / "params.yaml", "one_hot: 15 ", "one_hot: 14 ")
+    git(pushed, "add", "dvc.lock")
+    git(pushed, "commit", "--quiet", "--message", "What is not staged is put aside")
+    make("pipeline", pushed)
+    edit(pushed / "params.yaml", "one_hot: 14 ", "one_hot: 13 ")
+    git(pushed, "add", "--all")
+    text = git(pushed, "commit", "--message", "A lock of other parameters", fails=True)
+    assert "dvc.lock was made from another params.yaml: train: make pipeline, git add" in text
+    make("pipeline", pushed)
+    git(pushed, "add", "--all")
+    git(pushed, "commit", "--quiet", "--message", "A lock of these parameters")
+    assert git(pushed, "status", "--porcelain") == ""
+
+
 def untouched(project: Path) -> None:
     """What a hook that takes the wrong repository would have changed."""
     assert git(project, "config", "--get-all", "core.bare") == "false"

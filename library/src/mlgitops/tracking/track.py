@@ -39,7 +39,7 @@ PLOTS = paths.PLOTS.as_posix()
 SHORT = 8  # characters of a hash in a name
 LONGEST = 60  # characters of a part of a metric's name
 # What a pickled pipeline names of the library.
-LIGHT = ("__init__.py", "serving/__init__.py", "serving/features.py")
+LIGHT = ("__init__.py", "serving/__init__.py", "serving/features.py", "serving/labels.py")
 NEEDED = {
     "onnx": ("numpy", "onnxruntime", "pandas"),
     "sklearn": ("joblib", "numpy", "pandas", "pydantic", "pyyaml", "scikit-learn"),

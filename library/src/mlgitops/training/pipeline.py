@@ -1,6 +1,8 @@
 """`make pipeline`: run what changed, then store what came out."""
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +15,7 @@ VERSIONS = tuple(
     map(Path, ("dvc.lock", "data/raw.parquet.dvc", ".dvc/config", ".dvc/config.local"))
 )
 STORE = Path("store")  # where it is a folder
+ADVICE = "Use `dvc push` to send your updates to remote storage."  # which comes next
 PUSHED = Path(".dvc/tmp/pushed")  # the digest of the state that the store is known to have
 
 
@@ -25,7 +28,9 @@ def pipeline(
     """
     from dvc.cli import main
 
-    if main(["repro", *["--force"] * force]) != 0:
+    with silence(ADVICE):
+        code = main(["repro", *["--force"] * force])
+    if code != 0:
         raise UserError(
             "a stage failed; the reason is above. Fix it, then `make pipeline`: what you changed "
             "is all here"
@@ -37,6 +42,19 @@ def pipeline(
             "the outputs are not in the store; the reason is above. Then: make pipeline"
         )
     PUSHED.write_text(state())
+
+
+@contextmanager
+def silence(line: str) -> Iterator[None]:
+    """Within the block DVC does not print this line."""
+    from dvc.ui import ui
+
+    write = ui.write
+    ui.write = lambda *texts, **how: None if texts == (line,) else write(*texts, **how)
+    try:
+        yield
+    finally:
+        ui.write = write
 
 
 def state() -> str:

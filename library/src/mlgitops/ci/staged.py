@@ -1,0 +1,22 @@
+"""What the hook of a commit asks where dvc.lock or artifacts/ are in it."""
+
+from pathlib import Path
+
+from mlgitops.core.errors import UserError, listed
+from mlgitops.evaluation import evidence
+from mlgitops.git import repository
+
+
+def staged() -> None:
+    """Refuse a dvc.lock, or figures, that were not made from the files that are committed.
+
+    pre-commit puts aside what is not staged, so the files here are those of the commit.
+    """
+    path = Path(repository.LOCK)
+    if not path.exists():
+        raise UserError("artifacts/ has figures and there is no dvc.lock: make pipeline")
+    if stale := evidence.changed(repository.parsed(path.read_text(encoding="utf-8"))):
+        raise UserError(
+            f"dvc.lock was made from another {listed(stale)}: make pipeline, git add --all, and "
+            "commit again. Or leave dvc.lock and artifacts/ out: the pull request trains"
+        )
