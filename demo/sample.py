@@ -30,8 +30,8 @@ def main() -> None:
         table[table["year"] < 2009].to_csv(source, index=False)
         subprocess.run(["git", "init", "--quiet", str(work)], check=True)
         subprocess.run(
-            [sys.executable, "-m", "mlgitops", "data", "--source", str(source),
-             "--target", "species", "--time", "year", "--reset"],
+            [sys.executable, "-m", "mlgitops", "data", f"SOURCE={source}",
+             "TARGET=species", "TIME=year", "RESET=1"],
             cwd=work, check=True, env=os.environ | {"PYTHONPATH": str(LIBRARY)},
         )  # fmt: skip
         shutil.rmtree(PROJECT / "store", ignore_errors=True)

@@ -188,6 +188,6 @@ def test_the_text_of_a_number_does_not_depend_on_its_neighbours(values):
 def test_counted_parts_are_told_as_the_whole():
     values = [1, 11, 12, 3, None, 13, -1, 5]
     _, broken = contract.check(pd.DataFrame({"x": values}), {"x": NUMBER})
-    parts = [contract.counted(broken[broken["row"] // 3 == part]) for part in range(3)]
+    parts = [contract.count_by_rule(broken[broken["row"] // 3 == part]) for part in range(3)]
     assert sorted(contract.summary(pd.concat(parts))) == sorted(contract.summary(broken))
     assert len(parts[1]) == 2

@@ -179,7 +179,7 @@ def test_the_smallest_groups_are_sliced_first():
     ],
 )
 def test_ranges_are_wider_than_what_was_seen(values, expected):
-    low, high = infer.widened(pd.Series(values, dtype="float64"))
+    low, high = infer.widen_range(pd.Series(values, dtype="float64"))
     assert low == pytest.approx(expected[0])
     assert high == pytest.approx(expected[1])
 

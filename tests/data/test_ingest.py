@@ -45,6 +45,11 @@ def table():
     )
 
 
+def make_data(**given):
+    """`mlgitops data` with what is given as NAME=value."""
+    ingest.data([f"{name.upper()}={value}" for name, value in given.items()])
+
+
 def take(frame, name="t.csv", **said):
     """`mlgitops data` with the table as its source."""
     path = Path("..") / name
@@ -52,7 +57,7 @@ def take(frame, name="t.csv", **said):
         frame.to_parquet(path)
     else:
         frame.to_csv(path, index=False)
-    ingest.data(source=str(path), **said)
+    make_data(source=str(path), **said)
 
 
 def hashes(folder="."):
@@ -131,7 +136,7 @@ def test_every_form_of_the_table_gives_the_same_schema(name, options, table):
         table.assign(nothing=None).to_parquet(path)
     else:
         table.to_csv(path, index=False, **options)
-    ingest.data(source=str(path), target="paid", reset=True)
+    make_data(source=str(path), target="paid", reset=True)
     assert schema.load() == expected
     used = list(expected.columns)
     pd.testing.assert_frame_equal(raw()[used], rows[used], check_dtype=False)
@@ -158,7 +163,7 @@ def test_hard_names_and_values_survive_the_round_trip():
 def test_repeated_names_are_numbered_and_told(capsys):
     lines = [f"{row % 7},{row % 5},{row % 3},{row % 2}" for row in ROWS]
     Path("../t.csv").write_text("\n".join(["a, a,b,y", *lines]), encoding="utf-8")
-    ingest.data(source="../t.csv", target="y")
+    make_data(source="../t.csv", target="y")
     assert list(schema.load().columns) == ["a", "a.1", "b", "y"]
     assert "the name 'a' occurs more than once" in capsys.readouterr().out
 
@@ -184,7 +189,7 @@ def test_nested_columns_and_an_index_of_parquet(table):
 def test_mixed_values_of_parquet_are_stored_as_text(table, tmp_path):
     frame = table.assign(said=[row if row % 2 else f"{row} was said by him" for row in ROWS])
     rules = schema.load().model_copy(update={"columns": {}, "left_out": {"said": "free text"}})
-    ingest.storable(frame, rules).to_parquet(tmp_path / "t.parquet")
+    ingest.storable_table(frame, rules).to_parquet(tmp_path / "t.parquet")
     assert pd.read_parquet(tmp_path / "t.parquet")["said"][1] == "1"
 
 
@@ -211,10 +216,10 @@ BAD = {
 }
 
 
-def refused(told, **said):
+def refuse(told, **said):
     before = hashes()
     with pytest.raises(UserError) as mistake:
-        ingest.data(**said)
+        make_data(**said)
     assert told in str(mistake.value)
     assert len(str(mistake.value).splitlines()) <= 2
     assert hashes() == before
@@ -224,16 +229,16 @@ def refused(told, **said):
 def test_bad_input_is_one_mistake_and_changes_nothing(case, commands):
     content, name, said, told = BAD[case]
     (Path("..") / name).write_bytes(content)
-    refused(told, source=f"../{name}", **said)
+    refuse(told, source=f"../{name}", **said)
     assert commands == []
 
 
 def test_other_bad_sources_change_nothing(table):
-    refused("is a folder", source="..", target="y")
-    refused("there is no such file", source="../none.csv", target="y")
-    refused("no source is known yet", target="y")
+    refuse("is a folder", source="..", target="y")
+    refuse("there is no such file", source="../none.csv", target="y")
+    refuse("no source is known yet", target="y")
     table[["row", "same", "paid"]].to_csv("../t.csv", index=False)
-    refused("(row: an identifier: it numbers", source="../t.csv", target="paid")
+    refuse("(row: an identifier: it numbers", source="../t.csv", target="paid")
 
 
 @pytest.mark.parametrize("failing", ["add", "push"])
@@ -281,13 +286,13 @@ def test_a_second_table_of_other_types_is_refused(table):
     take(table, target="paid")
     table["größe (cm)"] = "tall"
     table.to_csv("../u.csv", index=False)
-    refused("größe (cm): is not of type number: 60 rows, first row 1 (tall)", source="../u.csv")
+    refuse("größe (cm): is not of type number: 60 rows, first row 1 (tall)", source="../u.csv")
 
 
 def test_a_second_table_that_lacks_columns_is_refused(table):
     take(table, target="paid")
     table.drop(columns=["flag", "town"]).to_csv("../u.csv", index=False)
-    refused("columns of schema.yaml are not in the table: flag, town", source="../u.csv")
+    refuse("columns of schema.yaml are not in the table: flag, town", source="../u.csv")
 
 
 def test_appending_adds_what_is_new_and_nothing_twice(table, capsys):
@@ -296,7 +301,7 @@ def test_appending_adds_what_is_new_and_nothing_twice(table, capsys):
     assert "10 rows were there already\n40 rows before, 60 now" in capsys.readouterr().out
     assert raw()["row"].tolist() == table["row"].tolist()
     before = hashes()
-    ingest.data(source="../u.csv", append=True)
+    make_data(source="../u.csv", append=True)
     assert "30 rows were there already\n60 rows before, 60 now" in capsys.readouterr().out
     assert hashes() == before
 
@@ -310,7 +315,7 @@ def test_appending_a_changed_row_adds_it(table):
 def test_alone_it_refreshes_the_remembered_source(table, capsys):
     take(table.head(50), target="paid")
     table.to_csv("../t.csv", index=False)
-    ingest.data()
+    make_data()
     assert "50 rows before, 60 now" in capsys.readouterr().out
     assert len(raw()) == 60
 
@@ -319,7 +324,7 @@ def test_alone_it_appends_if_it_appended_last(table):
     take(table.head(30), target="paid")
     take(table.tail(10), "u.csv", append=True)
     table.tail(20).to_csv("../u.csv", index=False)
-    ingest.data()
+    make_data()
     assert len(raw()) == 50
     assert config.load(ingest.Data).append
 
@@ -348,9 +353,9 @@ def test_a_table_without_rows_another_task_or_a_lost_table_change_nothing(table)
     ):
         before = hashes()
         with pytest.raises(UserError, match=told):
-            ingest.data(**said)
+            make_data(**said)
         assert hashes() == before
     ingest.RAW.unlink()
     with pytest.raises(UserError, match="dvc checkout"):
-        ingest.data(source="../t.csv", append=True)
+        make_data(source="../t.csv", append=True)
     assert not ingest.RAW.exists()

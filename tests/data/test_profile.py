@@ -11,7 +11,7 @@ from mlgitops.data.schema import Column
 def test_numbers_are_described_by_quantiles():
     found = profile.column(pd.Series([*range(21), None]), "number")
     assert found["quantiles"] == list(range(21))
-    assert found["missing"] == profile.rounded(1 / 22)
+    assert found["missing"] == profile.round_number(1 / 22)
 
 
 def test_categories_are_described_by_shares():
@@ -57,7 +57,7 @@ def test_shares_sum_to_one_in_an_order_that_rows_do_not_change(values, most):
 
 @given(st.floats())
 def test_rounded_numbers_are_json(value):
-    json.dumps(profile.rounded(value), allow_nan=False)
+    json.dumps(profile.round_number(value), allow_nan=False)
 
 
 def test_the_profile_names_rows_and_every_column(frame, rules):

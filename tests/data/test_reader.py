@@ -10,7 +10,7 @@ from mlgitops.data import reader
 
 
 @pytest.fixture
-def written(tmp_path):
+def write_table(tmp_path):
     def write(text, name="t.csv", encoding="utf-8"):
         path = tmp_path / name
         path.write_bytes(text if isinstance(text, bytes) else text.encode(encoding))
@@ -34,32 +34,32 @@ def written(tmp_path):
         ("\r\n größe ,b c \r\n1.5,x\r\n2.5,y\r\n", "utf-8"),
     ],
 )
-def test_every_dialect_gives_the_same_table(text, encoding, written):
-    frame, notes = reader.read(written(text, encoding=encoding))
+def test_every_dialect_gives_the_same_table(text, encoding, write_table):
+    frame, notes = reader.read(write_table(text, encoding=encoding))
     assert frame.to_dict("list") == {"größe": [1.5, 2.5], "b c": ["x", "y"]}
     assert notes == (["read as cp1252, not UTF-8"] if encoding == "cp1252" else [])
 
 
-def test_decimal_commas_are_told_from_dates_with_dots(written):
-    frame, _ = reader.read(written("day;x\n31.12.2023;1,5\n01.01.2024;2,5\n"))
+def test_decimal_commas_are_told_from_dates_with_dots(write_table):
+    frame, _ = reader.read(write_table("day;x\n31.12.2023;1,5\n01.01.2024;2,5\n"))
     assert frame["x"].tolist() == [1.5, 2.5]
 
 
-def test_commas_inside_quoted_names_are_no_delimiters(written):
-    frame, _ = reader.read(written('"a, b, c";d\n1;2\n'))
+def test_commas_inside_quoted_names_are_no_delimiters(write_table):
+    frame, _ = reader.read(write_table('"a, b, c";d\n1;2\n'))
     assert list(frame) == ["a, b, c", "d"]
 
 
-def test_an_accent_on_the_last_line_tells_the_encoding(written):
-    frame, _ = reader.read(written("a,b\n1,é", encoding="cp1252"))
+def test_an_accent_on_the_last_line_tells_the_encoding(write_table):
+    frame, _ = reader.read(write_table("a,b\n1,é", encoding="cp1252"))
     assert frame["b"].tolist() == ["é"]
 
 
 @pytest.mark.parametrize(
     ("name", "pack"), [("t.csv.gz", gzip.compress), ("T.CSV.GZ", gzip.compress)]
 )
-def test_compressed_files_are_read(name, pack, written):
-    path = written(pack(b"a,b\n1,2\n"), name)
+def test_compressed_files_are_read(name, pack, write_table):
+    path = write_table(pack(b"a,b\n1,2\n"), name)
     assert reader.read(path)[0].to_dict("list") == {"a": [1], "b": [2]}
 
 
@@ -81,8 +81,8 @@ def test_a_url_is_read():
         ("a,,  ", ["a", "Unnamed: 1", "Unnamed: 2"], []),
     ],
 )
-def test_names_are_trimmed_and_each_is_another(header, names, told, written):
-    frame, notes = reader.read(written(f"{header}\n1,2,3\n"))
+def test_names_are_trimmed_and_each_is_another(header, names, told, write_table):
+    frame, notes = reader.read(write_table(f"{header}\n1,2,3\n"))
     assert list(frame) == names
     assert frame.iloc[0].tolist() == [1, 2, 3]
     assert [note.split("'")[1] for note in notes] == told
@@ -92,7 +92,7 @@ def test_names_are_trimmed_and_each_is_another(header, names, told, written):
     names=st.lists(st.sampled_from(["a", " a", "a.1", "a.2", "a.1.1", "", " ", "b"]), max_size=8)
 )
 def test_names_never_repeat(names):
-    named = reader.distinct(names)
+    named = reader.unique_names(names)
     assert len(set(named)) == len(names)
     assert all(name and name == name.strip() for name in named)
 
@@ -141,16 +141,16 @@ BAD = [
 
 @pytest.mark.parametrize(("name", "content", "told"), BAD)
 @pytest.mark.parametrize("read", [reader.read, lambda path: list(reader.chunks(Path(path), 5, []))])
-def test_what_is_no_table_is_one_clear_mistake(read, name, content, told, written):
-    path = written(content, name)
+def test_what_is_no_table_is_one_clear_mistake(read, name, content, told, write_table):
+    path = write_table(content, name)
     with pytest.raises(UserError, match=told) as mistake:
         read(path)
     assert path in str(mistake.value)
     assert "\n" not in str(mistake.value)
 
 
-def test_a_single_huge_line_is_no_traceback(written):
-    frame, _ = reader.read(written("x" * 300_000 + "\n1\n"))
+def test_a_single_huge_line_is_no_traceback(write_table):
+    frame, _ = reader.read(write_table("x" * 300_000 + "\n1\n"))
     assert frame.shape == (1, 1)
 
 
@@ -163,13 +163,13 @@ def test_a_folder_a_missing_and_an_unknown_source_are_mistakes(tmp_path):
         reader.read("nowhere://none.csv")
 
 
-def test_an_unreadable_file_is_a_mistake(written, monkeypatch):
+def test_an_unreadable_file_is_a_mistake(write_table, monkeypatch):
     def refuse(*_, **__):
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr("fsspec.open", refuse)
     with pytest.raises(UserError, match=r"cannot be read .*Permission denied"):
-        reader.read(written("a\n1\n"))
+        reader.read(write_table("a\n1\n"))
 
 
 @pytest.mark.parametrize("name", ["t.csv", "t.csv.gz", "t.parquet"])
@@ -182,8 +182,8 @@ def test_chunks_are_the_table_in_parts(name, frame, tmp_path):
     pd.testing.assert_frame_equal(together, frame, check_dtype=False)
 
 
-def test_named_text_columns_keep_their_zeros(written, tmp_path):
-    written(" code ,x\n007,1\n")
+def test_named_text_columns_keep_their_zeros(write_table, tmp_path):
+    write_table(" code ,x\n007,1\n")
     (part,) = reader.chunks(tmp_path / "t.csv", 10, ["code"])
     assert part["code"].tolist() == ["007"]
 

@@ -100,7 +100,7 @@ def by(column, share=0.2, seed=0):
     return Split(by="group", group=column, test_share=share, seed=seed)
 
 
-def grouped(frame, rules, column, **options):
+def split_groups(frame, rules, column, **options):
     """Training and test set by groups of a column of the raw table."""
     p = by(column, **options)
     return split.split(frame, rules, p, split.group_of(frame, p))
@@ -110,7 +110,7 @@ def grouped(frame, rules, column, **options):
 def test_no_group_is_in_both_parts(group, frame, rules):
     """`customer` is a column of the raw table that the model does not see."""
     frame["customer"] = np.arange(40) % 9
-    train, test = grouped(frame, rules, group)
+    train, test = split_groups(frame, rules, group)
     assert len(train) + len(test) == 40
     assert set(train[group]).isdisjoint(test[group])
     assert len(test) > 0
@@ -133,7 +133,7 @@ def test_a_column_that_is_left_out_decides_and_does_not_reach_the_sets(project, 
 def test_rows_without_a_group_are_each_their_own(frame, rules):
     frame["customer"] = pd.Series(np.arange(40) % 4).where(np.arange(40) < 20).astype("Int64")
     frame["row"] = range(40)
-    train, test = grouped(frame, rules, "customer", share=0.5)
+    train, test = split_groups(frame, rules, "customer", share=0.5)
     assert set(train["customer"].dropna()).isdisjoint(test["customer"].dropna())
     # Were they one group, they would be together.
     assert train["customer"].isna().any()
@@ -145,14 +145,14 @@ def test_the_share_is_about_right_where_groups_are_small(frame, rules):
     table = pd.concat([frame] * 25, ignore_index=True)
     table["customer"] = np.arange(1000) // 3
     for seed in range(5):
-        _, test = grouped(table, rules, "customer", share=0.3, seed=seed)
+        _, test = split_groups(table, rules, "customer", share=0.3, seed=seed)
         assert 300 <= len(test) <= 302
 
 
 def test_the_seed_chooses_the_groups(frame, rules):
     frame["customer"] = np.arange(40) % 10
     chosen = [
-        set(grouped(frame, rules, "customer", seed=seed)[1]["customer"]) for seed in (0, 0, 1)
+        set(split_groups(frame, rules, "customer", seed=seed)[1]["customer"]) for seed in (0, 0, 1)
     ]
     assert chosen[0] == chosen[1] != chosen[2]
 
@@ -160,20 +160,20 @@ def test_the_seed_chooses_the_groups(frame, rules):
 def test_a_group_that_has_nearly_all_rows_leaves_something_to_train_on(frame, rules):
     frame["customer"] = np.where(np.arange(40) < 4, "small", "large")
     for seed in range(4):
-        train, test = grouped(frame, rules, "customer", share=0.9, seed=seed)
+        train, test = split_groups(frame, rules, "customer", share=0.9, seed=seed)
         assert {len(train), len(test)} == {4, 36}
 
 
 def test_one_group_is_nothing_to_split(frame, rules):
     with pytest.raises(UserError, match=r"split.group: customer has one value only"):
-        grouped(frame.assign(customer="only"), rules, "customer")
+        split_groups(frame.assign(customer="only"), rules, "customer")
 
 
 def test_a_column_that_is_not_there_is_told(frame, rules):
     with pytest.raises(
         UserError, match=r"no column 'client' in the table; there are length, count"
     ):
-        grouped(frame, rules, "client")
+        split_groups(frame, rules, "client")
 
 
 @pytest.mark.parametrize(

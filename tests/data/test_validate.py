@@ -9,13 +9,13 @@ from mlgitops.data.validate import validate
 RAW, DATA = Path("data/raw.parquet"), Path("artifacts/data.json")
 
 
-def checked(frame):
+def run_validate(frame):
     frame.to_parquet(RAW)
     validate(RAW, DATA)
 
 
 def test_a_good_table_passes_and_is_profiled(project, frame, capsys):
-    checked(frame)
+    run_validate(frame)
     found = json.loads(DATA.read_text("utf-8"))
     assert found["rows"] == 40
     assert found["duplicates"] == 0
@@ -63,7 +63,7 @@ BREAKS = {
 def test_each_rule_refuses(rule, project, frame):
     change, told = BREAKS[rule]
     with pytest.raises(UserError) as mistake:
-        checked(change(frame))
+        run_validate(change(frame))
     assert f"\n  {told}" in str(mistake.value)
     assert not DATA.exists()
 
@@ -71,10 +71,10 @@ def test_each_rule_refuses(rule, project, frame):
 def test_all_broken_rules_are_named_at_once(project, frame):
     frame = frame.assign(colour="pink", count=99).drop(columns="wild")
     with pytest.raises(UserError) as mistake:
-        checked(frame)
+        run_validate(frame)
     assert str(mistake.value).startswith("data/raw.parquet breaks 3 rules of")
 
 
 def test_half_of_the_rows_may_repeat(project, frame):
-    checked(pd.concat([frame] * 2))
+    run_validate(pd.concat([frame] * 2))
     assert json.loads(DATA.read_text("utf-8"))["duplicates"] == 0.5

@@ -94,7 +94,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     project.set("parity", LENIENT)
     bees().to_csv("../bees.csv", index=False)
     run("git", "init", "--quiet", "--initial-branch=main")
-    run("mlgitops", "data", "--source", "../bees.csv", "--target", "kind", "--reset")
+    run("mlgitops", "data", "SOURCE=../bees.csv", "TARGET=kind", "RESET=1")
     run("mlgitops", "pipeline")
     run("git", "add", "--all")
     run("git", "commit", "--quiet", "--message", "Start")

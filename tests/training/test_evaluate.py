@@ -21,14 +21,15 @@ def right(frame):
     return exported_model.Predictions(frame["kind"].to_numpy(), np.column_stack([sure, 1 - sure]))
 
 
-def found_slices(frame, rules, answer):
+def slices_of(frame, rules, answer):
     actual = frame["kind"].to_numpy(dtype=object)
-    return evaluate.slices(frame, actual, answer, rules, SIGNATURE, P)
+    answers = evaluate.Answers(actual, answer, SIGNATURE.labels)
+    return evaluate.slices(frame, rules.slices, answers, P)
 
 
 def test_slices_hold_the_metrics_of_their_rows_only(frame, rules, right):
     wrong = np.where(frame["colour"] == "red", "c", right.values)
-    found = found_slices(frame, rules, exported_model.Predictions(wrong, right.probabilities))
+    found = slices_of(frame, rules, exported_model.Predictions(wrong, right.probabilities))
     assert [(one["value"], one["rows"], one["accuracy"]) for one in found] == [
         ("red", 14, 0.0),
         ("blue", 13, 1.0),
@@ -37,13 +38,13 @@ def test_slices_hold_the_metrics_of_their_rows_only(frame, rules, right):
 
 def test_missing_values_are_a_slice_of_their_own(frame, rules, right):
     frame["colour"] = frame["colour"].where(frame["count"] > 5)
-    found = found_slices(frame, rules, right)
+    found = slices_of(frame, rules, right)
     assert found[0]["value"] == "(missing)"
     assert found[0]["rows"] == int((frame["count"] <= 5).sum())
 
 
 def test_booleans_and_integers_slice_too(frame, rules, right):
-    found = found_slices(frame, rules.model_copy(update={"slices": ("wild", "count")}), right)
+    found = slices_of(frame, rules.model_copy(update={"slices": ("wild", "count")}), right)
     assert [one["value"] for one in found] == ["False", "True", "0", "1"]
 
 

@@ -20,7 +20,7 @@ AGREEMENT = Path("artifacts/parity.json")
 
 
 @pytest.fixture
-def exporting(project, frame, rules):
+def run_export(project, frame, rules):
     def run(pipeline):
         joblib.dump(pipeline, PATHS[0])
         frame.to_parquet(PATHS[1])
@@ -33,8 +33,8 @@ def files(folder="artifacts"):
     return sorted(path.name for path in Path(folder).iterdir())
 
 
-def test_the_folder_is_all_that_serving_needs(exporting, frame, rules):
-    exporting(fitted(frame, rules))
+def test_the_folder_is_all_that_serving_needs(run_export, frame, rules):
+    run_export(fitted(frame, rules))
     assert files("artifacts/model") == ["model.onnx", "reference.json", "signature.json"]
     assert json.loads(AGREEMENT.read_text("utf-8")) == {"differing": 0, "flipped": 0}
     signature = json.loads(Path("artifacts/model/signature.json").read_text("utf-8"))
@@ -54,12 +54,12 @@ def test_the_folder_is_all_that_serving_needs(exporting, frame, rules):
     assert set(reference["predictions"]["shares"]) == {"a", "b"}
 
 
-def test_a_regression_has_one_output(exporting, project, frame, rules):
+def test_a_regression_has_one_output(run_export, project, frame, rules):
     columns = rules.columns | {"kind": Column(type="number")}
     rules = rules.model_copy(update={"task": "regression", "columns": columns})
     (project / "schema.yaml").write_text(schema.dump(rules), encoding="utf-8")
     frame["kind"] = frame["count"] / 2
-    exporting(fitted(frame, rules, "sklearn.tree.DecisionTreeRegressor"))
+    run_export(fitted(frame, rules, "sklearn.tree.DecisionTreeRegressor"))
     found = exported_model.load()
     assert found.signature.labels is None
     assert [one.type for one in found.signature.outputs] == ["value"]
@@ -75,19 +75,19 @@ def test_parity_counts_rows_that_differ_and_labels_that_flip(frame, rules):
     def close(table):
         return exported_model.Predictions(same.values, same.probabilities + 0.00009)
 
-    def apart(table):
+    def move_first(table):
         moved = same.probabilities.copy()
         moved[0] += 0.00011
         return exported_model.Predictions(same.values, moved)
 
-    def flipped(table):
+    def flip_some(table):
         return exported_model.Predictions(
             np.where(np.arange(40) < 4, "c", same.values), same.probabilities
         )
 
     assert export.parity(pipeline, close, table, LIMITS) == {"differing": 0, "flipped": 0}
-    assert export.parity(pipeline, apart, table, LIMITS) == {"differing": 1 / 40, "flipped": 0}
-    assert export.parity(pipeline, flipped, table, LIMITS) == {"differing": 0, "flipped": 0.1}
+    assert export.parity(pipeline, move_first, table, LIMITS) == {"differing": 1 / 40, "flipped": 0}
+    assert export.parity(pipeline, flip_some, table, LIMITS) == {"differing": 0, "flipped": 0.1}
 
 
 def test_parity_of_values_is_measured_by_their_spread(frame, rules):
@@ -95,7 +95,7 @@ def test_parity_of_values_is_measured_by_their_spread(frame, rules):
         def predict(self, table):
             return np.arange(len(table)) * 1000.0
 
-    def moved(by):
+    def model_off_by(by):
         def predict(table):
             values = Ramp().predict(table)
             values[0] += by
@@ -103,8 +103,8 @@ def test_parity_of_values_is_measured_by_their_spread(frame, rules):
 
         return predict
 
-    assert export.parity(Ramp(), moved(1.1), frame, LIMITS)["differing"] == 0
-    assert export.parity(Ramp(), moved(1.2), frame, LIMITS)["differing"] == 1 / 40
+    assert export.parity(Ramp(), model_off_by(1.1), frame, LIMITS)["differing"] == 0
+    assert export.parity(Ramp(), model_off_by(1.2), frame, LIMITS)["differing"] == 1 / 40
 
 
 def test_answers_that_are_no_numbers_differ(frame, rules):
@@ -118,15 +118,15 @@ def test_answers_that_are_no_numbers_differ(frame, rules):
 
 
 @pytest.mark.parametrize("kind", ["differing", "flipped"])
-def test_a_model_that_answers_otherwise_is_refused(kind, exporting, frame, rules, monkeypatch):
+def test_a_model_that_answers_otherwise_is_refused(kind, run_export, frame, rules, monkeypatch):
     other = {"differing": 0.0, "flipped": 0.0} | {kind: 0.002}
     monkeypatch.setattr(export, "parity", lambda *_: other)
     with pytest.raises(UserError, match=f"0.20% of 40 rows are {kind} .*parity.max_{kind}, 0.10%"):
-        exporting(fitted(frame, rules))
+        run_export(fitted(frame, rules))
     assert files() == ["fitted.joblib"]
 
 
-def test_another_model_in_the_file_is_refused(exporting, frame, rules, monkeypatch):
+def test_another_model_in_the_file_is_refused(run_export, frame, rules, monkeypatch):
     from mlgitops.training import convert
 
     good = fitted(frame, rules)
@@ -136,16 +136,16 @@ def test_another_model_in_the_file_is_refused(exporting, frame, rules, monkeypat
         lambda _, columns, real=convert.convert: real(bad, columns),
     )
     with pytest.raises(UserError, match="rows are differing between scikit-learn and onnx"):
-        exporting(good)
+        run_export(good)
     assert files() == ["fitted.joblib"]
 
 
-def test_a_refused_model_leaves_the_one_before(exporting, frame, rules, monkeypatch):
-    exporting(fitted(frame, rules))
+def test_a_refused_model_leaves_the_one_before(run_export, frame, rules, monkeypatch):
+    run_export(fitted(frame, rules))
     before = Path("artifacts/model/model.onnx").read_bytes()
     monkeypatch.setattr(export, "parity", lambda *_: {"differing": 1.0, "flipped": 1.0})
     with pytest.raises(UserError):
-        exporting(fitted(frame, rules, max_depth=1))
+        run_export(fitted(frame, rules, max_depth=1))
     assert Path("artifacts/model/model.onnx").read_bytes() == before
     assert files() == ["fitted.joblib", "model", "parity.json"]
 
@@ -153,18 +153,18 @@ def test_a_refused_model_leaves_the_one_before(exporting, frame, rules, monkeypa
 UNCONVERTED = "sklearn.semi_supervised.LabelPropagation"
 
 
-def test_an_estimator_without_a_converter_is_refused_with_the_way_out(exporting, frame, rules):
+def test_an_estimator_without_a_converter_is_refused_with_the_way_out(run_export, frame, rules):
     with pytest.raises(
         UserError, match=r"LabelPropagation .* set export.format: sklearn in params"
     ):
-        exporting(fitted(frame, rules, UNCONVERTED))
+        run_export(fitted(frame, rules, UNCONVERTED))
     assert files() == ["fitted.joblib"]
 
 
-def test_an_estimator_without_a_converter_is_exported_as_it_is(exporting, choose, frame, rules):
+def test_an_estimator_without_a_converter_is_exported_as_it_is(run_export, choose, frame, rules):
     choose("format: onnx", "format: sklearn")
     pipeline = fitted(frame, rules, UNCONVERTED)
-    exporting(pipeline)
+    run_export(pipeline)
     assert files("artifacts/model") == [
         "ml",
         "model.joblib",
@@ -218,7 +218,7 @@ def test_all_of_src_ml_travels_with_a_helper_module_and_without_caches(
     shutil.rmtree("src")
     forget()
     table = inputs(frame, rules.features)
-    for champion in (exported_model.apart(exported_model.FOLDER), exported_model.load()):
+    for champion in (exported_model.load_isolated(exported_model.FOLDER), exported_model.load()):
         np.testing.assert_allclose(champion.predict(table).probabilities, wanted)
     assert "__pycache__" not in files("artifacts/model/ml")
 
@@ -258,7 +258,7 @@ def test_onnx_needs_no_code_even_if_it_was_made_from_a_helper_module(project, fr
     assert found.values.tolist() == wanted.tolist()
 
 
-def test_an_onnx_model_that_cannot_run_is_a_mistake(exporting, frame, rules, monkeypatch):
+def test_an_onnx_model_that_cannot_run_is_a_mistake(run_export, frame, rules, monkeypatch):
     import onnx
 
     def unknown(*_):
@@ -270,13 +270,13 @@ def test_an_onnx_model_that_cannot_run_is_a_mistake(exporting, frame, rules, mon
 
     monkeypatch.setattr("mlgitops.training.convert.convert", unknown)
     with pytest.raises(UserError, match=r"set export.format: sklearn"):
-        exporting(fitted(frame, rules))
+        run_export(fitted(frame, rules))
 
 
-def test_an_onnx_model_that_fails_on_the_rows_is_a_mistake(exporting, frame, rules):
+def test_an_onnx_model_that_fails_on_the_rows_is_a_mistake(run_export, frame, rules):
     radius = "sklearn.neighbors.RadiusNeighborsClassifier"
     with pytest.raises(UserError, match=r"ONNX Runtime cannot run it.* set export.format: sklearn"):
-        exporting(fitted(frame, rules, radius))
+        run_export(fitted(frame, rules, radius))
     assert files() == ["fitted.joblib"]
 
 
@@ -309,8 +309,8 @@ def test_parity_of_a_constant_allows_the_rounding_of_float32_and_no_more(frame):
         def predict(self, table):
             return np.full(len(table), 152.1)
 
-    def answered(value):
+    def constant_model(value):
         return lambda table: exported_model.Predictions(np.full(len(table), value, "float32"), None)
 
-    assert export.parity(Constant(), answered(152.1), frame, LIMITS)["differing"] == 0
-    assert export.parity(Constant(), answered(152.2), frame, LIMITS)["differing"] == 1
+    assert export.parity(Constant(), constant_model(152.1), frame, LIMITS)["differing"] == 0
+    assert export.parity(Constant(), constant_model(152.2), frame, LIMITS)["differing"] == 1

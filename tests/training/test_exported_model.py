@@ -25,7 +25,7 @@ PLAIN = {
 
 
 @pytest.fixture
-def written(tmp_path):
+def write_signature(tmp_path):
     def write(**changes):
         text = json.dumps(PLAIN | changes)
         (tmp_path / "signature.json").write_text(text, encoding="utf-8")
@@ -45,9 +45,9 @@ def written(tmp_path):
         ({"format": "sklearn"}, "model.joblib is missing"),
     ],
 )
-def test_an_incomplete_or_other_model_is_refused(changes, told, written):
+def test_an_incomplete_or_other_model_is_refused(changes, told, write_signature):
     with pytest.raises(UserError, match=told):
-        exported_model.load(written(**changes))
+        exported_model.load(write_signature(**changes))
 
 
 def test_no_model_is_told(tmp_path):
@@ -55,8 +55,8 @@ def test_no_model_is_told(tmp_path):
         exported_model.load(tmp_path)
 
 
-def test_damaged_files_are_told(written):
-    folder = written()
+def test_damaged_files_are_told(write_signature):
+    folder = write_signature()
     (folder / "model.onnx").write_text("version https://git-lfs.github.com/spec/v1")
     with pytest.raises(UserError, match=r"model.onnx: ONNX Runtime cannot run it"):
         exported_model.load(folder)
@@ -65,10 +65,10 @@ def test_damaged_files_are_told(written):
         exported_model.load(folder)
 
 
-def test_labels_keep_their_type(written):
-    text = (written(labels=["1", "2"]) / "signature.json").read_text("utf-8")
+def test_labels_keep_their_type(write_signature):
+    text = (write_signature(labels=["1", "2"]) / "signature.json").read_text("utf-8")
     assert exported_model.Signature.model_validate_json(text).labels == ("1", "2")
-    text = (written(labels=[1, 2]) / "signature.json").read_text("utf-8")
+    text = (write_signature(labels=[1, 2]) / "signature.json").read_text("utf-8")
     assert exported_model.Signature.model_validate_json(text).labels == (1, 2)
 
 
@@ -121,7 +121,7 @@ def test_a_champion_from_before_there_was_a_library_answers_as_it_did(project):
     own_feature("count_of_length", "columns['count'] * 0")
     hooks.features()
     known = json.loads((CHAMPION / "expected.json").read_text("utf-8"))
-    champion = exported_model.apart(CHAMPION / "model")
+    champion = exported_model.load_isolated(CHAMPION / "model")
     table = inputs(pd.DataFrame(known["rows"]), champion.signature.columns)
     for _ in range(2):
         answer = champion.predict(table)
@@ -159,7 +159,7 @@ def test_a_champion_answers_with_the_code_that_it_was_fitted_with(
         hooks.features()
         today = exported_model.load().predict(table)
         assert np.abs(today.probabilities - wanted.probabilities).max() > 0.1
-    answer = exported_model.apart(exported_model.FOLDER).predict(table)
+    answer = exported_model.load_isolated(exported_model.FOLDER).predict(table)
     assert answer.values.tolist() == wanted.values.tolist()
     np.testing.assert_allclose(answer.probabilities, wanted.probabilities)
     assert type(answer.values.tolist()[0]) is str
@@ -171,7 +171,7 @@ def test_a_champion_answers_with_the_code_that_it_was_fitted_with(
 def test_a_champion_that_cannot_answer_says_why(project):
     shutil.copytree(CHAMPION / "model", "old")
     Path("old/features.py").write_text("raise RuntimeError('it is gone')\n")
-    champion = exported_model.apart(Path("old"))
+    champion = exported_model.load_isolated(Path("old"))
     table = inputs(frame_of_champion(), champion.signature.columns)
     with pytest.raises(UserError, match="it is gone"):
         champion.predict(table)
@@ -186,5 +186,7 @@ def test_an_onnx_champion_needs_no_other_process(project, frame, rules, monkeypa
     train.train()
     export.export()
     monkeypatch.setattr(exported_model.subprocess, "run", None)
-    answer = exported_model.apart(exported_model.FOLDER).predict(inputs(frame, rules.features))
+    answer = exported_model.load_isolated(exported_model.FOLDER).predict(
+        inputs(frame, rules.features)
+    )
     assert len(answer.values) == 40

@@ -48,14 +48,14 @@ def test_missing_integers_and_booleans_are_nan():
 
 
 def test_the_target_is_what_the_task_learns(rules):
-    def learned(values, kind, task):
+    def learned_type(values, kind, task):
         column = {"kind": Column(type=kind)}
         found = rules.model_copy(update={"task": task, "columns": rules.columns | column})
         return features.target(pd.DataFrame({"kind": values}), found).dtype
 
-    assert learned([1, 2], "integer", "multiclass") == "int64"
-    assert learned([1, 2], "integer", "regression") == "float64"
-    assert learned(["a", "b"], "category", "binary") == "object"
+    assert learned_type([1, 2], "integer", "multiclass") == "int64"
+    assert learned_type([1, 2], "integer", "regression") == "float64"
+    assert learned_type(["a", "b"], "category", "binary") == "object"
 
 
 def test_a_feature_is_one_column_more_and_never_infinite(frame, rules):

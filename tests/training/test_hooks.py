@@ -8,7 +8,7 @@ import pytest
 from mlgitops.core import config
 from mlgitops.core.errors import UserError
 from mlgitops.data import schema
-from mlgitops.training import hooks, prepare, train
+from mlgitops.training import export, hooks, prepare, train
 from mlgitops.training.features import inputs
 from mlgitops.training.preprocessing import features_of
 
@@ -31,7 +31,7 @@ def prepare(examples, schema, p):
 """
 FIT = """\
 from mlgitops.core.config import Section
-from mlgitops.training.estimator import Estimator, made
+from mlgitops.training.estimator import Estimator, make_estimator
 from mlgitops.training.features import inputs, target
 from mlgitops.training.preprocessing import columns, with_features
 from sklearn.pipeline import make_pipeline
@@ -134,7 +134,7 @@ def test_a_column_of_weights_that_prepare_adds_reaches_fit(own, raw):
     fit = """\
     model = make_pipeline(
         with_features(features), columns(schema, features, p.one_hot, scale=False),
-        made(schema.task, p.estimator),
+        make_estimator(schema.task, p.estimator),
     )
     name = f"{model.steps[-1][0]}__sample_weight"
     return model.fit(
@@ -152,7 +152,7 @@ def test_a_column_of_weights_that_prepare_adds_reaches_fit(own, raw):
 
 
 def test_fit_must_return_a_pipeline(own, raw):
-    own("train", FIT + "    return made(schema.task, p.estimator)\n")
+    own("train", FIT + "    return make_estimator(schema.task, p.estimator)\n")
     prepare.prepare()
     told = r"src/ml/train.py: fit returned a HistGradientBoostingClassifier, not a Pipeline"
     with pytest.raises(UserError, match=told):
@@ -190,4 +190,42 @@ def test_an_estimator_that_params_yaml_does_not_name_is_train_py(text, told, own
     if text:
         own("train", f"from mlgitops.core.config import Section\n\n\n{text}")
         Path("params.yaml").write_text("train: {depth: 2}\n")
-    assert hooks.described(config.load(hooks.section("train"))) == told
+    assert hooks.estimator_name(config.load(hooks.section("train"))) == told
+
+
+@pytest.mark.parametrize(
+    ("expression", "told"),
+    [
+        (
+            "columns['Flight Date']",
+            "no column 'Flight Date'; there are length, count, wild, colour",
+        ),
+        ("columns['kind']", "no column 'kind'; there are length"),
+        ("xp.logg(columns['length'])", "fails: line 2, return xp.logg.*has no attribute 'logg'"),
+        ("columns['colour'] / 2", "fails: line 2, return columns.*TypeError"),
+        ("columns['length'][:3]", r"gives an array of shape \(3,\), not one value for each of 32"),
+        ("xp.mean(columns['length'])", r"gives an array of shape \(\), not one value"),
+    ],
+)
+def test_a_feature_that_cannot_work_is_named_with_its_reason(expression, told, own, raw):
+    own("features", f"def month(columns, xp):\n    return {expression}\n\n\nFEATURES = (month,)\n")
+    prepare.prepare()
+    with pytest.raises(UserError, match=f"src/ml/features.py: month:? ?{told}") as mistake:
+        train.train()
+    assert len(str(mistake.value).splitlines()) == 1
+    assert not FITTED.exists()
+
+
+@pytest.mark.parametrize(
+    ("expression", "told"),
+    [
+        ("xp.where(columns['length'] > 3, 9.0, 1.0)", "line 2, return xp.where.*operand"),
+        ("xp.nan_to_num(columns['length'])", "line 2, return xp.nan_to_num.*no attribute"),
+    ],
+)
+def test_a_feature_that_cannot_be_exported_is_named_with_the_operation(expression, told, own, raw):
+    own("features", f"def far(columns, xp):\n    return {expression}\n\n\nFEATURES = (far,)\n")
+    prepare.prepare()
+    train.train()
+    with pytest.raises(UserError, match=f"src/ml/features.py: far cannot be exported: {told}"):
+        export.export()

@@ -10,7 +10,7 @@ LABELS = ("a", "b", "c")
 
 
 @st.composite
-def classified(draw, classes=3):
+def classifications(draw, classes=3):
     """True labels, and predictions of float32 probabilities as a model gives them."""
     rows = draw(st.integers(2, 30))
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
@@ -19,7 +19,7 @@ def classified(draw, classes=3):
     return rng.choice(labels, rows), Predictions(labels[probabilities.argmax(1)], probabilities)
 
 
-@given(case=classified())
+@given(case=classifications())
 def test_multiclass_metrics_are_those_of_scikit_learn(case):
     actual, answer = case
     found = metrics.measure(actual, answer, LABELS, 10)
@@ -38,7 +38,7 @@ def test_multiclass_metrics_are_those_of_scikit_learn(case):
         assert found["brier"] == pytest.approx(brier, **near)
 
 
-@given(case=classified(classes=2))
+@given(case=classifications(classes=2))
 def test_binary_metrics_are_those_of_scikit_learn(case):
     actual, answer = case
     found = metrics.measure(actual, answer, LABELS[:2], 10)
@@ -95,7 +95,7 @@ def test_calibration_compares_confidence_with_the_share_of_right_labels():
     assert metrics.calibration_error(table) == pytest.approx((3 * (0.75 - 2 / 3) + 1) / 4)
 
 
-@given(case=classified(), bins=st.integers(1, 20))
+@given(case=classifications(), bins=st.integers(1, 20))
 def test_the_calibration_error_is_a_share(case, bins):
     actual, answer = case
     hits = actual[:, None] == np.array(LABELS, dtype=object)[None, :]

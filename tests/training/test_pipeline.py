@@ -37,15 +37,15 @@ def repository(project, monkeypatch):
     return project
 
 
-def stored():
+def store_files():
     return {str(path) for path in Path("store").rglob("*") if path.is_file()}
 
 
 @pytest.mark.skipif(GIT is None, reason="git is not installed")
 def test_a_table_becomes_a_model_that_scores_and_nothing_runs_twice(repository, frame, capfd):
     frame.to_csv("../t.csv", index=False)
-    ingest.data(source="../t.csv", target="kind")
-    assert len(stored()) == 1
+    ingest.data(["SOURCE=../t.csv", "TARGET=kind"])
+    assert len(store_files()) == 1
 
     pipeline.pipeline()
     measured = json.loads(Path("artifacts/metrics.json").read_text("utf-8"))
@@ -56,7 +56,7 @@ def test_a_table_becomes_a_model_that_scores_and_nothing_runs_twice(repository, 
     lock = Path("dvc.lock").read_bytes()
     assert b"PYTHON" not in lock
     # raw, train, test, fitted, the folder of the model and its three files
-    assert len(stored()) == 8
+    assert len(store_files()) == 8
 
     batch_scoring.score(Path("../t.csv"), Path("out.csv"), batch_scoring.Bad.refuse, "")
     assert len(Path("out.csv").read_text().splitlines()) == 41

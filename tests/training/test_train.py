@@ -75,13 +75,13 @@ def test_a_column_without_a_value_is_no_obstacle(frame, rules):
 )
 def test_an_estimator_that_cannot_be_is_refused(path, options, told):
     with pytest.raises(UserError, match=r"params.yaml: train.estimator: ") as mistake:
-        estimator.made("binary", params(path, **options).estimator)
+        estimator.make_estimator("binary", params(path, **options).estimator)
     assert told in str(mistake.value)
 
 
 def test_a_regression_needs_a_regressor():
     with pytest.raises(UserError, match="needs a regressor, not a LogisticRegression"):
-        estimator.made("regression", params(LOGISTIC).estimator)
+        estimator.make_estimator("regression", params(LOGISTIC).estimator)
 
 
 def test_the_stage_writes_the_same_bytes_again(project, frame):

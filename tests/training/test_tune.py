@@ -13,7 +13,7 @@ from mlgitops.core import config
 from mlgitops.core.errors import UserError
 from mlgitops.data import schema
 from mlgitops.data.schema import Column, Schema
-from mlgitops.training import hooks, tune
+from mlgitops.training import cross_validation, hooks, search, tune
 from tables import written
 
 pytestmark = pytest.mark.slow
@@ -39,7 +39,7 @@ tune:
 
 
 @pytest.fixture
-def search(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def tree_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project with a training set that one cut cannot tell apart, but three can."""
     rules = Schema(
         task="binary",
@@ -62,14 +62,14 @@ def edit(old: str, new: str) -> None:
     Path("params.yaml").write_text(text.replace(old, new))
 
 
-def found() -> list[dict[str, Any]]:
+def read_trials() -> list[dict[str, Any]]:
     """The trials of the only study, without their times."""
     (path,) = Path("artifacts/trials").glob("*.json")
     trials = json.loads(path.read_text())["trials"]
     return [{name: one[name] for name in one if name != "when"} for one in trials]
 
 
-def stopped_after(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def stop_after(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Search, and press Ctrl-C when so many trials are written."""
     write, left = tune.write_json, iter(range(number))
 
@@ -84,10 +84,10 @@ def stopped_after(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
             tune.tune(apply=False)
 
 
-@pytest.mark.usefixtures("search")
+@pytest.mark.usefixtures("tree_project")
 def test_the_search_finds_a_deeper_tree(capsys: pytest.CaptureFixture[str]) -> None:
     tune.tune(apply=False)
-    trials = found()
+    trials = read_trials()
     assert [one["number"] for one in trials] == list(range(7))
     assert trials[0]["params"] == {}
     assert max(one["value"] for one in trials) > trials[0]["value"] + 0.1
@@ -96,58 +96,58 @@ def test_the_search_finds_a_deeper_tree(capsys: pytest.CaptureFixture[str]) -> N
     assert "present" in table
 
 
-@pytest.mark.usefixtures("search")
+@pytest.mark.usefixtures("tree_project")
 @pytest.mark.parametrize("number", [1, 2, 4])
 def test_a_stopped_search_ends_as_one_that_was_not(
     number: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     tune.tune(apply=False)
-    whole = found()
+    whole = read_trials()
     (path,) = Path("artifacts/trials").glob("*.json")
     path.unlink()
-    stopped_after(number, monkeypatch)
-    assert found() == whole[:number]
+    stop_after(number, monkeypatch)
+    assert read_trials() == whole[:number]
     assert f"stopped after {number} trials" in capsys.readouterr().out
     tune.tune(apply=False)
-    assert found() == whole
+    assert read_trials() == whole
 
 
-@pytest.mark.usefixtures("search")
+@pytest.mark.usefixtures("tree_project")
 def test_more_trials_go_on_with_the_same_search() -> None:
     tune.tune(apply=False)
-    first = found()
+    first = read_trials()
     edit("trials: 6", "trials: 9")
     tune.tune(apply=False)
-    assert found()[:7] == first
-    assert len(found()) == 10
+    assert read_trials()[:7] == first
+    assert len(read_trials()) == 10
 
 
-@pytest.mark.usefixtures("search")
+@pytest.mark.usefixtures("tree_project")
 @pytest.mark.parametrize("backend", ["threading", "loky"])
 def test_every_backend_finds_the_same(backend: str) -> None:
     tune.tune(apply=False)
-    first = found()
+    first = read_trials()
     next(Path("artifacts/trials").glob("*.json")).unlink()
     edit("jobs: 1", "jobs: 2")
     edit("backend: threading", f"backend: {backend}")
     tune.tune(apply=False)
-    assert found() == first
+    assert read_trials() == first
 
 
-@pytest.mark.usefixtures("search")
+@pytest.mark.usefixtures("tree_project")
 def test_dask_finds_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     distributed = pytest.importorskip("distributed", reason="the package distributed is optional")
     tune.tune(apply=False)
-    first = found()
+    first = read_trials()
     next(Path("artifacts/trials").glob("*.json")).unlink()
     edit("backend: threading", "backend: dask")
     with distributed.LocalCluster(n_workers=1, dashboard_address=None) as cluster:
         monkeypatch.setenv("DASK_SCHEDULER_ADDRESS", cluster.scheduler_address)
         tune.tune(apply=False)
-    assert found() == first
+    assert read_trials() == first
 
 
-@pytest.mark.usefixtures("search")
+@pytest.mark.usefixtures("tree_project")
 @pytest.mark.parametrize(
     ("old", "new"),
     [("high: 6", "high: 7"), ("seed: 0", "seed: 1"), ("max_depth: 1,", "max_depth: 2,")],
@@ -159,7 +159,7 @@ def test_other_params_are_another_study(old: str, new: str) -> None:
     assert len(list(Path("artifacts/trials").glob("*.json"))) == 2
 
 
-@pytest.mark.usefixtures("search")
+@pytest.mark.usefixtures("tree_project")
 def test_other_data_is_another_study() -> None:
     tune.tune(apply=False)
     pd.read_parquet("data/train.parquet").head(50).to_parquet("data/train.parquet")
@@ -167,18 +167,18 @@ def test_other_data_is_another_study() -> None:
     assert len(list(Path("artifacts/trials").glob("*.json"))) == 2
 
 
-def test_without_apply_every_file_stays_as_it_was(search: Path) -> None:
-    before = {path: path.read_bytes() for path in search.rglob("*") if path.is_file()}
+def test_without_apply_every_file_stays_as_it_was(tree_project: Path) -> None:
+    before = {path: path.read_bytes() for path in tree_project.rglob("*") if path.is_file()}
     tune.tune(apply=False)
-    after = {path: path.read_bytes() for path in search.rglob("*") if path.is_file()}
+    after = {path: path.read_bytes() for path in tree_project.rglob("*") if path.is_file()}
     written = {path for path in after if after[path] != before.get(path)}
     assert {path.parent.name for path in written} == {"trials"}
 
 
-@pytest.mark.usefixtures("search")
+@pytest.mark.usefixtures("tree_project")
 def test_apply_changes_values_and_nothing_else() -> None:
     tune.tune(apply=True)
-    best = max(found(), key=lambda one: one["value"])["params"]
+    best = max(read_trials(), key=lambda one: one["value"])["params"]
     depth, alpha = best["estimator.max_depth"], best["estimator.ccp_alpha"]
     expected = PARAMS.replace("max_depth: 1,", f"max_depth: {depth},")
     expected = expected.replace("random_state: 0}", f"random_state: 0, ccp_alpha: {alpha}}}")
@@ -186,7 +186,7 @@ def test_apply_changes_values_and_nothing_else() -> None:
     assert config.load(hooks.section("train")).estimator.model_extra["max_depth"] == depth
 
 
-@pytest.mark.usefixtures("search")
+@pytest.mark.usefixtures("tree_project")
 def test_apply_keeps_present_values_that_are_as_good(capsys: pytest.CaptureFixture[str]) -> None:
     edit("max_depth: 1,", "max_depth: 6,")
     edit("low: 1, high: 6", "low: 5, high: 6")
@@ -197,17 +197,17 @@ def test_apply_keeps_present_values_that_are_as_good(capsys: pytest.CaptureFixtu
     assert Path("params.yaml").read_text() == before
 
 
-@pytest.mark.usefixtures("search")
+@pytest.mark.usefixtures("tree_project")
 def test_a_setting_that_cannot_be_fitted_fails_alone(capsys: pytest.CaptureFixture[str]) -> None:
     edit("{low: 1, high: 6}", "{choices: [3, -1]}")
     tune.tune(apply=False)
-    reasons = {one["params"].get("estimator.max_depth"): one["reason"] for one in found()}
+    reasons = {one["params"].get("estimator.max_depth"): one["reason"] for one in read_trials()}
     assert "max_depth" in reasons[-1]
     assert reasons[3] is None
     assert "trials failed" in capsys.readouterr().out
 
 
-@pytest.mark.usefixtures("search")
+@pytest.mark.usefixtures("tree_project")
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
@@ -231,7 +231,7 @@ def test_what_cannot_work_is_a_mistake(old: str, new: str, said: str) -> None:
         tune.tune(apply=False)
 
 
-@pytest.mark.usefixtures("search")
+@pytest.mark.usefixtures("tree_project")
 def test_a_regression_is_searched_too() -> None:
     table = pd.read_parquet("data/train.parquet")
     table.assign(kind=(table["length"] // 4 % 2) * 10.0).to_parquet("data/train.parquet")
@@ -241,22 +241,22 @@ def test_a_regression_is_searched_too() -> None:
     edit("DecisionTreeClassifier", "DecisionTreeRegressor")
     edit("metric: accuracy", "metric: rmse")
     tune.tune(apply=True)
-    values = [one["value"] for one in found()]
+    values = [one["value"] for one in read_trials()]
     assert min(values) < values[0]
     assert "max_depth: 1," not in Path("params.yaml").read_text()
 
 
-@pytest.mark.usefixtures("search")
+@pytest.mark.usefixtures("tree_project")
 def test_no_training_set_is_a_mistake() -> None:
     Path("data/train.parquet").unlink()
     with pytest.raises(UserError, match="make pipeline"):
         tune.tune(apply=False)
 
 
-@pytest.mark.usefixtures("search")
+@pytest.mark.usefixtures("tree_project")
 def test_folds_have_each_row_once_and_the_classes_in_their_shares() -> None:
     table = pd.read_parquet("data/train.parquet")
-    splits = tune.folds(table, schema.load(), config.load(tune.Tune))
+    splits = cross_validation.split_rows(table, schema.load(), folds=3, seed=0)
     measured = np.concatenate([part for _, part in splits])
     assert sorted(measured) == list(range(60))
     assert all(not set(fit) & set(part) for fit, part in splits)
@@ -266,10 +266,13 @@ def test_folds_have_each_row_once_and_the_classes_in_their_shares() -> None:
 
 @given(st.floats(-1e6, 1e6), st.floats(1e-3, 1e6), st.floats(0, 1))
 def test_shortened_values_stay_within_their_range(low: float, width: float, at: float) -> None:
-    limits = {"x": tune.distribution(tune.Range(low=low, high=low + width))}
-    short = tune.shortened({"x": min(low + at * width, low + width)}, limits)["x"]
+    limits = {"x": search.distribution(search.Range(low=low, high=low + width))}
+    short = search.round_values({"x": min(low + at * width, low + width)}, limits)["x"]
     assert low <= short <= low + width
 
 
 def test_the_mean_and_its_error_are_those_of_the_folds() -> None:
-    assert tune.mean_and_error(np.array([1.0, 2.0, 3.0])) == (2.0, pytest.approx(0.57735027))
+    assert cross_validation.mean_and_error(np.array([1.0, 2.0, 3.0])) == (
+        2.0,
+        pytest.approx(0.57735027),
+    )

@@ -147,7 +147,7 @@ def data(rules):
     """Rows to learn from and rows held out, by the rule of gate.yaml."""
     raw = pd.read_parquet(paths.RAW)
     raw = raw.iloc[:: max(1, len(raw) // ROWS)].reset_index(drop=True)
-    table, _ = contract.typed(raw, rules.columns)
+    table, _ = contract.cast_table(raw, rules.columns)
     p = config.load(Split)
     held_out = test_rows(table, rules, p, group_of(raw, p))
     train = hooks.prepare(table[~held_out].reset_index(drop=True), rules)
@@ -190,4 +190,4 @@ def mixed(data, rules):
         if column.nullable:
             values = values.convert_dtypes().mask(draw.random(len(values)) < 0.2)
         columns[name] = values
-    return contract.typed(pd.DataFrame(columns), rules.features)[0]
+    return contract.cast_table(pd.DataFrame(columns), rules.features)[0]

@@ -99,7 +99,7 @@ def rows(data, rules, features, columns):
         for row, change in enumerate(values):
             for name, one in change.items():
                 table.at[row, name] = one
-        return contract.typed(table, rules.features)[0]
+        return contract.cast_table(table, rules.features)[0]
 
     return st.lists(changes, min_size=1, max_size=len(some)).map(changed)
 

@@ -44,7 +44,7 @@ def test_the_exported_model_answers_as_the_fitted_one(model, data, mixed):
     """Also for rows that nobody has seen, with missing values and with every category."""
     p = config.load(export.Parity).model_copy(update={"tolerance": 0.001})
     # A model that brings code of its own answers in a process of its own, as in an image.
-    exported = exported_model.apart(model.folder).predict
+    exported = exported_model.load_isolated(model.folder).predict
     for table in (data.train, mixed):
         rows = model.inputs(table)
         if hasattr(model.fitted, "predict_proba") or model.labels is None:

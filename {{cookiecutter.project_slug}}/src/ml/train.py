@@ -3,7 +3,7 @@
 import pandas as pd
 from mlgitops.core.config import Section
 from mlgitops.data.schema import Schema
-from mlgitops.training.estimator import Estimator, made
+from mlgitops.training.estimator import Estimator, make_estimator
 from mlgitops.training.features import Features, inputs, target
 from mlgitops.training.preprocessing import columns, with_features
 from pydantic import NonNegativeInt
@@ -20,7 +20,7 @@ class Train(Section):
 
 def fit(examples: pd.DataFrame, features: Features, schema: Schema, p: Train) -> Pipeline:
     """The pipeline of features, columns and estimator, fitted to the rows of `prepare`."""
-    estimator = made(schema.task, p.estimator)
+    estimator = make_estimator(schema.task, p.estimator)
     return make_pipeline(
         with_features(features),
         columns(schema, features, p.one_hot, scale=p.scale),

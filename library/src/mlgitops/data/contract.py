@@ -19,7 +19,9 @@ LARGEST = float(np.finfo("float32").max)  # the model computes in float32
 VIOLATION = ["column", "rule", "row", "value"]
 
 
-def typed(frame: pd.DataFrame, columns: Mapping[str, Column]) -> tuple[pd.DataFrame, pd.DataFrame]:
+def cast_table(
+    frame: pd.DataFrame, columns: Mapping[str, Column]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The columns with their types, and a violation for each value of another type.
 
     Other columns of the table are left out; a column that the table lacks is a violation without a
@@ -42,7 +44,7 @@ def typed(frame: pd.DataFrame, columns: Mapping[str, Column]) -> tuple[pd.DataFr
             broken.append(
                 pd.DataFrame({"column": name, "rule": rule, "row": values.index, "value": values})
             )
-    return pd.DataFrame(cast_columns), _together(broken)
+    return pd.DataFrame(cast_columns), _concatenate(broken)
 
 
 def cast(values: pd.Series, column: Column) -> pd.Series:
@@ -114,7 +116,7 @@ def violations(table: pd.DataFrame, columns: Mapping[str, Column]) -> pd.DataFra
                 "value": cases["failure_case"].astype("str"),
             }
         )
-    return _together([])
+    return _concatenate([])
 
 
 def _rules(column: Column) -> pa.Column:
@@ -130,17 +132,17 @@ def _rules(column: Column) -> pa.Column:
 
 def check(frame: pd.DataFrame, columns: Mapping[str, Column]) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The typed table and all its violations."""
-    table, mistyped = typed(frame, columns)
+    table, mistyped = cast_table(frame, columns)
     broken = violations(table, columns)
     if not mistyped.empty:
         # A value of another type became a missing one: it is named once, for its type.
         key = ["column", "row"]
         seen = broken.set_index(key).index.isin(mistyped.set_index(key).index)
         broken = broken[~(seen & (broken["rule"] == "has missing values"))]
-    return table, _together([mistyped, broken])
+    return table, _concatenate([mistyped, broken])
 
 
-def counted(broken: pd.DataFrame) -> pd.DataFrame:
+def count_by_rule(broken: pd.DataFrame) -> pd.DataFrame:
     """A line for each broken rule of a column: its first row and value, and how many rows."""
     return (
         broken.assign(rows=1)
@@ -155,7 +157,7 @@ def summary(broken: pd.DataFrame) -> list[str]:
     The violations may be `counted`, of several parts of a table.
     """
     lines = []
-    known = broken if "rows" in broken else counted(broken)
+    known = broken if "rows" in broken else count_by_rule(broken)
     for (column, rule), cases in known.groupby(["column", "rule"], sort=False):
         first, count = cases.iloc[0], int(cases["rows"].sum())
         where = f": {count} row{'s' * (count > 1)}, first row {first['row'] + 1}"
@@ -164,7 +166,7 @@ def summary(broken: pd.DataFrame) -> list[str]:
     return lines
 
 
-def _together(parts: list[pd.DataFrame]) -> pd.DataFrame:
+def _concatenate(parts: list[pd.DataFrame]) -> pd.DataFrame:
     parts = [part for part in parts if not part.empty]
     if not parts:
         return pd.DataFrame(columns=VIOLATION)

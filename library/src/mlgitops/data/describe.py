@@ -6,7 +6,7 @@ from mlgitops.core.print_metrics import aligned
 from mlgitops.data import schema
 
 
-def described(rows: pd.DataFrame, rules: schema.Schema) -> str:
+def describe_columns(rows: pd.DataFrame, rules: schema.Schema) -> str:
     """What was understood of the table: a line a column."""
     lines = []
     for name in rows:
@@ -18,7 +18,7 @@ def described(rows: pd.DataFrame, rules: schema.Schema) -> str:
                 "type": column.type if column else "(left out)",
                 "role": role(name, rules),
                 "missing": f"{values.isna().mean():.1%}",
-                "values": shown(values, column)
+                "values": summarize_values(values, column)
                 if column
                 else rules.left_out.get(name, "not in schema.yaml"),
             }
@@ -34,7 +34,7 @@ def role(name: str, rules: schema.Schema) -> str:
     return ", ".join(roles)
 
 
-def shown(values: pd.Series, column: schema.Column) -> str:
+def summarize_values(values: pd.Series, column: schema.Column) -> str:
     """The range of numbers and times, the first categories of others."""
     known = values.dropna()
     if known.empty:

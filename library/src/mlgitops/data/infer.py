@@ -69,7 +69,7 @@ def reason_to_leave_out(name: str, values: pd.Series, shown: Type | None) -> str
     return None
 
 
-def widened(values: pd.Series) -> tuple[float, float] | None:
+def widen_range(values: pd.Series) -> tuple[float, float] | None:
     """The range seen, half as wide again on each side, in round numbers; signs are kept.
 
     Wide enough for the data that comes next, narrow enough for a wrong unit or a -999.
@@ -92,7 +92,7 @@ def limits(values: pd.Series, shown: Type) -> Column:
     """A column with the range or the categories that its values suggest."""
     nullable = bool(cast(values, Column(type=shown)).isna().any())
     if shown in ("number", "integer"):
-        return Column(type=shown, nullable=nullable, range=widened(values))
+        return Column(type=shown, nullable=nullable, range=widen_range(values))
     if shown == "category":
         levels = sorted(strings(values).dropna().unique())
         listed = tuple(levels) if len(levels) <= LISTED else None
@@ -162,15 +162,7 @@ def time_column(values: pd.Series) -> Column:
 
 def infer(frame: pd.DataFrame, target: str, time: str | None, wanted: Task | None) -> Schema:
     """The schema that the table suggests; a UserError if nothing can be learned from the table."""
-    for name in [target, *([time] if time else [])]:
-        if name not in frame:
-            raise UserError(f"there is no column {name!r}; there are {listed(frame.columns)}")
-    if target == time:
-        raise UserError(f"{target!r} cannot be both the target and the time")
-    check_target(frame[target])
-    task = task_of(frame[target], wanted)
-    if task != "regression":
-        check_classes(frame[target])
+    task = task_of_table(frame, target, time, wanted)
     features, left_out = features_of(frame.drop(columns=[target, *([time] if time else [])]))
     if not features:
         why = listed(f"{name}: {reason}" for name, reason in left_out.items()) or "there is none"
@@ -186,6 +178,20 @@ def infer(frame: pd.DataFrame, target: str, time: str | None, wanted: Task | Non
         columns={name: columns[name] for name in frame if name in columns},
         left_out=left_out,
     )
+
+
+def task_of_table(frame: pd.DataFrame, target: str, time: str | None, wanted: Task | None) -> Task:
+    """The task of the target, once the columns are there and the target can be learned."""
+    for name in [target, *([time] if time else [])]:
+        if name not in frame:
+            raise UserError(f"there is no column {name!r}; there are {listed(frame.columns)}")
+    if target == time:
+        raise UserError(f"{target!r} cannot be both the target and the time")
+    check_target(frame[target])
+    task = task_of(frame[target], wanted)
+    if task != "regression":
+        check_classes(frame[target])
+    return task
 
 
 def features_of(frame: pd.DataFrame) -> tuple[dict[str, Column], dict[str, str]]:

@@ -2,7 +2,7 @@
 
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -10,6 +10,7 @@ from typing import Annotated, Any, cast, get_args
 
 import pandas as pd
 import typer
+from pydantic import Field, model_validator
 from ruamel.yaml import YAML
 
 from mlgitops.core import config, paths
@@ -17,7 +18,7 @@ from mlgitops.core.config import LOSSES
 from mlgitops.core.errors import UserError, listed
 from mlgitops.core.files import replacing
 from mlgitops.data import contract, infer, reader, schema
-from mlgitops.data.describe import described
+from mlgitops.data.describe import describe_columns
 from mlgitops.data.validate import Validate
 
 RAW, POINTER = paths.RAW, paths.POINTER
@@ -34,49 +35,79 @@ class Data(config.Section):
     append: bool
 
 
+class Request(config.Strict):
+    """What `make data` is told now: NAME=value, in capitals."""
+
+    source: Annotated[str, Field(description="path or URL; without it, the last one")] = ""
+    target: Annotated[str, Field(description="the column to predict")] = ""
+    time: Annotated[str, Field(description="the column that says when a row is from")] = ""
+    task: Annotated[str, Field(description="binary, multiclass or regression")] = ""
+    append: Annotated[bool, Field(description="add the rows that are new")] = False
+    reset: Annotated[bool, Field(description="infer schema.yaml again")] = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_empty(cls, given: dict[str, Any]) -> dict[str, Any]:
+        return {name: value for name, value in given.items() if value != ""}
+
+
 def data(
-    source: Annotated[
-        str,
-        typer.Option(help="Path or fsspec URL of a CSV or Parquet file; without it, the last one."),
-    ] = "",
-    target: Annotated[
-        str, typer.Option(help="The column to predict; without it, schema.yaml's.")
-    ] = "",
-    time: Annotated[str, typer.Option(help="The column that says when a row is from.")] = "",
-    task: Annotated[
-        str, typer.Option(help="binary, multiclass or regression, if the guess is wrong.")
-    ] = "",
-    append: Annotated[
-        bool, typer.Option(help="Add the rows that are new instead of replacing the table.")
-    ] = False,
-    reset: Annotated[
-        bool, typer.Option(help="Infer schema.yaml again, whatever was reviewed.")
-    ] = False,
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[NAME=VALUE]...",
+            help=", ".join(
+                f"{name.upper()}: {one.description}" for name, one in Request.model_fields.items()
+            ),
+        ),
+    ] = None,
 ) -> None:
     """Take a table as the project's data, type it, check it, and version it."""
-    last = config.load(Data)
-    if not (source or last.source):
-        raise UserError("no source is known yet: make data SOURCE=path/to/table.csv TARGET=column")
-    if task not in ("", *get_args(schema.Task)):
+    take(request_of(words or []))
+
+
+def request_of(words: Sequence[str]) -> Request:
+    """NAME=value words as a request; a UserError for another name or an impossible value."""
+    given = {}
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not equals or name.lower() not in Request.model_fields:
+            names = listed(name.upper() for name in Request.model_fields)
+            raise UserError(f"{word}: say NAME=value; the names are {names}")
+        given[name.lower()] = value
+    if (task := given.get("task", "")) not in ("", *get_args(schema.Task)):
         raise UserError(f"TASK={task}: it is one of {', '.join(get_args(schema.Task))}")
-    said = Data(source=source or last.source, append=append or (not source and last.append))
-    print(f"reading {said.source}")
-    frame, notes = reader.read(str(said.source))
-    known = None if reset else reviewed(frame, target, time, task)
-    if known is None and said.append:
+    return config.parse(Request, given, "make data")
+
+
+def take(request: Request) -> None:
+    """The requested table as data/raw.parquet with its schema; what was understood is printed."""
+    last = config.load(Data)
+    source = request.source or last.source
+    if not source:
+        raise UserError("no source is known yet: make data SOURCE=path/to/table.csv TARGET=column")
+    memory = Data(source=source, append=request.append or (not request.source and last.append))
+    print(f"reading {source}")
+    frame, notes = reader.read(source)
+    known = None if request.reset else matching_schema(frame, request)
+    if known is None and memory.append:
         raise UserError("APPEND=1 adds rows to a table of the same columns and target")
-    rules = known or inferred(frame, target, time, cast(schema.Task | None, task or None))
-    rows, changes = arrived(frame, rules, said.append, new=known is None)
-    with restored(WRITTEN):
-        write(rows, rules, said, new=known is None)
-    print("\n".join([*notes, *changes, described(rows, rules)]))
+    rules = known or infer_schema(frame, request)
+    if known:
+        rows, changes = update_rows(frame, rules, memory.append)
+    else:
+        rows, broken = cast_rows(frame, rules)
+        changes = contract.summary(broken)
+    with restore_on_failure(WRITTEN):
+        write(rows, rules, memory, new=known is None)
+    print("\n".join([*notes, *changes, describe_columns(rows, rules)]))
     print(f"\n{RAW}: {len(rows)} rows, {rules.task}. Next: " + NEXT[known is None])
 
 
-def reviewed(frame: pd.DataFrame, target: str, time: str, task: str) -> schema.Schema | None:
+def matching_schema(frame: pd.DataFrame, request: Request) -> schema.Schema | None:
     """The schema that is there, if the table is meant for it; None if another one is asked for."""
-    rules = schema.load()
-    if target not in ("", rules.target) or time not in ("", rules.time):
+    rules, target = schema.load(), request.target
+    if target not in ("", rules.target) or request.time not in ("", rules.time):
         return None
     if target and not set(rules.features) & set(frame.columns):
         return None
@@ -85,60 +116,63 @@ def reviewed(frame: pd.DataFrame, target: str, time: str, task: str) -> schema.S
             f"columns of schema.yaml are not in the table: {listed(missing)}. It has "
             f"{listed(frame.columns)}. RESET=1 TARGET=… infers schema.yaml again"
         )
-    if task not in ("", rules.task):
-        raise UserError(f"schema.yaml says {rules.task}: RESET=1 TASK={task} infers it again")
+    if request.task not in ("", rules.task):
+        raise UserError(f"schema.yaml says {rules.task}: RESET=1 TASK={request.task} infers it")
     return rules
 
 
-def inferred(
-    frame: pd.DataFrame, target: str, time: str, task: schema.Task | None
-) -> schema.Schema:
+def infer_schema(frame: pd.DataFrame, request: Request) -> schema.Schema:
     """The schema that the table suggests."""
     fewest = config.load(Validate).min_rows
     if len(frame) < fewest:
         raise UserError(
             f"{len(frame)} rows are too few to learn from (validate.min_rows: {fewest})"
         )
-    if not target:
+    if not request.target:
         raise UserError(f"name the column to predict: TARGET=…; there are {listed(frame.columns)}")
-    return infer.infer(frame, target, time or None, task)
+    task = cast(schema.Task | None, request.task or None)
+    return infer.infer(frame, request.target, request.time or None, task)
 
 
-def arrived(
-    frame: pd.DataFrame, rules: schema.Schema, append: bool, new: bool
+def cast_rows(frame: pd.DataFrame, rules: schema.Schema) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The table in its order with the contract's types where it has one, and the violations."""
+    rows, broken = contract.cast_table(frame, rules.columns)
+    rest = frame[[name for name in frame if name not in rules.columns]].reset_index(drop=True)
+    return pd.concat([rows, rest], axis=1)[list(frame.columns)], broken
+
+
+def update_rows(
+    frame: pd.DataFrame, rules: schema.Schema, append: bool
 ) -> tuple[pd.DataFrame, list[str]]:
-    """The table to keep, and what is new about it, a line each."""
+    """The rows to keep of a table of the known schema, and what is new about them, a line each."""
     if frame.empty:
         raise UserError("the table has a header and no rows")
-    rows, mistyped = contract.typed(frame, rules.columns)
-    if not (mistyped.empty or new):
+    rows, mistyped = cast_rows(frame, rules)
+    if not mistyped.empty:
         head = "the table breaks schema.yaml (RESET=1 TARGET=… infers it again):"
         raise UserError("\n  ".join([head, *contract.summary(mistyped)]))
-    changes = contract.summary(mistyped)
-    rest = frame[[name for name in frame if name not in rules.columns]].reset_index(drop=True)
-    rows = pd.concat([rows, rest], axis=1)[list(frame.columns)]
-    if new:
-        return rows, changes
-    before = pd.read_parquet(RAW) if RAW.exists() else rows.head(0)
     if append and POINTER.exists() and not RAW.exists():
         raise UserError(f"{RAW}, to which rows are added, is missing: dvc checkout, or make setup")
+    before = pd.read_parquet(RAW) if RAW.exists() else rows.head(0)
+    changes = []
     if append:
-        rows, again = appended(before, rows, rules)
+        rows, again = append_rows(before, rows, rules)
         changes.append(f"{again} rows were there already" if again else "every row is new")
     infer.check_target(rows[rules.target])
     changes.append(f"{len(before)} rows before, {len(rows)} now")
-    changes += [
-        f"{name}: a column that schema.yaml does not name: not used"
-        for name in rest
-        if name not in rules.left_out
-    ]
+    return rows, [*changes, *remarks(rows, rules)]
+
+
+def remarks(rows: pd.DataFrame, rules: schema.Schema) -> list[str]:
+    """A line for each column without a rule, and for each rule that the typed rows break."""
     _, broken = contract.check(rows, rules.columns)
-    return rows, changes + [
+    unknown = [name for name in rows if name not in {*rules.columns, *rules.left_out}]
+    return [f"{name}: a column that schema.yaml does not name: not used" for name in unknown] + [
         f"{line}: widen schema.yaml or fix the data" for line in contract.summary(broken)
     ]
 
 
-def appended(
+def append_rows(
     before: pd.DataFrame, after: pd.DataFrame, rules: schema.Schema
 ) -> tuple[pd.DataFrame, int]:
     """Both tables' rows, and how many of the second were in the first, which are not added again.
@@ -146,7 +180,7 @@ def appended(
     Rows are compared with their number of repetitions, so that a second run adds nothing.
     """
     both = pd.concat([before, after], ignore_index=True)
-    keyed, _ = contract.typed(both, rules.columns)
+    keyed, _ = contract.cast_table(both, rules.columns)
     key = pd.util.hash_pandas_object(keyed, index=False)
     old, new = key[: len(before)], key[len(before) :]
     repeats = new.groupby(new).cumcount()
@@ -155,7 +189,7 @@ def appended(
 
 
 @contextmanager
-def restored(paths: tuple[Path, ...]) -> Iterator[None]:
+def restore_on_failure(paths: tuple[Path, ...]) -> Iterator[None]:
     """If the block fails, the files are as they were before it."""
     with TemporaryDirectory() as folder:
         saved = {path: Path(folder) / str(number) for number, path in enumerate(paths)}
@@ -172,22 +206,22 @@ def restored(paths: tuple[Path, ...]) -> Iterator[None]:
             raise
 
 
-def write(rows: pd.DataFrame, rules: schema.Schema, said: Data, new: bool) -> None:
+def write(rows: pd.DataFrame, rules: schema.Schema, memory: Data, new: bool) -> None:
     """The table, the schema if it is new, and what params.yaml remembers; then DVC's version."""
     from dvc.cli import main
 
     with replacing(RAW) as part:
-        storable(rows, rules).to_parquet(part, index=False)
+        storable_table(rows, rules).to_parquet(part, index=False)
     if new:
         with replacing(schema.SCHEMA) as part:
             part.write_text(schema.dump(rules), encoding="utf-8")
-    remember(said, rules if new else None)
+    remember(memory, rules if new else None)
     for command in (["add", "--quiet", str(RAW)], ["push", "--quiet", str(POINTER)]):
         if main(command) != 0:
             raise UserError(f"`dvc {' '.join(command)}` failed; the reason is above")
 
 
-def storable(rows: pd.DataFrame, rules: schema.Schema) -> pd.DataFrame:
+def storable_table(rows: pd.DataFrame, rules: schema.Schema) -> pd.DataFrame:
     """The table with mixed columns that no model uses as text, since Parquet needs one type."""
     mixed = [
         name
@@ -199,19 +233,19 @@ def storable(rows: pd.DataFrame, rules: schema.Schema) -> pd.DataFrame:
     return rows.assign(**{name: contract.strings(rows[name]) for name in mixed})
 
 
-def remember(said: Data, rules: schema.Schema | None) -> None:
-    """Write what was said to params.yaml, and what suits a new schema to both files of settings."""
-    with edited(config.PARAMS) as tried:
-        tried["data"].update(said.model_dump())
+def remember(memory: Data, rules: schema.Schema | None) -> None:
+    """Write the source to params.yaml, and what suits a new schema to both files of settings."""
+    with edit_yaml(config.PARAMS) as tried:
+        tried["data"].update(memory.model_dump())
         if rules:
             suit(tried, rules)
     if rules:
-        with edited(config.RULES) as judged:
+        with edit_yaml(config.RULES) as judged:
             suit_rules(judged, rules)
 
 
 @contextmanager
-def edited(path: Path) -> Iterator[Any]:
+def edit_yaml(path: Path) -> Iterator[Any]:
     """A YAML file to change in place; its comments and lines stay."""
     yaml = YAML()
     yaml.width = 4096

@@ -11,7 +11,7 @@ from mlgitops.data.schema import Column
 QUANTILES = np.linspace(0, 1, 21)
 
 
-def rounded(value: float) -> float | None:
+def round_number(value: float) -> float | None:
     """Six significant digits: enough to compare, few enough to read in a diff. NaN is None."""
     return float(f"{value:.6g}") if np.isfinite(value) else None
 
@@ -20,14 +20,14 @@ def shares(values: pd.Series, most: int = 50) -> dict[str, float | None]:
     """The share of each value, most frequent first; what comes after `most` is one "…"."""
     counts = values.dropna().astype("str").value_counts(normalize=True)
     ordered = sorted(counts.items(), key=lambda pair: (-pair[1], str(pair[0])))
-    known = {str(name): rounded(float(share)) for name, share in ordered[:most]}
+    known = {str(name): round_number(float(share)) for name, share in ordered[:most]}
     rest = sum(float(share) for _, share in ordered[most:])
-    return known | ({"…": rounded(rest)} if rest else {})
+    return known | ({"…": round_number(rest)} if rest else {})
 
 
 def column(values: pd.Series, kind: str) -> dict[str, Any]:
     """Share of missing values, and quantiles (0, 5, … 100 %) or the shares of the values."""
-    missing = {"type": kind, "missing": rounded(float(values.isna().mean()))}
+    missing = {"type": kind, "missing": round_number(float(values.isna().mean()))}
     if kind in ("category", "boolean"):
         return missing | {"shares": shares(values)}
     if kind == "time":
@@ -36,7 +36,7 @@ def column(values: pd.Series, kind: str) -> dict[str, Any]:
         return missing | {"first": first, "last": last}
     known = values.dropna().astype("float64")
     quantiles = np.quantile(known, QUANTILES) if len(known) else np.full(len(QUANTILES), np.nan)
-    return missing | {"quantiles": [rounded(float(value)) for value in quantiles]}
+    return missing | {"quantiles": [round_number(float(value)) for value in quantiles]}
 
 
 def profile(table: pd.DataFrame, columns: Mapping[str, Column]) -> dict[str, Any]:

@@ -42,7 +42,7 @@ class Dialect:
             "sep": self.delimiter,
             "decimal": self.decimal,
             "encoding": self.encoding,
-            "names": distinct(self.names),
+            "names": unique_names(self.names),
             "header": 0,
         }
 
@@ -52,7 +52,7 @@ def is_parquet(source: str) -> bool:
     return source.lower().endswith(PARQUET)
 
 
-def opened(source: str) -> IO[bytes]:
+def open_source(source: str) -> IO[bytes]:
     """The bytes of the source, decompressed; a UserError that says why not."""
     if Path(source).is_dir():
         raise UserError(f"{source} is a folder: name one CSV or Parquet file")
@@ -72,7 +72,7 @@ def opened(source: str) -> IO[bytes]:
 
 
 @contextmanager
-def explained(source: str, form: str = "table") -> Iterator[None]:
+def explain_errors(source: str, form: str = "table") -> Iterator[None]:
     """Turns what a reader says of a broken file into a UserError."""
     try:
         yield
@@ -88,7 +88,7 @@ def explained(source: str, form: str = "table") -> Iterator[None]:
 
 def dialect(source: str) -> Dialect:
     """Encoding, delimiter and column names of a CSV file, from its first megabyte."""
-    with opened(source) as file, explained(source):
+    with open_source(source) as file, explain_errors(source):
         head = file.read(HEAD)
     encoding = _encoding(head)
     if encoding is None:
@@ -98,7 +98,7 @@ def dialect(source: str) -> Dialect:
         raise UserError(f"{source}: is empty")
     unquoted = re.sub(r'"[^"]*"', "", text.split("\n", 1)[0])
     delimiter = max(",;\t|", key=unquoted.count)
-    with explained(source):
+    with explain_errors(source):
         names = pd.read_csv(
             StringIO(text), sep=delimiter, header=None, nrows=1, dtype="str", keep_default_na=False
         )
@@ -125,11 +125,11 @@ def _encoding(head: bytes) -> str | None:
 def read(source: str) -> tuple[pd.DataFrame, list[str]]:
     """The whole table, and notes on what had to be changed to read it."""
     if is_parquet(source):
-        with opened(source) as file, explained(source, "Parquet file"):
+        with open_source(source) as file, explain_errors(source, "Parquet file"):
             return _flat(pyarrow.parquet.read_table(file).to_pandas()), []
     found = dialect(source)
     notes = [f"read as {found.encoding}, not UTF-8"] if found.encoding == "cp1252" else []
-    with opened(source) as file, explained(source):
+    with open_source(source) as file, explain_errors(source):
         frame = pd.read_csv(file, low_memory=False, **found.options)
     _check_width(frame, source)
     repeated = [name for name, count in Counter(map(str.strip, found.names)).items() if count > 1]
@@ -152,10 +152,10 @@ def _flat(frame: pd.DataFrame) -> pd.DataFrame:
     if not isinstance(frame.index, pd.RangeIndex):
         names = [str(name or "index") for name in frame.index.names]
         frame = frame.reset_index(names=names, allow_duplicates=True)
-    return frame.set_axis(distinct(frame.columns), axis=1)
+    return frame.set_axis(unique_names(frame.columns), axis=1)
 
 
-def distinct(names: Iterable[object]) -> list[str]:
+def unique_names(names: Iterable[object]) -> list[str]:
     """The names as text, trimmed, none of them empty, each another."""
     trimmed = [str(name).strip() or f"Unnamed: {k}" for k, name in enumerate(names)]
     given, found = set(trimmed), dict[str, None]()
@@ -176,7 +176,7 @@ def chunks(path: Path, rows: int, text: list[str]) -> Iterator[pd.DataFrame]:
 
 def _parquet_chunks(path: Path, rows: int) -> Iterator[pd.DataFrame]:
     with (
-        explained(str(path), "Parquet file"),
+        explain_errors(str(path), "Parquet file"),
         pyarrow.parquet.ParquetFile(path, pre_buffer=False) as file,
         tqdm(total=file.metadata.num_rows, unit=" rows", unit_scale=True) as bar,
     ):
@@ -188,7 +188,7 @@ def _parquet_chunks(path: Path, rows: int) -> Iterator[pd.DataFrame]:
 def _csv_chunks(path: Path, rows: int, text: list[str]) -> Iterator[pd.DataFrame]:
     found = dialect(str(path))
     with (
-        explained(str(path)),
+        explain_errors(str(path)),
         tqdm(total=path.stat().st_size, unit="B", unit_scale=True) as bar,
         path.open("rb") as raw,
         pd.read_csv(

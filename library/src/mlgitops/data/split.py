@@ -38,7 +38,7 @@ def test_rows(
     groups in random order, until they have the share. `groups` are the values of `group_of`.
     """
     if groups is not None:
-        return grouped(groups, p)
+        return group_test_rows(groups, p)
     order = np.random.default_rng(p.seed).permutation(len(table))
     if p.by == "time":
         if rules.time is None:
@@ -68,7 +68,7 @@ def group_of(raw: pd.DataFrame, p: Split) -> pd.Series | None:
     return raw[p.group]
 
 
-def grouped(groups: pd.Series, p: Split) -> np.ndarray:
+def group_test_rows(groups: pd.Series, p: Split) -> np.ndarray:
     """The test rows where groups stay together; a row without a value is a group of its own."""
     codes = pd.factorize(groups)[0].astype("int64")
     alone = np.flatnonzero(codes < 0)

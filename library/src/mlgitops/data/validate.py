@@ -9,7 +9,7 @@ from mlgitops.core import config, paths, pipeline_version
 from mlgitops.core.errors import UserError
 from mlgitops.core.files import write_json
 from mlgitops.data import contract, schema
-from mlgitops.data.profile import profile, rounded
+from mlgitops.data.profile import profile, round_number
 
 
 class Validate(config.Rule):
@@ -50,5 +50,5 @@ def validate(raw: Path = paths.RAW, data: Path = paths.DATA) -> None:
     if found:
         lines = "\n  ".join(found)
         raise UserError(f"{raw} breaks {len(found)} rules of schema.yaml and gate.yaml:\n  {lines}")
-    write_json(profile(table, rules.columns) | {"duplicates": rounded(duplicates)}, data)
+    write_json(profile(table, rules.columns) | {"duplicates": round_number(duplicates)}, data)
     print(f"{len(table)} rows keep every rule of schema.yaml")

@@ -71,7 +71,7 @@ def fetched(commit: str, folder: Path) -> exported_model.Model:
         raise Incomparable("its files are gone from the store")
     try:
         version = json.loads((path / "signature.json").read_text(encoding="utf-8")).get("version")
-        found = exported_model.apart(path) if version in VERSIONS else None
+        found = exported_model.load_isolated(path) if version in VERSIONS else None
     except Exception as error:
         raise Incomparable(f"it cannot be loaded ({_line(error)})") from error
     if found is None:

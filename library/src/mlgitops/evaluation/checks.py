@@ -11,7 +11,7 @@ import pandas as pd
 from pydantic import BaseModel
 
 from mlgitops.core.errors import UserError
-from mlgitops.data.profile import rounded
+from mlgitops.data.profile import round_number
 from mlgitops.evaluation import bootstrap
 from mlgitops.evaluation.bootstrap import Mean, Name
 from mlgitops.evaluation.champion import OtherModel
@@ -96,8 +96,9 @@ class Judge:
         plain = metric_of(name, losses[:, 1])
         found = bootstrap.interval(drawn[:, 0] - drawn[:, 1], self.p.confidence, len(losses))
         return Check(
-            kind="minimum", name=name, value=value, limit=rounded(plain), low=rounded(own.low),
-            high=rounded(own.high), **self.beats(plain, found, len(losses)),
+            kind="minimum", name=name, value=value, limit=round_number(plain),
+            low=round_number(own.low), high=round_number(own.high),
+            **self.beats(plain, found, len(losses)),
         )  # fmt: skip
 
     def beats(self, plain: float, found: bootstrap.Interval, rows: int) -> dict[str, Any]:
@@ -147,9 +148,9 @@ class Judge:
             )
         enough = len(rows) >= self.p.slices.min_rows
         return Check(
-            kind="slices", name=f"{column} = {value}: {metric}", low=rounded(own.low),
-            value=rounded(metric_of(metric, losses[:, 0])), limit=rounded(bound),
-            high=rounded(own.high), judged=enough, passed=not enough or apart.low <= 0,
+            kind="slices", name=f"{column} = {value}: {metric}", low=round_number(own.low),
+            value=round_number(metric_of(metric, losses[:, 0])), limit=round_number(bound),
+            high=round_number(own.high), judged=enough, passed=not enough or apart.low <= 0,
             reason=self.slice_reason(len(rows), apart),
         )  # fmt: skip
 
@@ -173,7 +174,7 @@ class Judge:
         if other.same:
             return Check(
                 kind="champion", name=name, value=0, passed=True, low=0, high=0,
-                limit=rounded(self.allowed()), reason="not worse: it is the same model",
+                limit=round_number(self.allowed()), reason="not worse: it is the same model",
             )  # fmt: skip
         if other.answer is None:
             why = f"not comparable with the champion {other.commit[:7]}: {other.reason}"
@@ -183,8 +184,8 @@ class Judge:
         found = bootstrap.interval(drawn, self.p.confidence, rows)
         beyond = bootstrap.exceeds(worse, drawn, limit, self.p.confidence, rows)
         return Check(
-            kind="champion", name=name, value=rounded(worse), limit=rounded(limit),
-            low=rounded(found.low), high=rounded(found.high),
+            kind="champion", name=name, value=round_number(worse), limit=round_number(limit),
+            low=round_number(found.low), high=round_number(found.high),
             passed=not beyond and found.low <= 0,
             reason=self.champion_reason(worse, limit, found, beyond, other),
         )  # fmt: skip
@@ -280,9 +281,9 @@ def limited(
         if over <= 0
         else f"breaks the limit by {figure(over)}: {side} {limit:g}"
     )
-    low, high = (rounded(end) for end in found) if found else (None, None)
+    low, high = (round_number(end) for end in found) if found else (None, None)
     return Check(
-        kind=kind, name=name, value=rounded(value), limit=limit, low=low, high=high,
+        kind=kind, name=name, value=round_number(value), limit=limit, low=low, high=high,
         passed=over <= 0, reason=reason,
     )  # fmt: skip
 

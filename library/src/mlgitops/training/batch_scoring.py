@@ -35,7 +35,7 @@ class Bad(StrEnum):
     mark = "mark"
 
 
-def scored(
+def score_rows(
     frame: pd.DataFrame, exported: exported_model.Model
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """A prediction and a problem (missing if none) for each row, and the violations."""
@@ -101,24 +101,33 @@ def score(
 
     The output appears when it is complete, or not at all.
     """
-    exported, chunk = exported_model.load(), config.load(Score).chunk
     copied = list(dict.fromkeys(name.strip() for name in keep.split(",") if name.strip()))
     check_paths(source, output)
-    text = [name for name, one in exported.signature.columns.items() if one.type == "category"]
-    kind = columns_of(exported.signature, copied)
-    tally = Tally()
-    with replacing(output) as part, writer(part, kind) as append:
-        for frame in chunks(source, chunk, text + copied):
-            result, broken = scored(frame, exported)
-            tally.count(len(frame), broken)
-            if not (tally.bad and bad is Bad.refuse):  # Else the rest is read only to be counted.
-                append(output_table(kept(frame, copied), result, kind))
+    exported = exported_model.load()
+    with replacing(output) as part:
+        tally = write_scores(source, part, exported, copied, bad)
         tally.judge(source, bad)
     print(
         "\n".join(
             [*tally.found(), f"{output}: {tally.rows} rows, {tally.bad} of them marked as bad"]
         )
     )
+
+
+def write_scores(
+    source: Path, output: Path, exported: exported_model.Model, copied: list[str], bad: Bad
+) -> "Tally":
+    """Write a line for each row of the source; how many rows there were, and which were bad."""
+    columns, tally = exported.signature.columns, Tally()
+    text = [name for name, one in columns.items() if one.type == "category"]
+    kind = columns_of(exported.signature, copied)
+    with writer(output, kind) as append:
+        for frame in chunks(source, config.load(Score).chunk, text + copied):
+            result, broken = score_rows(frame, exported)
+            tally.count(len(frame), broken)
+            if not (tally.bad and bad is Bad.refuse):  # Else the rest is read only to be counted.
+                append(output_table(copy_columns(frame, copied), result, kind))
+    return tally
 
 
 class Tally:
@@ -131,7 +140,7 @@ class Tally:
 
     def count(self, rows: int, broken: pd.DataFrame) -> None:
         """Add a chunk of `rows` rows and its violations."""
-        self.violations.append(contract.counted(broken.assign(row=broken["row"] + self.rows)))
+        self.violations.append(contract.count_by_rule(broken.assign(row=broken["row"] + self.rows)))
         self.rows += rows
         self.bad += broken["row"].nunique()
 
@@ -147,11 +156,11 @@ class Tally:
             lines = "\n  ".join(self.found())
             raise UserError(
                 f"{self.bad} of {self.rows} rows break the contract; nothing is written:\n  {lines}"
-                "\nMend them, or pass them on without a prediction: BAD=mark"
+                "\nFix them, or pass them on without a prediction: BAD=mark"
             )
 
 
-def kept(frame: pd.DataFrame, names: list[str]) -> pd.DataFrame:
+def copy_columns(frame: pd.DataFrame, names: list[str]) -> pd.DataFrame:
     """The columns of the source that are copied, as text."""
     if missing := [name for name in names if name not in frame]:
         raise UserError(f"--keep: there is no column {', '.join(missing)} in the source")

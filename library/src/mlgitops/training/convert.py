@@ -14,7 +14,7 @@ from sklearn.preprocessing import FunctionTransformer
 from mlgitops.data.schema import Column
 from mlgitops.serving.features import derive, finite
 from mlgitops.training import boosting
-from mlgitops.training.features import Features
+from mlgitops.training.features import Columns, Features, blame_feature
 from mlgitops.training.preprocessing import features_of
 
 OPSET = {"": 18, "ai.onnx.ml": 3}
@@ -39,7 +39,7 @@ def without_features(fitted: Pipeline, columns: Mapping[str, Column | None]) -> 
     ]
     options = {"zipmap": False} if is_classifier(fitted) else None
     boosting.register(fitted[-1])
-    return named(
+    return restore_names(
         to_onnx(after_features(fitted), initial_types=types, options=options, target_opset=OPSET),
         list(columns),
     )
@@ -51,7 +51,7 @@ def after_features(fitted: Pipeline) -> Pipeline:
     return fitted[1:] if isinstance(first, FunctionTransformer) and first.func is derive else fitted
 
 
-def named(model: ModelProto, columns: list[str]) -> ModelProto:
+def restore_names(model: ModelProto, columns: list[str]) -> ModelProto:
     """The model with the columns' own names for its inputs, and fixed ones for its outputs.
 
     skl2onnx makes identifiers of the names: "bill length" and "bill_length" would be mixed up.
@@ -59,7 +59,7 @@ def named(model: ModelProto, columns: list[str]) -> ModelProto:
     renamed: ModelProto = add_prefix(model, "inner/")
     graph = renamed.graph
     kinds = ["value"] if len(graph.output) == 1 else ["label", "probabilities"]
-    outputs = [free(kind, columns) for kind in kinds]
+    outputs = [free_name(kind, columns) for kind in kinds]
     names = dict(zip((one.name for one in graph.input), columns, strict=True))
     names |= dict(zip((one.name for one in graph.output), outputs, strict=True))
     for one in [*graph.input, *graph.output]:
@@ -70,7 +70,7 @@ def named(model: ModelProto, columns: list[str]) -> ModelProto:
     return renamed
 
 
-def free(name: str, taken: list[str]) -> str:
+def free_name(name: str, taken: list[str]) -> str:
     """The name, with as many underscores after it as make it another than those taken."""
     while name in taken:
         name += "_"
@@ -83,7 +83,7 @@ def with_features(
     """The model with the features traced in front of it, so that its inputs are plain columns."""
     import spox
 
-    inputs, made = traced(features, columns)
+    inputs, made = trace_features(features, columns)
     arrays = inputs | made
     outputs = spox.inline(canonical(rest))(
         **{one.name: arrays[one.name] for one in rest.graph.input}
@@ -96,12 +96,12 @@ def features_alone(features: Features, columns: Mapping[str, Column]) -> ModelPr
     """What `with_features` traces, as a model of its own: an output of shape (rows, 1) each."""
     import spox
 
-    inputs, made = traced(features, columns)
+    inputs, made = trace_features(features, columns)
     model: ModelProto = spox.build(inputs, made)
     return model
 
 
-def traced(
+def trace_features(
     features: Features, columns: Mapping[str, Column]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """The inputs of the model, and what the features make of them, as variables of spox."""
@@ -113,11 +113,14 @@ def traced(
         )
         for name, column in columns.items()
     }
-    made = {feature.__name__: finite(feature(inputs, ndonnx), ndonnx) for feature in features}
-    return unwrapped(inputs), unwrapped(made)
+    made = {}
+    for feature in features:
+        with blame_feature(feature, "cannot be exported"):
+            made[feature.__name__] = finite(feature(Columns(inputs, feature), ndonnx), ndonnx)
+    return spox_variables(inputs), spox_variables(made)
 
 
-def unwrapped(arrays: Mapping[str, Any]) -> dict[str, Any]:
+def spox_variables(arrays: Mapping[str, Any]) -> dict[str, Any]:
     """The variables of spox that arrays of ndonnx stand for."""
     return {name: array.unwrap_spox() for name, array in arrays.items()}
 

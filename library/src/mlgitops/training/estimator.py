@@ -24,7 +24,7 @@ class Estimator(BaseModel):
     path: str = Field(alias="class")
 
 
-def made(task: Task, wanted: Estimator) -> BaseEstimator:
+def make_estimator(task: Task, wanted: Estimator) -> BaseEstimator:
     """The estimator, made with its arguments; a UserError if it does not fit the task."""
     module, _, name = wanted.path.rpartition(".")
     if not module:

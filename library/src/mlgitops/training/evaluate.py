@@ -1,7 +1,8 @@
 """Measure the exported model on the test set."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -24,23 +25,33 @@ class Evaluate(config.Rule):
     max_points: PositiveInt
 
 
+class Answers(NamedTuple):
+    """What was to be predicted, shape (rows,), what was, and the labels of a classifier."""
+
+    actual: np.ndarray
+    predictions: exported_model.Predictions
+    labels: tuple[int | str, ...] | None
+
+    def measure(self, bins: int) -> Metrics:
+        """The metrics of all rows."""
+        return measure(self.actual, self.predictions, self.labels, bins)
+
+    def take(self, rows: np.ndarray) -> "Answers":
+        """Some of the rows, by position."""
+        return Answers(self.actual[rows], self.predictions.take(rows), self.labels)
+
+
 def slices(
-    table: pd.DataFrame,
-    actual: np.ndarray,
-    answer: exported_model.Predictions,
-    rules: schema.Schema,
-    found: exported_model.Signature,
-    p: Evaluate,
+    table: pd.DataFrame, names: Sequence[str], answers: Answers, p: Evaluate
 ) -> list[dict[str, Any]]:
     """The metrics of the rows of each value of each slice column, the largest slices first."""
-    measured: list[dict[str, Any]] = []
-    for name in rules.slices:
+    found: list[dict[str, Any]] = []
+    for name in names:
         values = table[name].astype("str").where(table[name].notna(), "(missing)")
         for value in values.value_counts().sort_index().nlargest(p.max_slices).index:
-            rows = np.flatnonzero(values == value)
-            part: Metrics = measure(actual[rows], answer.take(rows), found.labels, p.bins)
-            measured.append({"column": name, "value": value, **part})
-    return measured
+            part = answers.take(np.flatnonzero(values == value)).measure(p.bins)
+            found.append({"column": name, "value": value, **part})
+    return found
 
 
 def evaluate(
@@ -55,12 +66,14 @@ def evaluate(
     rules, p = schema.load(), config.load(Evaluate)
     table = pd.read_parquet(test)
     exported = exported_model.load(folder)
-    answer = exported.predict(inputs(table, rules.features))
-    actual = target(table, rules).to_numpy()
-    found = exported.signature
-    measured = measure(actual, answer, found.labels, p.bins)
-    write_json(measured, metrics)
-    write_json(slices(table, actual, answer, rules, found, p), sliced)
-    for name, points in plots(actual, answer, found.labels, p.bins, p.max_points).items():
+    answers = Answers(
+        target(table, rules).to_numpy(),
+        exported.predict(inputs(table, rules.features)),
+        exported.signature.labels,
+    )
+    overall = answers.measure(p.bins)
+    write_json(overall, metrics)
+    write_json(slices(table, rules.slices, answers, p), sliced)
+    for name, points in plots(*answers, p.bins, p.max_points).items():
         write_json(points, drawn / f"{name}.json")
-    print(", ".join(f"{name} {value}" for name, value in measured.items()))
+    print(", ".join(f"{name} {value}" for name, value in overall.items()))

@@ -46,36 +46,35 @@ class Requests(config.Rule):
 
 
 def signature(
-    examples: pd.DataFrame,
-    labels: list[int | str] | None,
-    rules: schema.Schema,
-    form: exported_model.Format,
-    requests: Requests,
+    examples: pd.DataFrame, labels: list[int | str] | None, rules: schema.Schema
 ) -> exported_model.Signature:
     """What serving needs to know: inputs, outputs, labels, three rows to try."""
-    given = []
-    for name, column in rules.features.items():
-        seen = None
-        if column.type != "category":
-            known = examples[name].dropna().astype("float64")
-            seen = (known.min(), known.max()) if len(known) else None
-        given.append(exported_model.Input(name=name, **dict(column), seen=seen))
+    requests = config.load(Requests)
     kinds: tuple[exported_model.Kind, ...] = (
         ("value",) if labels is None else ("label", "probabilities")
     )
+    first = examples[list(rules.features)].head(3)
     return exported_model.Signature(
         version=1,
-        format=form,
+        format=config.load(Export).format,
         task=rules.task,
-        inputs=tuple(given),
+        inputs=tuple(input_of(examples[name], one) for name, one in rules.features.items()),
         outputs=tuple(exported_model.Output(name=kind, type=kind) for kind in kinds),
         labels=None if labels is None else tuple(labels),
-        examples=tuple(
-            json.loads(examples[list(rules.features)].head(3).to_json(orient="records"))
-        ),
+        examples=tuple(json.loads(first.to_json(orient="records"))),
         unknown_category=requests.unknown_category,
         out_of_range=requests.out_of_range,
     )
+
+
+def input_of(values: pd.Series, column: schema.Column) -> exported_model.Input:
+    """A feature as serving accepts it, with the range of its values, if they are numbers."""
+    known = values.dropna()
+    seen = None
+    if column.type != "category" and len(known):
+        numbers = known.astype("float64")
+        seen = (numbers.min(), numbers.max())
+    return exported_model.Input(name=str(values.name), **dict(column), seen=seen)
 
 
 def parity(
@@ -158,8 +157,8 @@ def fill(
     form, most = config.load(Export).format, config.load(Parity).rows
     labels = None if rules.task == "regression" else pipeline.classes_.tolist()
     write(pipeline, rules, form, folder)
-    told = signature(rows, labels, rules, form, config.load(Requests))
-    write_json(told.model_dump(mode="json"), folder / "signature.json")
+    described = signature(rows, labels, rules)
+    write_json(described.model_dump(mode="json"), folder / "signature.json")
     table = inputs(rows, rules.features)
     exported = exported_model.load(folder).predict
     answer = exported(table.iloc[:: max(1, len(table) // most)])
@@ -178,22 +177,28 @@ def export(
     rules, form, p = schema.load(), config.load(Export).format, config.load(Parity)
     hooks.features()  # The pickle names the project's functions.
     pipeline, rows = joblib.load(fitted), pd.read_parquet(examples)
+    table = inputs(rows, rules.features).head(p.rows)
     with replacing(folder) as part:
         part.mkdir()
-        exported = fill(part, pipeline, rows, rules)
-        table = inputs(rows, rules.features)
-        found = parity(pipeline, exported, table.head(p.rows), p)
-        for kind, limit in (("differing", p.max_differing), ("flipped", p.max_flipped)):
-            if found[kind] > limit:
-                raise UserError(
-                    f"{found[kind]:.2%} of {len(table.head(p.rows))} rows are {kind} between "
-                    f"scikit-learn and {form}: more than parity.max_{kind}, {limit:.2%}. "
-                    "Choose another estimator, or set export.format: sklearn in params.yaml"
-                )
+        found = parity(pipeline, fill(part, pipeline, rows, rules), table, p)
+        check_parity(found, len(table), p, form)
         if form == "sklearn":
             check_alone(part)
     write_json(found, agreement)
     print(f"{folder}: {form}, {found['differing']:.2%} of the rows differ from scikit-learn")
+
+
+def check_parity(
+    found: dict[str, float], rows: int, p: Parity, form: exported_model.Format
+) -> None:
+    """Refuse an exported model whose shares of other answers for so many rows are too large."""
+    for kind, limit in (("differing", p.max_differing), ("flipped", p.max_flipped)):
+        if found[kind] > limit:
+            raise UserError(
+                f"{found[kind]:.2%} of {rows} rows are {kind} between "
+                f"scikit-learn and {form}: more than parity.max_{kind}, {limit:.2%}. "
+                "Choose another estimator, or set export.format: sklearn in params.yaml"
+            )
 
 
 def reference(

@@ -104,7 +104,7 @@ def load(folder: Path = FOLDER) -> Model:
 
 
 @contextmanager
-def explained(file: Path) -> Iterator[None]:
+def explain_errors(file: Path) -> Iterator[None]:
     """Turns what ONNX Runtime says of the file into a UserError."""
     try:
         yield
@@ -122,11 +122,11 @@ def onnx(file: Path) -> Runtime:
     """The model in ONNX Runtime."""
     import onnxruntime
 
-    with explained(file):
+    with explain_errors(file):
         session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
 
     def predict(table: pd.DataFrame) -> Predictions:
-        with explained(file):
+        with explain_errors(file):
             answers = session.run(None, {name: table[[name]].to_numpy() for name in table})
         if len(answers) == 1:
             return Predictions(answers[0].reshape(-1), None)
@@ -149,7 +149,7 @@ def sklearn(file: Path) -> Runtime:
     return predict
 
 
-def apart(folder: Path) -> Model:
+def load_isolated(folder: Path) -> Model:
     """The model of another commit. One that brings code of its own answers in its own process.
 
     Its `ml` is the code that it was fitted with, which this process may know in another version.
@@ -168,7 +168,7 @@ def apart(folder: Path) -> Model:
                 *_, last = ["it ended without a word", *done.stderr.strip().splitlines()]
                 raise UserError(last)
             with np.load(answer) as found:
-                return Predictions(plain(found["values"]), found.get("probabilities"))
+                return Predictions(plain_labels(found["values"]), found.get("probabilities"))
 
     return Model(signature, predict)
 
@@ -180,7 +180,7 @@ def joblib_dump(value: Any, path: Path) -> None:
     joblib.dump(value, path)
 
 
-def plain(values: np.ndarray) -> np.ndarray:
+def plain_labels(values: np.ndarray) -> np.ndarray:
     """Labels as every runtime gives them: text as objects."""
     return values.astype("object") if values.dtype.kind == "U" else values
 

@@ -23,7 +23,7 @@ from mlgitops.core import config, paths
 from mlgitops.core.config import Section
 from mlgitops.core.errors import UserError, listed
 from mlgitops.data.schema import Schema
-from mlgitops.training.features import Features, check_names
+from mlgitops.training.features import Features, check
 
 
 def module(name: str) -> ModuleType:
@@ -70,7 +70,7 @@ def prepare(examples: pd.DataFrame, schema: Schema) -> pd.DataFrame:
 
 def fit(examples: pd.DataFrame, made: Features, schema: Schema, p: Section) -> Pipeline:
     """The pipeline of train.py, fitted."""
-    check_names(made, schema)
+    check(made, examples, schema)
     # One BLAS thread: how a sum is cut among threads must not change the model.
     with threadpool_limits(1, user_api="blas"):
         fitted = part("train", "fit")(examples, made, schema, p)
@@ -80,6 +80,6 @@ def fit(examples: pd.DataFrame, made: Features, schema: Schema, p: Section) -> P
     return fitted
 
 
-def described(p: Section) -> str:
+def estimator_name(p: Section) -> str:
     """The estimator as params.yaml names it; else the function that makes it."""
     return str(getattr(getattr(p, "estimator", None), "path", f"{paths.CODE}/train.py"))

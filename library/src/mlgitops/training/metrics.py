@@ -7,7 +7,7 @@ each with scikit-learn's own.
 import numpy as np
 import pandas as pd
 
-from mlgitops.data.profile import rounded
+from mlgitops.data.profile import round_number
 from mlgitops.training.exported_model import Predictions
 
 Metrics = dict[str, float | int | None]
@@ -23,7 +23,7 @@ def measure(
         found = regression(actual, predictions.values)
     else:
         found = classification(actual, predictions, np.asarray(labels, dtype=object), bins)
-    return {"rows": len(actual), **{name: rounded(value) for name, value in found.items()}}
+    return {"rows": len(actual), **{name: round_number(value) for name, value in found.items()}}
 
 
 def regression(actual: np.ndarray, predicted: np.ndarray) -> dict[str, float]:

@@ -16,7 +16,7 @@ def prepare(raw: Path = paths.RAW, train: Path = paths.TRAIN, test: Path = paths
     pipeline_version.check()
     rules = schema.load()
     frame, p = pd.read_parquet(raw), config.load(Split)
-    table, _ = contract.typed(frame, rules.columns)
+    table, _ = contract.cast_table(frame, rules.columns)
     examples, held_out = split(table, rules, p, group_of(frame, p))
     for part, path in ((hooks.prepare(examples, rules), train), (held_out, test)):
         with replacing(path) as temporary:

@@ -20,7 +20,7 @@ def train(examples: Path = paths.TRAIN, fitted: Path = paths.FITTED) -> None:
     try:
         pipeline = hooks.fit(table, hooks.features(), rules, p)
     except ValueError as error:
-        raise UserError(f"{hooks.described(p)} cannot be fitted: {error}") from error
+        raise UserError(f"{hooks.estimator_name(p)} cannot be fitted: {error}") from error
     with replacing(fitted) as part:
         joblib.dump(pipeline, part)
     print(f"{type(pipeline[-1]).__name__} fitted to {len(table)} rows")
