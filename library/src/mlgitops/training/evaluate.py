@@ -11,7 +11,7 @@ from pydantic import PositiveInt
 from mlgitops.core import config, paths, pipeline_version
 from mlgitops.core.files import write_json
 from mlgitops.data import schema
-from mlgitops.training import exported_model
+from mlgitops.training import exported_model, hooks, own_metrics
 from mlgitops.training.features import inputs, target
 from mlgitops.training.metrics import Metrics, measure
 from mlgitops.training.plots import plots
@@ -26,19 +26,22 @@ class Evaluate(config.Rule):
 
 
 class Answers(NamedTuple):
-    """What was to be predicted, shape (rows,), what was, and the labels of a classifier."""
+    """What was to be predicted, shape (rows,), what was, a classifier's labels, own metrics."""
 
     actual: np.ndarray
     predictions: exported_model.Predictions
     labels: tuple[int | str, ...] | None
+    own: Sequence[own_metrics.Metric] = ()
 
     def measure(self, bins: int) -> Metrics:
-        """The metrics of all rows."""
-        return measure(self.actual, self.predictions, self.labels, bins)
+        """The standard metrics of all rows, then the project's own."""
+        standard = measure(self.actual, self.predictions, self.labels, bins)
+        own_metrics.check(self.own, standard)
+        return standard | own_metrics.measure(self.own, *self[:3])
 
     def take(self, rows: np.ndarray) -> "Answers":
         """Some of the rows, by position."""
-        return Answers(self.actual[rows], self.predictions.take(rows), self.labels)
+        return self._replace(actual=self.actual[rows], predictions=self.predictions.take(rows))
 
 
 def slices(
@@ -70,10 +73,11 @@ def evaluate(
         target(table, rules).to_numpy(),
         exported.predict(inputs(table, rules.features)),
         exported.signature.labels,
+        hooks.metrics(),
     )
     overall = answers.measure(p.bins)
     write_json(overall, metrics)
     write_json(slices(table, rules.slices, answers, p), sliced)
-    for name, points in plots(*answers, p.bins, p.max_points).items():
+    for name, points in plots(*answers[:3], p.bins, p.max_points).items():
         write_json(points, drawn / f"{name}.json")
     print(", ".join(f"{name} {value}" for name, value in overall.items()))

@@ -3,6 +3,7 @@
     features.py   FEATURES: a tuple of functions (columns, xp) -> array, each one a column more
     prepare.py    class Prepare(Section); prepare(examples, schema, p) -> the rows to train on
     train.py      class Train(Section);   fit(examples, features, schema, p) -> fitted Pipeline
+    metrics.py    METRICS: a tuple of functions (actual, predicted, probabilities) -> number
 
 `examples` is the training set as a table with the types of schema.yaml, `schema` that contract, `p`
 the section of params.yaml that the class is named after, `features` what features.py lists. The
@@ -24,6 +25,7 @@ from mlgitops.core.config import Section
 from mlgitops.core.errors import UserError, listed
 from mlgitops.data.schema import Schema
 from mlgitops.training.features import Features, check
+from mlgitops.training.own_metrics import Metric
 
 
 def module(name: str) -> ModuleType:
@@ -53,6 +55,11 @@ def section(name: str) -> type[Section]:
 def features() -> Features:
     """What features.py lists, read once, in training."""
     return tuple(part("features", "FEATURES"))
+
+
+def metrics() -> tuple[Metric, ...]:
+    """What metrics.py lists; none where the project has no such file."""
+    return tuple(part("metrics", "METRICS")) if (paths.CODE / "metrics.py").exists() else ()
 
 
 def prepare(examples: pd.DataFrame, schema: Schema) -> pd.DataFrame:
