@@ -26,7 +26,7 @@ library/MANIFEST: $(if $(CI),,$(shell find library ! -name MANIFEST ! -name __py
 demo: .venv/.made library/MANIFEST ## The whole story, in build/demo: generate, train, change, release, roll back [WAY=process: no Docker]
 	@python demo/run.py
 
-test: .venv/.made library/MANIFEST ## Every test; what a test lacks on this machine is said
+test: .venv/.made library/MANIFEST ## Every test; skipped ones say why [NIGHTLY=1: also those that only run at night]
 	pytest --numprocesses auto --maxprocesses 4 -m "not ($(ONE_DOCKER))" $(PYTEST)
 	pytest -m "$(ONE_DOCKER)" $(PYTEST)
 

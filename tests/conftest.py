@@ -10,6 +10,14 @@ from parts import PARTS
 pytest_plugins = ["tables", "workspace"]
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave the tests of the night to the night."""
+    if not os.environ.get("NIGHTLY"):
+        nightly = [item for item in items if item.get_closest_marker("nightly")]
+        config.hook.pytest_deselected(items=nightly)
+        items[:] = [item for item in items if item not in nightly]
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip a test, with the reason, whose part is missing here; in CI that is a failure."""
     for name, missing in PARTS.items():

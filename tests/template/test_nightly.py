@@ -1,4 +1,4 @@
-"""`.ci/tell`: one issue, whatever the number of weeks in which the newest packages fail."""
+"""`.ci/tell`: one issue, whatever the number of nights that fail."""
 
 import json
 import sys
