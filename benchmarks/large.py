@@ -6,7 +6,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet
 from measure import FOLDER, PROJECT, ROOT, cost, edit, pairs, row
-from table import ROWS, made, write
+from table import ROWS, make_table, write
 
 MILLIONS = 10
 
@@ -36,7 +36,7 @@ def main() -> None:
     row("largest process of make data and make pipeline",
         f"{max(ours.memory, data.memory):.0f} MB", "≤ 2,000 MB")  # fmt: skip
     gate()
-    score(made())
+    score(make_table())
 
 
 def gate() -> None:
@@ -45,7 +45,7 @@ def gate() -> None:
     cost("make", "pipeline")
     judged = cost("make", "gate")
     row(
-        f"make gate, {round(ROWS * 0.34):,} test rows, 1,000 draws",
+        f"make gate, {round(ROWS * 0.34):,} test rows, 1,000 bootstrap samples",
         f"{judged.seconds:.1f} s, {judged.memory:.0f} MB",
         "≤ 15 s",
     )

@@ -23,7 +23,7 @@ class Load(NamedTuple):
     count: int = 0
 
 
-def used(process: psutil.Process) -> float:
+def cpu_seconds(process: psutil.Process) -> float:
     """Seconds of CPU of a process and its children so far."""
     found = [one.cpu_times() for one in [process, *process.children(recursive=True)]]
     return sum(one.user + one.system for one in found)
@@ -32,9 +32,9 @@ def used(process: psutil.Process) -> float:
 def load(port: int, path: str, body: bytes, clients: int, pid: int) -> Load:
     """The figures of some seconds; every answer must be 200."""
     process = psutil.Process(pid)
-    before = used(process)
+    before = cpu_seconds(process)
     said = wrk(f"http://127.0.0.1:{port}{path}", body, clients)
-    cpu = used(process) - before
+    cpu = cpu_seconds(process) - before
     if "Non-2xx" in said or "Socket errors" in said:
         raise SystemExit(f"not every answer was 200:\n{said}")
     count = int(re.search(r"(\d+) requests in", said)[1])

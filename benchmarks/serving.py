@@ -58,18 +58,18 @@ def table(rows: int = 5000) -> pd.DataFrame:
 def models() -> tuple[Path, Path]:
     """artifacts/model/ of a project with that table: as ONNX, and as scikit-learn pickles it."""
     table().to_csv(FOLDER / "serving.csv", index=False)
-    made("data", f"SOURCE={FOLDER / 'serving.csv'}", "TARGET=target", "RESET=1")
+    run_make("data", f"SOURCE={FOLDER / 'serving.csv'}", "TARGET=target", "RESET=1")
     folder, fallback = PROJECT / "artifacts/model", FOLDER / "fallback"
     edit("params.yaml", "format: onnx", "format: sklearn")
-    made("pipeline")
+    run_make("pipeline")
     shutil.rmtree(fallback, ignore_errors=True)
     shutil.copytree(folder, fallback)
     edit("params.yaml", "format: sklearn", "format: onnx")
-    made("pipeline")
+    run_make("pipeline")
     return folder, fallback
 
 
-def made(*arguments: str) -> None:
+def run_make(*arguments: str) -> None:
     """Run make in the project."""
     command = ["make", "--silent", *arguments]
     done = subprocess.run(command, cwd=PROJECT, env=environment(), capture_output=True)
@@ -78,21 +78,21 @@ def made(*arguments: str) -> None:
 
 
 @contextmanager
-def running(name: str, command: list[str], path: str, port: int) -> Iterator[Peer]:
+def server(name: str, command: list[str], path: str, port: int) -> Iterator[Peer]:
     """A server until the end of the block, ready."""
     own = environment() | {"OMP_NUM_THREADS": "1", "SERVE_PORT": str(port)}
     started = time.perf_counter()
     with (FOLDER / f"{name}.log").open("wb") as log:
         process = subprocess.Popen(command, cwd=PROJECT, env=own, stdout=log, stderr=log)
     try:
-        yield Peer(name, port, path, process.pid, waited(process, port, started))
+        yield Peer(name, port, path, process.pid, wait(process, port, started))
     finally:
         for one in [*psutil.Process(process.pid).children(recursive=True), process]:
             one.terminate()
         process.wait(30)
 
 
-def waited(process: "subprocess.Popen[bytes]", port: int, started: float) -> float:
+def wait(process: "subprocess.Popen[bytes]", port: int, started: float) -> float:
     """The seconds from `started` until it takes requests."""
     while time.perf_counter() - started < 120:
         if process.poll() is not None:
@@ -136,7 +136,7 @@ def tensors(folder: Path, rows: int) -> bytes:
     return json.dumps({"inputs": made, "outputs": [{"name": "label"}]}).encode()
 
 
-def written(peer: Peer, folder: Path, rows: int) -> bytes:
+def request(peer: Peer, folder: Path, rows: int) -> bytes:
     """The request for so many rows, in the protocol of the peer's address."""
     return (tensors if peer.path == INFER else body)(folder, rows)
 
@@ -159,7 +159,7 @@ def mlflow(folder: Path) -> list[str] | None:
         [str(PROJECT / ".venv/bin/python"), "-c", VERSIONS], capture_output=True, check=True
     ).stdout.decode().split()  # fmt: skip
     saved = FOLDER / "mlflow-model"
-    place = installed("mlflow", [f"mlflow=={version}", "pandas", "uvicorn", "cloudpickle", *exact])
+    place = install("mlflow", [f"mlflow=={version}", "pandas", "uvicorn", "cloudpickle", *exact])
     shutil.rmtree(saved, ignore_errors=True)
     subprocess.run(
         [f"{place}/bin/python", "-c", SAVE, str(folder.parent / "fitted.joblib"), str(saved)],
@@ -170,7 +170,7 @@ def mlflow(folder: Path) -> list[str] | None:
     return ["env", f"PYTHONPATH={CODE}", path, *serve]
 
 
-def installed(name: str, packages: list[str]) -> Path:
+def install(name: str, packages: list[str]) -> Path:
     """An environment of a peer's own."""
     place = FOLDER / f"{name}-env"
     if not place.exists():
@@ -185,7 +185,7 @@ def kserve(folder: Path, port: int) -> list[str] | None:
     version = os.environ.get("KSERVE")
     if not version:
         return None
-    place = installed("kserve", [f"kserve=={version}", "onnxruntime"])
+    place = install("kserve", [f"kserve=={version}", "onnxruntime"])
     return [f"{place}/bin/python", str(HERE / "kserve_peer.py"), str(folder), str(port)]
 
 
@@ -203,14 +203,14 @@ mlflow.sklearn.save_model(
 """
 
 
-def measured(peers: list[Peer], folder: Path) -> dict[tuple[str, int, int], Load]:
+def measure(peers: list[Peer], folder: Path) -> dict[tuple[str, int, int], Load]:
     """The median of each figure of each server and case, the servers in turn."""
     found = {}
     for rows, clients in CASES:
         turns: dict[str, list[Load]] = {peer.name: [] for peer in peers}
         for _ in range(TURNS):
             for peer in peers:
-                text = written(peer, folder, rows)
+                text = request(peer, folder, rows)
                 turns[peer.name].append(load(peer.port, peer.path, text, clients, peer.pid))
         for name, loads in turns.items():
             middle = Load(*(median(one[k] for one in loads) for k in range(4)))
@@ -243,15 +243,15 @@ def memory(peer: Peer, folder: Path) -> None:
     """After many requests of 1 and of 100 rows."""
     process = psutil.Process(peer.pid)
     load(peer.port, peer.path, body(folder, 100), 16, peer.pid)
-    asked(peer, folder, MEMORY // 2)
+    ask(peer, folder, MEMORY // 2)
     before = process.memory_info().rss
-    asked(peer, folder, MEMORY // 2)
+    ask(peer, folder, MEMORY // 2)
     after = process.memory_info().rss
     row(f"memory after {MEMORY} requests", f"{after / 1e6:.0f} MB", "≤ 120 MB")
     row("growth in the second half of them", f"{(after - before) / 1e6:.1f} MB", "flat")
 
 
-def asked(peer: Peer, folder: Path, count: int) -> None:
+def ask(peer: Peer, folder: Path, count: int) -> None:
     """At least so many requests of one row."""
     while count > 0:
         count -= load(peer.port, peer.path, body(folder, 1), 16, peer.pid).count
@@ -267,24 +267,24 @@ def main() -> None:
     with ExitStack() as servers:
         enter = servers.enter_context
         peers = [
-            enter(running("serve", [*server, str(folder)], "/invocations", ours)),
-            enter(running("bare", peer, "/bare", port)),
+            enter(server("serve", [*server, str(folder)], "/invocations", ours)),
+            enter(server("bare", peer, "/bare", port)),
         ]
         serve = [*server, str(fallback)]
-        peers.append(enter(running("fallback", serve, "/invocations", pickled)))
+        peers.append(enter(server("fallback", serve, "/invocations", pickled)))
         peers.append(peers[0]._replace(name="serve V2", path=INFER))
         command = mlflow(folder)
         if command is not None:
             their = [*command, "-p", str(theirs)]
-            peers.append(enter(running("mlflow", their, "/invocations", theirs)))
+            peers.append(enter(server("mlflow", their, "/invocations", theirs)))
         if (other := kserve(folder, second)) is not None:
-            peers.append(enter(running("kserve", other, INFER, second)))
+            peers.append(enter(server("kserve", other, INFER, second)))
         for rows in (1, 100):
-            answers = [answer(one, written(one, folder, rows)) for one in peers]
+            answers = [answer(one, request(one, folder, rows)) for one in peers]
             if any(one != answers[0] for one in answers):
                 raise SystemExit("the servers answer differently")
         row("start to ready", f"{peers[0].start:.2f} s", "≤ 1 s")
-        found = measured([*peers, peers[1]._replace(name="echo", path="/echo")], folder)
+        found = measure([*peers, peers[1]._replace(name="echo", path="/echo")], folder)
         claims(found)
         memory(peers[0], folder)
 

@@ -23,13 +23,13 @@ def bake() -> None:
 
 def check() -> None:
     """`make check`, as a push runs it: nothing that a tool keeps, then what it kept."""
-    cold = middle([forgotten() for _ in range(3)])
+    cold = middle([cold_check() for _ in range(3)])
     row("make check, tool caches empty", f"{cold.seconds:.1f} s", "≤ 15 s")
     warm = middle([cost("make", "check") for _ in range(3)])
     row("make check again", f"{warm.seconds:.1f} s", "≤ 8 s")
 
 
-def forgotten() -> Cost:
+def cold_check() -> Cost:
     """Of a check without what ruff, mypy, pytest and hypothesis keep in the project."""
     for name in (".ruff_cache", ".mypy_cache", ".pytest_cache", ".hypothesis"):
         shutil.rmtree(PROJECT / name, ignore_errors=True)

@@ -8,7 +8,7 @@ import pandas as pd
 ROWS = 300_000
 
 
-def made(rows: int = ROWS) -> pd.DataFrame:
+def make_table(rows: int = ROWS) -> pd.DataFrame:
     """Ten numbers, three whole numbers, four categories, a boolean, a time, a class."""
     random = np.random.default_rng(0)
     table = pd.DataFrame({f"n{k}": random.normal(size=rows) for k in range(10)})
@@ -28,5 +28,5 @@ def made(rows: int = ROWS) -> pd.DataFrame:
 def write(folder: Path) -> Path:
     """table.csv in the folder."""
     path = folder / "table.csv"
-    made().to_csv(path, index=False)
+    make_table().to_csv(path, index=False)
     return path

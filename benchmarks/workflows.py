@@ -22,7 +22,7 @@ from workflows import NAME, Lab, Ran
 REGISTRY = os.environ.get("TEST_REGISTRY") or "localhost:5000"
 
 
-def timed(ran: Callable[[], Ran]) -> float:
+def time_run(ran: Callable[[], Ran]) -> float:
     """Seconds of a run, of which every job must succeed."""
     started = time.perf_counter()
     found = ran()
@@ -50,7 +50,7 @@ def rate(lab: Lab, value: str) -> dict[str, object]:
 def check(lab: Lab, event: dict[str, object], **extra: str) -> float:
     """Seconds of all jobs of check.yml."""
     branch = event["pull_request"]["head"]["ref"]
-    return timed(lambda: lab.run("check.yml", "pull_request", event, branch, **extra))
+    return time_run(lambda: lab.run("check.yml", "pull_request", event, branch, **extra))
 
 
 def release(lab: Lab) -> float:
@@ -58,7 +58,7 @@ def release(lab: Lab) -> float:
     payload = {"repository": {"full_name": NAME, "default_branch": "main", "visibility": "public"}}
     given = {name: os.environ[name] for name in ("BASE", "BUILDER") if os.environ.get(name)}
     variables = {"REGISTRY": REGISTRY}
-    return timed(lambda: lab.run("release.yml", "push", payload, variables=variables, **given))
+    return time_run(lambda: lab.run("release.yml", "push", payload, variables=variables, **given))
 
 
 def main() -> None:

@@ -12,7 +12,7 @@ from typing import Protocol
 from urllib.request import Request, urlopen
 
 from images import PATIENCE, NoImages, Registry, check_base, docker, free_port, wait
-from story import FOLDER, PROJECT, Done, Story, indented
+from story import FOLDER, PROJECT, Done, Story, print_indented
 
 
 class Way(Protocol):
@@ -122,7 +122,7 @@ class Containers:
             self.registry.close()
 
 
-def chosen(story: Story) -> Way:
+def choose(story: Story) -> Way:
     """Containers, if all that they need is here; else processes."""
     if os.environ.get("WAY") == "process":
         return Processes(story, "WAY=process asks for no containers")
@@ -139,7 +139,7 @@ class Environments:
 
     def __init__(self, story: Story) -> None:
         """Nothing runs."""
-        self.story, self.way = story, chosen(story)
+        self.story, self.way = story, choose(story)
         self.ports: dict[str, int] = {}
 
     def release(self) -> None:
@@ -172,7 +172,7 @@ class Environments:
         request = Request(address, body, {"Content-Type": "text/csv"} if rows else {})
         with urlopen(request, timeout=PATIENCE) as answer:
             text = answer.read().decode()
-        indented(text)
+        print_indented(text)
         return text
 
     def close(self) -> None:

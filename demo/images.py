@@ -14,7 +14,7 @@ from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
 
-from story import FOLDER, PROJECT, indented
+from story import FOLDER, PROJECT, print_indented
 
 REGISTRY = """\
 version: 0.1
@@ -103,5 +103,5 @@ def wait(address: str, log: Path) -> None:
                 return
         except (URLError, OSError):
             time.sleep(0.05)
-    indented(log.read_text("utf-8", errors="replace") if log.exists() else "")
+    print_indented(log.read_text("utf-8", errors="replace") if log.exists() else "")
     sys.exit(f"{address} does not answer")

@@ -57,15 +57,15 @@ class Story:
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
         )  # fmt: skip
         right = bool(done.returncode) is fails
-        self.said = interesting(done.stdout) if right else done.stdout
-        indented(self.said)
+        self.said = without_noise(done.stdout) if right else done.stdout
+        print_indented(self.said)
         if not right:
             sys.exit(f"\n`{command}` ended with {done.returncode} in {cwd}; it says why above")
 
     def show(self, name: str) -> None:
         """The first lines of a report: the verdict and the gate."""
         print(f"  $ head -24 {name}")
-        indented("\n".join((PROJECT / name).read_text("utf-8").splitlines()[:24]))
+        print_indented("\n".join((PROJECT / name).read_text("utf-8").splitlines()[:24]))
 
     def edit(self, name: str, old: str, new: str) -> None:
         """Change one value of a file, as a person would in an editor."""
@@ -84,12 +84,12 @@ class Story:
         return "\n".join([*lines, f"  {'together':{width}}  {total:6.1f} s"])
 
 
-def indented(text: str) -> None:
+def print_indented(text: str) -> None:
     """Print what a command said."""
     print("".join(f"      {line}\n" for line in text.splitlines()), end="", flush=True)
 
 
-def interesting(output: str) -> str:
+def without_noise(output: str) -> str:
     """The output without what DVC says about its own files, and Docker of each layer."""
     dull = re.compile(
         r"^\s*$|didn't change, skipping|^Updating lock|^Generating lock|^Use `dvc push`|^make: "

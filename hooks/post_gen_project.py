@@ -27,11 +27,11 @@ def template():
     """
     typed = Path(ANSWERS["_repo_dir"])
     starts = [os.environ.get("PWD", "."), *map(str, Path.cwd().parents)]
-    places = {Path(start, typed).resolve() for start in starts if found(Path(start, typed))}
+    places = {Path(start, typed).resolve() for start in starts if is_template(Path(start, typed))}
     return places.pop() if len(places) == 1 else None
 
 
-def found(folder):
+def is_template(folder):
     """Whether a folder is this template."""
     return (folder / "library" / MANIFEST).is_file()
 

@@ -56,7 +56,7 @@ def commit(project: Path, message: str) -> None:
     )  # fmt: skip
 
 
-def released(project: Path) -> dict[str, str]:
+def release_to_staging(project: Path) -> dict[str, str]:
     """The values of a release of HEAD to staging, its image built and pushed; committed."""
     for target in ("image", "push", "release"):
         run("make", target, cwd=project, REGISTRY=REGISTRY)
@@ -92,7 +92,7 @@ class Endpoint:
     def ask(self, path: str, body: str | None = None) -> dict:
         connection = self.connect()
         try:
-            return asked(connection, path, body)
+            return post(connection, path, body)
         finally:
             connection.close()
 
@@ -101,7 +101,7 @@ class Endpoint:
         return {self.ask("/version")["commit"] for _ in range(10)}
 
 
-def asked(connection: http.client.HTTPConnection, path: str, body: str | None = None) -> dict:
+def post(connection: http.client.HTTPConnection, path: str, body: str | None = None) -> dict:
     """The answer to a request; other than 200 is an error."""
     headers = {"Content-Type": "application/json"} if body else {}
     connection.request("POST" if body else "GET", path, body, headers)

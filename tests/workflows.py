@@ -98,11 +98,11 @@ class Lab:
         """The commit of a branch of origin."""
         return run("git", "rev-parse", f"refs/heads/{branch}", cwd=self.origin).strip()
 
-    def shown(self, branch: str, path: str) -> str:
+    def file_text(self, branch: str, path: str) -> str:
         """A file of a branch of origin."""
         return run("git", "show", f"{branch}:{path}", cwd=self.origin)
 
-    def opened(self, branch: str, fork: str = "") -> dict[str, Any]:
+    def open_pull(self, branch: str, fork: str = "") -> dict[str, Any]:
         """The event of a pull request of the branch, which is opened on the host, or of a fork."""
         sha = self.git("rev-parse", "HEAD")
         number = self.pull(branch, sha, fork or NAME)
@@ -158,7 +158,7 @@ class Lab:
         run("git", "fetch", "--quiet", "origin", sha or branch, cwd=here)
         run("git", "checkout", "--quiet", "-B", branch, "FETCH_HEAD", cwd=here)
         path = here / ".github/workflows" / workflow
-        path.write_text(left_out(path.read_text("utf-8"), without))
+        path.write_text(without_jobs(path.read_text("utf-8"), without))
         environment = {
             "GITHUB_API_URL": self.github.url, "GITHUB_SERVER_URL": self.github.url,
             "GITHUB_REPOSITORY": NAME, "GITHUB_RUN_ID": number, "GIT_HOST_PATIENCE": "2",
@@ -173,18 +173,18 @@ class Lab:
             "--secret", f"GITHUB_TOKEN={token}",
             *(word for pair in environment.items() for word in ("--env", "=".join(pair))),
             *(word for pair in (variables or {}).items() for word in ("--var", "=".join(pair))),
-            *replaced(path),
+            *action_flags(path),
         ]  # fmt: skip
         done = subprocess.run(
             command, cwd=here, env=surroundings(at), text=True, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT, check=False,
         )  # fmt: skip
-        ran = told(done.stdout, done.returncode, path, at)
+        ran = read_log(done.stdout, done.returncode, path, at)
         own_code(ran, at / "imported")
         return ran
 
 
-def left_out(text: str, jobs: tuple[str, ...]) -> str:
+def without_jobs(text: str, jobs: tuple[str, ...]) -> str:
     """The workflow without some jobs, which another test runs."""
     for job in jobs:
         text, found = re.subn(rf"(?ms)^  {job}:\n.*?(?=^  \w+:\n|\Z)", "", text)
@@ -193,7 +193,7 @@ def left_out(text: str, jobs: tuple[str, ...]) -> str:
     return text
 
 
-def replaced(workflow: Path) -> Iterator[str]:
+def action_flags(workflow: Path) -> Iterator[str]:
     """The flags that give each action a local folder; one that has none is an error."""
     for name, commit in sorted(set(USES.findall(workflow.read_text("utf-8")))):
         assert (SHIMS / name / "action.yml").exists(), f"no folder of tests/act for {name}"
@@ -247,7 +247,7 @@ def own_code(ran: Ran, notes: Path) -> None:
     assert lines or not ran.jobs or not ran.green, ran.said
 
 
-def told(output: str, code: int, workflow: Path, at: Path) -> Ran:
+def read_log(output: str, code: int, workflow: Path, at: Path) -> Ran:
     """What act's log says; a job that has no end, or that act left out, is an error."""
     jobs: dict[str, str] = {}
     words = []

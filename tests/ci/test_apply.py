@@ -13,7 +13,7 @@ def folder(clone):
     return clone
 
 
-def kept(files, folder):
+def make_patch(files, folder):
     """The files as a patch in result/, and the tree without them."""
     made_origin.write(folder, files)
     made_origin.git(folder, "add", "--all")
@@ -25,7 +25,7 @@ def kept(files, folder):
 
 
 def test_what_commands_make_is_applied(folder, capsys):
-    kept({"dvc.lock": "schema: '2.1'\n", "data/raw.parquet.dvc": "outs: []\n"}, folder)
+    make_patch({"dvc.lock": "schema: '2.1'\n", "data/raw.parquet.dvc": "outs: []\n"}, folder)
     apply(job_output.FOLDER)
     assert Path("dvc.lock").read_text() == "schema: '2.1'\n"
     assert Path("data/raw.parquet.dvc").exists()
@@ -33,7 +33,7 @@ def test_what_commands_make_is_applied(folder, capsys):
 
 
 def test_anything_else_refuses_all_of_it(folder):
-    kept({"dvc.lock": "schema: '2.1'\n", "src/ml/features.py": "import os\n"}, folder)
+    make_patch({"dvc.lock": "schema: '2.1'\n", "src/ml/features.py": "import os\n"}, folder)
     with pytest.raises(UserError, match=r"must not save: src/ml/features\.py"):
         apply(job_output.FOLDER)
     assert Path("dvc.lock").read_text() == "schema: '2.0'\n"

@@ -48,7 +48,7 @@ def report():
     return job_output.REPORT.read_text(encoding="utf-8")
 
 
-def changed_paths():
+def patch_paths():
     """What the patch changes."""
     return set(re.findall(r"(?m)^diff --git a/(\S+)", job_output.PATCH.read_text("utf-8")))
 
@@ -68,7 +68,7 @@ def test_a_stale_lock_is_made_anew_and_left_as_a_patch_of_what_is_made(workspace
     workspace.commit()
     Path("mine.txt").write_text("not committed, not made")
     reproduce.reproduce()
-    changed = changed_paths()
+    changed = patch_paths()
     assert {"dvc.lock", "artifacts/metrics.json", "docs/model-card.md"} <= changed
     assert "mine.txt" not in changed
     assert "In a fork do it yourself" in report()
@@ -78,7 +78,7 @@ def test_a_stale_lock_is_made_anew_and_left_as_a_patch_of_what_is_made(workspace
 CARD = Path("docs/model-card.md")
 
 
-def described(workspace):
+def commit_card(workspace):
     """The card is part of main."""
     card(check=False)
     text = CARD.read_text("utf-8")
@@ -88,28 +88,28 @@ def described(workspace):
 
 
 def test_figures_of_the_card_that_were_edited_by_hand_are_written_again(workspace, ran):
-    text = described(workspace)
+    text = commit_card(workspace)
     CARD.write_text(text.replace("| Trained on | 192", "| Trained on | 500"), "utf-8")
     workspace.commit("Flatter")
     reproduce.reproduce()
     assert ran == ["pull"]
     assert CARD.read_text("utf-8") == text
-    assert changed_paths() == {"docs/model-card.md"}
+    assert patch_paths() == {"docs/model-card.md"}
     assert "the model card) is out of date in this commit" in report()
 
 
 def test_a_lock_that_was_trained_elsewhere_brings_its_card(workspace, ran):
-    text = described(workspace)
+    text = commit_card(workspace)
     workspace.set("split.seed", 5)
     workspace.run()
     workspace.commit()
     reproduce.reproduce()
     assert CARD.read_text("utf-8") != text
-    assert changed_paths() == {"docs/model-card.md"}
+    assert patch_paths() == {"docs/model-card.md"}
 
 
 def test_a_card_that_is_current_leaves_nothing(workspace, ran):
-    described(workspace)
+    commit_card(workspace)
     Path("notes.md").write_text("words")
     workspace.commit()
     reproduce.reproduce()
@@ -129,7 +129,7 @@ def test_another_hash_of_the_same_inputs_is_refused_and_kept(workspace, ran):
     workspace.set("split.seed", 5)
     workspace.run()
     lock = LOCK.read_text()
-    model = repository.parsed(lock).model.removesuffix(".dir")
+    model = repository.parse_lock(lock).model.removesuffix(".dir")
     LOCK.write_text(lock.replace(model, "0" * 32))
     workspace.commit()
     forged = LOCK.read_text()
@@ -191,7 +191,7 @@ RED = STORED / "10/98e2cb1442f45f8ca2e74e1cd24bd0"  # what holds "red\n"
 
 
 @pytest.fixture
-def stored(workspace, ran):
+def project_with_object(workspace, ran):
     """The same with an object in the store, on main and on the branch."""
     RED.parent.mkdir(parents=True)
     RED.write_text("red\n")
@@ -214,20 +214,22 @@ def stored(workspace, ran):
         (lambda: Path("store/runs").write_text("a"), "store/runs .only what the pipeline makes"),
     ],
 )
-def test_what_changes_in_the_store_but_added_objects_is_refused(stored, ran, change, said):
+def test_what_changes_in_the_store_but_added_objects_is_refused(
+    project_with_object, ran, change, said
+):
     change()
-    stored.commit("GitHost")
+    project_with_object.commit("GitHost")
     with pytest.raises(UserError, match=f"objects are only added to the store: .*{said}"):
         reproduce.reproduce()
     assert ran == []
     assert "## ❌ Refused" in report()
 
 
-def test_an_added_object_is_what_its_name_says(stored, ran):
+def test_an_added_object_is_what_its_name_says(project_with_object, ran):
     blue = STORED / "da/a5960a123ff55e594be19f9ddc940d"
     blue.parent.mkdir(parents=True)
     blue.write_text("blue\n")
-    stored.commit("Push")
+    project_with_object.commit("Push")
     reproduce.reproduce()
     assert ran == ["pull"]
 
@@ -261,10 +263,10 @@ def test_what_dvc_remembers_of_a_run_verifies_nothing(tmp_path, monkeypatch):
         path.chmod(0o644)
         path.write_text(head + outs + tail)
     with pytest.raises(UserError, match=f"fit: model is {forged[:8]} in dvc.lock, and running it"):
-        reproduce.made(None, claims=True)
+        reproduce.remake(None, claims=True)
     assert model.read_text() == "rows"
     LOCK.write_text(honest)
-    assert reproduce.made(None, claims=True) == "verified"
+    assert reproduce.remake(None, claims=True) == "verified"
 
 
 def test_a_failed_stage_leaves_the_lock_as_it_was(workspace, ran, monkeypatch):
@@ -284,7 +286,7 @@ def test_a_failed_stage_leaves_the_lock_as_it_was(workspace, ran, monkeypatch):
     assert not job_output.PATCH.exists()
 
 
-def refusing(monkeypatch):
+def refuse_pushes(monkeypatch):
     """The store takes nothing from here."""
     inner = reproduce.dvc
     monkeypatch.setattr(reproduce, "dvc", lambda *words: inner(*words) and words[0] != "push")
@@ -293,7 +295,7 @@ def refusing(monkeypatch):
 def test_without_a_login_to_the_store_nothing_is_left_to_commit(workspace, ran, monkeypatch):
     workspace.set("split.seed", 5)
     workspace.commit()
-    refusing(monkeypatch)
+    refuse_pushes(monkeypatch)
     with pytest.raises(UserError, match="the store lacks outputs of this commit and takes none"):
         reproduce.reproduce()
     assert report().startswith("<!-- report -->\n## ❌ Refused\n\nthe store lacks outputs")
@@ -306,7 +308,7 @@ def test_a_verified_lock_whose_objects_nobody_can_push_is_refused(workspace, ran
     workspace.set("split.seed", 5)
     workspace.run()
     workspace.commit()
-    refusing(monkeypatch)
+    refuse_pushes(monkeypatch)
     with pytest.raises(UserError, match="the store lacks outputs of this commit and takes none"):
         reproduce.reproduce()
     assert "## ❌ Refused" in report()
@@ -345,7 +347,7 @@ def test_a_store_that_may_only_be_read_is_enough_where_it_has_the_objects(tmp_pa
         server.shutdown()
 
 
-def conflicting(workspace):
+def conflict(workspace):
     workspace.set("split.seed", 5)
     workspace.run()
     workspace.commit()
@@ -357,7 +359,7 @@ def conflicting(workspace):
 
 
 def test_a_conflict_in_what_is_made_is_settled_by_making_it(workspace, ran):
-    conflicting(workspace)
+    conflict(workspace)
     shutil.rmtree("artifacts/model")
     with pytest.raises(Exception, match="merge"):
         workspace.git("merge", "--quiet", "main")
@@ -412,7 +414,7 @@ def test_marks_of_a_conflict_are_no_lock_file():
 
 
 def test_a_lock_that_a_merge_wrote_claims_nothing(workspace, ran):
-    conflicting(workspace)
+    conflict(workspace)
     workspace.git("merge", "--quiet", "--strategy-option", "ours", "--no-commit", "main")
     LOCK.write_text(LOCK.read_text().replace("cmd: mlgitops prepare", "cmd:  mlgitops prepare", 1))
     workspace.commit("Merge main")

@@ -14,7 +14,7 @@ EIGHT_DAYS = 8 * 86_400
 
 
 @pytest.fixture
-def given(workspace, monkeypatch, tmp_path):
+def project_with_source(workspace, monkeypatch, tmp_path):
     """A project with a remembered source; what DVC would do is done without it."""
     calls, output = [], tmp_path / "output"
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "page"))
@@ -39,59 +39,59 @@ def given(workspace, monkeypatch, tmp_path):
     return calls, output
 
 
-def test_within_the_cool_down_nothing_happens(given, capsys):
+def test_within_the_cool_down_nothing_happens(project_with_source, capsys):
     retrain()
-    assert given[0] == []
+    assert project_with_source[0] == []
     assert "the next time is after 7 days" in capsys.readouterr().out
-    assert given[1].read_text() == "changed=false\n"
+    assert project_with_source[1].read_text() == "changed=false\n"
     assert "Not retrained" in job_output.REPORT.read_text("utf-8")
 
 
-def test_after_it_the_data_is_read_again_and_the_model_made(given, monkeypatch):
+def test_after_it_the_data_is_read_again_and_the_model_made(project_with_source, monkeypatch):
     now = module.time.time()
     monkeypatch.setattr(module.time, "time", lambda: now + EIGHT_DAYS)
     retrain()
-    assert given[0] == ["pull", "data", "repro", "push"]
-    assert given[1].read_text() == "changed=true\n"
+    assert project_with_source[0] == ["pull", "data", "repro", "push"]
+    assert project_with_source[1].read_text() == "changed=true\n"
     assert "diff --git a/dvc.lock" in job_output.PATCH.read_text("utf-8")
 
 
-def test_a_person_does_not_wait_and_says_why(given):
+def test_a_person_does_not_wait_and_says_why(project_with_source):
     retrain(force=True, reason="drift in `g`\n@everyone")
     assert "Retrained because: drift in &#96;g&#96; &#64;" in job_output.REPORT.read_text("utf-8")
 
 
-def test_the_same_data_proposes_nothing(given, monkeypatch):
+def test_the_same_data_proposes_nothing(project_with_source, monkeypatch):
     monkeypatch.setattr(module, "data", lambda: None)
     retrain(force=True)
-    assert given[1].read_text() == "changed=false\n"
+    assert project_with_source[1].read_text() == "changed=false\n"
     assert not job_output.PATCH.exists()
 
 
-def test_without_a_source_there_is_nothing_to_do(given, workspace, capsys):
+def test_without_a_source_there_is_nothing_to_do(project_with_source, workspace, capsys):
     workspace.set("data.source", None)
     retrain(force=True)
     assert "no source of the data is known" in capsys.readouterr().out
-    assert given[0] == []
+    assert project_with_source[0] == []
 
 
 @pytest.mark.parametrize("source", ["/elsewhere/table.csv", "../table.csv", "table.parquet"])
-def test_a_source_that_one_machine_has_is_idle(given, workspace, capsys, source):
+def test_a_source_that_one_machine_has_is_idle(project_with_source, workspace, capsys, source):
     workspace.set("data.source", source)
     retrain(force=True)
     assert f"{source}, is a file that is not here" in capsys.readouterr().out
-    assert given[0] == []
-    assert given[1].read_text() == "changed=false\n"
+    assert project_with_source[0] == []
+    assert project_with_source[1].read_text() == "changed=false\n"
     assert "Not retrained" in job_output.REPORT.read_text("utf-8")
 
 
-def test_an_address_is_read_wherever_it_is(given, workspace):
+def test_an_address_is_read_wherever_it_is(project_with_source, workspace):
     workspace.set("data.source", "s3://bucket/table.csv")
     retrain(force=True)
-    assert given[0][:2] == ["pull", "data"]
+    assert project_with_source[0][:2] == ["pull", "data"]
 
 
-def test_a_failure_is_reported_and_leaves_nothing_else(given, monkeypatch):
+def test_a_failure_is_reported_and_leaves_nothing_else(project_with_source, monkeypatch):
     def fails():
         raise UserError("the table breaks `schema.yaml`")
 
@@ -104,15 +104,15 @@ def test_a_failure_is_reported_and_leaves_nothing_else(given, monkeypatch):
     assert [path.name for path in job_output.FOLDER.iterdir()] == ["report.md"]
 
 
-def test_the_cool_down_is_as_long_as_the_parameter_says(given, monkeypatch):
+def test_the_cool_down_is_as_long_as_the_parameter_says(project_with_source, monkeypatch):
     now = module.time.time()
     monkeypatch.setattr(module.time, "time", lambda: now + EIGHT_DAYS)
-    assert module.resting(7) == ""
-    assert module.resting(30) != ""
-    assert module.resting(0) == ""
+    assert module.cool_down(7) == ""
+    assert module.cool_down(30) != ""
+    assert module.cool_down(0) == ""
 
 
-def trained(workspace, monkeypatch, when):
+def commit_training(workspace, monkeypatch, when):
     """A commit of another lock file at a time, on a branch."""
     workspace.git("switch", "--quiet", "--create", "other")
     monkeypatch.setenv("GIT_COMMITTER_DATE", f"{when:.0f} +0000")
@@ -120,24 +120,26 @@ def trained(workspace, monkeypatch, when):
     workspace.commit("Train")
 
 
-def test_what_other_branches_changed_does_not_count(given, workspace, monkeypatch):
+def test_what_other_branches_changed_does_not_count(project_with_source, workspace, monkeypatch):
     later = module.time.time() + EIGHT_DAYS
-    trained(workspace, monkeypatch, later)
+    commit_training(workspace, monkeypatch, later)
     monkeypatch.setattr(module.time, "time", lambda: later)
-    assert module.resting(7) == ""
+    assert module.cool_down(7) == ""
 
 
-def test_what_a_merge_brings_counts_from_the_merge(given, workspace, monkeypatch):
+def test_what_a_merge_brings_counts_from_the_merge(project_with_source, workspace, monkeypatch):
     now = module.time.time()
-    trained(workspace, monkeypatch, now - EIGHT_DAYS)
+    commit_training(workspace, monkeypatch, now - EIGHT_DAYS)
     workspace.git("switch", "--quiet", "main")
     monkeypatch.setenv("GIT_COMMITTER_DATE", f"{now:.0f} +0000")
     workspace.git("merge", "--quiet", "--no-ff", "--message", "Merge", "other")
     monkeypatch.setattr(module.time, "time", lambda: now + EIGHT_DAYS / 4)
-    assert "changed 2.0 days ago" in module.resting(7)
+    assert "changed 2.0 days ago" in module.cool_down(7)
 
 
-def test_the_page_of_the_run_says_how_it_ended(given, workspace, monkeypatch, tmp_path):
+def test_the_page_of_the_run_says_how_it_ended(
+    project_with_source, workspace, monkeypatch, tmp_path
+):
     workspace.set("data.source", "`@everyone`")
     retrain()
     assert "not retrained: the source of the data, &#96;" in (tmp_path / "page").read_text()
@@ -147,9 +149,9 @@ def test_the_page_of_the_run_says_how_it_ended(given, workspace, monkeypatch, tm
     assert "the gate passes" in (tmp_path / "page").read_text().splitlines()[-1]
 
 
-def test_outside_of_a_workflow_nobody_is_told(given, monkeypatch, tmp_path):
+def test_outside_of_a_workflow_nobody_is_told(project_with_source, monkeypatch, tmp_path):
     monkeypatch.delenv("GITHUB_OUTPUT")
     monkeypatch.delenv("GITHUB_STEP_SUMMARY")
     retrain()
-    assert not Path(given[1]).exists()
+    assert not Path(project_with_source[1]).exists()
     assert not (tmp_path / "page").exists()

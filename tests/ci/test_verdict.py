@@ -17,18 +17,18 @@ def folder(tmp_path, monkeypatch):
     job_output.start()
 
 
-def written(passed, *checks):
+def write_verdict(passed, *checks):
     job_output.write(job_output.VERDICT, json.dumps({"passed": passed, "checks": checks}).encode())
 
 
 def test_a_verdict_that_passes_is_shown(capsys):
-    written(True, *WHOLE, KEPT | {"kind": "slices"})
+    write_verdict(True, *WHOLE, KEPT | {"kind": "slices"})
     verdict()
     assert capsys.readouterr().out.endswith("\n\npassed\n")
 
 
 def test_a_verdict_that_refuses_is_the_exit_code(capsys):
-    written(False, KEPT, BROKEN)
+    write_verdict(False, KEPT, BROKEN)
     with pytest.raises(typer.Exit) as stopped:
         verdict()
     assert stopped.value.exit_code == 1
@@ -56,14 +56,14 @@ def test_what_is_no_whole_verdict_is_refused(text):
 
 @pytest.mark.parametrize("kind", ["minimum", "champion", "budget"])
 def test_a_verdict_that_passes_without_a_kind_of_check_is_refused(kind):
-    written(True, *[check for check in WHOLE if check["kind"] != kind])
+    write_verdict(True, *[check for check in WHOLE if check["kind"] != kind])
     with pytest.raises(UserError, match=f"no check of {kind}: "):
         verdict()
 
 
 @pytest.mark.parametrize("check", [{"passed": True}, {"passed": True, "kind": ["minimum"]}])
 def test_a_forged_check_is_no_kind_of_check(check):
-    written(True, check)
+    write_verdict(True, check)
     with pytest.raises(UserError, match="no check of minimum, champion, budget"):
         verdict()
 
@@ -74,7 +74,7 @@ def test_a_forged_check_is_no_kind_of_check(check):
 @pytest.mark.parametrize("column", ["kind", "name", "limit", "reason"])
 def test_a_cell_is_one_line_and_no_command_of_the_runner(capsys, column, command):
     text = f"{command}\n{command}\r\x1b[1m{command}\u2028" if isinstance(command, str) else command
-    written(False, BROKEN | {"kind": None, "name": None, column: text})
+    write_verdict(False, BROKEN | {"kind": None, "name": None, column: text})
     with pytest.raises(typer.Exit):
         verdict()
     said = capsys.readouterr().out
@@ -89,7 +89,7 @@ def test_no_verdict_is_refused():
 
 
 def test_a_fork_with_a_lock_file_that_nobody_commits_is_refused():
-    written(True, *WHOLE)
+    write_verdict(True, *WHOLE)
     job_output.write(job_output.PATCH, b"a patch")
     verdict()
     with pytest.raises(UserError, match="out of date"):

@@ -39,7 +39,9 @@ def steps():
                     yield found[1], {**job.get("env", {}), **step.get("env", {})}
 
 
-def called(monkeypatch, name: str, *arguments: str, **environment: str) -> dict[str, object]:
+def call_arguments(
+    monkeypatch, name: str, *arguments: str, **environment: str
+) -> dict[str, object]:
     """What the function of a command is given, with these variables and nothing else."""
     function, given = cli.function(cli.CI[name][0]), {}
 
@@ -78,7 +80,7 @@ def test_a_command_that_must_be_told_something_is_told_it_by_every_step():
 
 
 def test_the_text_of_others_stays_text(monkeypatch):
-    given = called(
+    given = call_arguments(
         monkeypatch, "propose", BRANCH=HOSTILE, TITLE=HOSTILE, BODY=HOSTILE, LABELS=HOSTILE
     )
     assert given == {
@@ -87,22 +89,26 @@ def test_the_text_of_others_stays_text(monkeypatch):
 
 
 def test_the_results_of_jobs_are_taken_as_github_writes_them(monkeypatch):
-    given = called(monkeypatch, "statuses", HEAD="a" * 40, RESULTS=RESULTS, URL="http://x/1")
+    given = call_arguments(
+        monkeypatch, "statuses", HEAD="a" * 40, RESULTS=RESULTS, URL="http://x/1"
+    )
     assert given == {"head": "a" * 40, "results": RESULTS, "url": "http://x/1"}
 
 
 def test_what_is_empty_is_as_if_it_were_not_set(monkeypatch):
-    given = called(monkeypatch, "comment", BODY="result/report.md", NUMBER="", HEAD="", URL="")
+    given = call_arguments(
+        monkeypatch, "comment", BODY="result/report.md", NUMBER="", HEAD="", URL=""
+    )
     assert given == {"body": "result/report.md", "number": "", "head": "", "url": ""}
-    assert called(monkeypatch, "reproduce", BASE="") == {"base": "main"}
-    assert called(monkeypatch, "retrain", REASON="", FORCE="") == {
+    assert call_arguments(monkeypatch, "reproduce", BASE="") == {"base": "main"}
+    assert call_arguments(monkeypatch, "retrain", REASON="", FORCE="") == {
         "force": False, "reason": "", "base": "main",
     }  # fmt: skip
 
 
 def test_what_must_be_there_and_is_empty_is_wrong_usage(monkeypatch, capsys):
     with pytest.raises(SystemExit) as stopped:
-        called(monkeypatch, "save", BRANCH="", CHANGES="result")
+        call_arguments(monkeypatch, "save", BRANCH="", CHANGES="result")
     assert stopped.value.code == 2
     assert "BRANCH" in capsys.readouterr().err
 
@@ -113,18 +119,20 @@ def test_what_must_be_there_and_is_empty_is_wrong_usage(monkeypatch, capsys):
 )
 def test_a_flag_is_what_github_calls_true(name, variable, word, wanted, monkeypatch):
     others = {"BRANCH": "bot/x", "TITLE": "x", "BODY": "x"} if name == "propose" else {}
-    given = called(monkeypatch, name, **{variable: word}, **others)
+    given = call_arguments(monkeypatch, name, **{variable: word}, **others)
     assert given[variable.lower()] is wanted
 
 
 def test_a_flag_that_is_neither_is_wrong_usage(monkeypatch):
     with pytest.raises(SystemExit) as stopped:
-        called(monkeypatch, "verdict", FORK="perhaps")
+        call_arguments(monkeypatch, "verdict", FORK="perhaps")
     assert stopped.value.code == 2
 
 
 def test_what_is_written_on_the_line_wins(monkeypatch):
-    assert called(monkeypatch, "reproduce", "--base", "next", BASE="main") == {"base": "next"}
+    assert call_arguments(monkeypatch, "reproduce", "--base", "next", BASE="main") == {
+        "base": "next"
+    }
 
 
 def test_an_option_of_a_variable_says_so_in_its_help():

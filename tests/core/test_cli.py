@@ -18,7 +18,7 @@ def run(monkeypatch, *arguments):
     cli.main()
 
 
-def ended(monkeypatch, *arguments):
+def exit_code(monkeypatch, *arguments):
     """The exit code of a command."""
     with pytest.raises(SystemExit) as stop:
         run(monkeypatch, *arguments)
@@ -57,20 +57,20 @@ def test_help_says_that_there_are_more_for_workflows(monkeypatch, capsys):
 def test_an_unknown_command_is_wrong_usage_and_the_nearest_is_told(
     words, meant, monkeypatch, capsys
 ):
-    assert ended(monkeypatch, *words) == 2
+    assert exit_code(monkeypatch, *words) == 2
     told = capsys.readouterr().err
     assert f"No such command '{words[-1]}'" in told
     assert f"Did you mean '{meant}'" in told
 
 
 def test_nonsense_is_wrong_usage(monkeypatch, capsys):
-    assert ended(monkeypatch, "nonsense") == 2
+    assert exit_code(monkeypatch, "nonsense") == 2
     assert "No such command 'nonsense'" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("words", NAMES, ids=" ".join)
 def test_every_command_is_there_and_explains_itself(words, monkeypatch, capsys):
-    assert ended(monkeypatch, *words, "--help") == 0
+    assert exit_code(monkeypatch, *words, "--help") == 0
     shown = capsys.readouterr().out
     assert f"mlgitops {' '.join(words)}" in shown
     table = cli.CI if words[0] == "ci" else cli.COMMANDS
@@ -79,7 +79,7 @@ def test_every_command_is_there_and_explains_itself(words, monkeypatch, capsys):
 
 
 def test_a_wrong_option_is_wrong_usage(monkeypatch, capsys):
-    assert ended(monkeypatch, "show", "--loud") == 2
+    assert exit_code(monkeypatch, "show", "--loud") == 2
     assert "No such option: --loud" in capsys.readouterr().err
 
 
@@ -91,12 +91,12 @@ def test_a_wrong_option_is_wrong_usage(monkeypatch, capsys):
     ],
 )
 def test_a_mistake_is_one_line_without_a_traceback(words, told, project, monkeypatch, capsys):
-    assert ended(monkeypatch, *words) == 1
+    assert exit_code(monkeypatch, *words) == 1
     assert capsys.readouterr().err == told
 
 
 def test_a_mistake_of_a_command_for_workflows_names_it(project, monkeypatch, capsys):
-    assert ended(monkeypatch, "ci", "verdict") == 1
+    assert exit_code(monkeypatch, "ci", "verdict") == 1
     assert capsys.readouterr().err.startswith("mlgitops ci verdict: ")
 
 
@@ -106,12 +106,12 @@ def test_the_exit_code_tells_a_mistake_from_an_interruption(raised, code, monkey
         raise raised
 
     monkeypatch.setattr("mlgitops.core.print_metrics.show", show)
-    assert ended(monkeypatch, "show") == code
+    assert exit_code(monkeypatch, "show") == code
 
 
 def test_gate_exits_with_one_if_refused(workspace, monkeypatch, capsys):
     workspace.set("gate.budget.model_mb", 1e-9)
-    assert ended(monkeypatch, "gate") == 1
+    assert exit_code(monkeypatch, "gate") == 1
     assert "refused" in capsys.readouterr().out
 
 

@@ -1,6 +1,6 @@
 import pytest
 from mlgitops.core import config
-from mlgitops.core.errors import UserError, listed
+from mlgitops.core.errors import UserError, join_names
 from mlgitops.data.split import Split
 from mlgitops.data.validate import Validate
 from mlgitops.training.export import Export, Parity, Requests
@@ -13,7 +13,7 @@ class Bake(config.Section):
 
 
 @pytest.fixture
-def written(tmp_path):
+def write_params(tmp_path):
     def write(text):
         path = tmp_path / "params.yaml"
         path.write_text(text, encoding="utf-8")
@@ -22,13 +22,13 @@ def written(tmp_path):
     return write
 
 
-def test_a_section_is_named_as_its_class(written):
-    assert config.load(Bake, written("bake: {minutes: 3}")) == Bake(minutes=3)
+def test_a_section_is_named_as_its_class(write_params):
+    assert config.load(Bake, write_params("bake: {minutes: 3}")) == Bake(minutes=3)
 
 
-def test_a_section_is_frozen(written):
+def test_a_section_is_frozen(write_params):
     with pytest.raises(ValidationError, match="frozen"):
-        config.load(Bake, written("bake: {minutes: 3}")).minutes = 4
+        config.load(Bake, write_params("bake: {minutes: 3}")).minutes = 4
 
 
 @pytest.mark.parametrize(
@@ -46,13 +46,13 @@ def test_a_section_is_frozen(written):
         ("bake: \t{", "is not YAML"),
     ],
 )
-def test_a_wrong_section_is_a_mistake_of_one_line(text, told, written):
-    path = written(text)
-    with pytest.raises(UserError) as mistake:
+def test_a_wrong_section_is_a_mistake_of_one_line(text, told, write_params):
+    path = write_params(text)
+    with pytest.raises(UserError) as error:
         config.load(Bake, path)
-    assert str(path) in str(mistake.value)
-    assert told in str(mistake.value)
-    assert "\n" not in str(mistake.value)
+    assert str(path) in str(error.value)
+    assert told in str(error.value)
+    assert "\n" not in str(error.value)
 
 
 def test_a_missing_file_is_a_mistake(tmp_path):
@@ -68,8 +68,8 @@ def test_a_file_that_is_no_text_is_a_mistake(tmp_path):
 
 
 def test_a_long_list_of_names_is_cut():
-    assert listed(range(8)) == "0, 1, 2, 3, 4, 5, 6, 7"
-    assert listed(range(11)) == "0, 1, 2, 3, 4, 5, 6, 7 and 3 more"
+    assert join_names(range(8)) == "0, 1, 2, 3, 4, 5, 6, 7"
+    assert join_names(range(11)) == "0, 1, 2, 3, 4, 5, 6, 7 and 3 more"
 
 
 OLD = """\

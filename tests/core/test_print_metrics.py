@@ -10,7 +10,7 @@ SLICE = {"column": "colour", "value": "red", "rows": 14, "log_loss": 1.0, "roc_a
 
 
 def test_names_stand_left_and_numbers_right():
-    assert print_metrics.aligned(
+    assert print_metrics.align(
         [{"name": "a", "n": 1}, {"name": "long", "n": 1.23456}]
     ).splitlines() == [
         "name      n",

@@ -11,13 +11,13 @@ from mlgitops.training.metrics import measure
 CLASSES = ("a", "b", "c")
 
 
-def answered(chances, labels):
+def answer(chances, labels):
     chances = np.asarray(chances, dtype="float64")
     return Predictions(np.asarray(labels, dtype=object)[chances.argmax(axis=1)], chances)
 
 
 def difference(ours, theirs, bootstrap_samples=400, confidence=0.95, seed=0):
-    drawn = bootstrap.resampled(np.column_stack([ours, theirs]), bootstrap_samples, seed)
+    drawn = bootstrap.resample(np.column_stack([ours, theirs]), bootstrap_samples, seed)
     return bootstrap.interval(drawn[:, 0] - drawn[:, 1], confidence, len(ours))
 
 
@@ -25,12 +25,12 @@ def difference(ours, theirs, bootstrap_samples=400, confidence=0.95, seed=0):
 def test_mean_losses_are_the_metrics_that_evaluate_writes(labels):
     chance = np.random.default_rng(0)
     actual = chance.choice(np.asarray(labels, dtype=object), 50)
-    answer = answered(chance.dirichlet(np.ones(len(labels)), 50), labels)
-    written = measure(actual, answer, labels, 10)
+    found = answer(chance.dirichlet(np.ones(len(labels)), 50), labels)
+    metrics = measure(actual, found, labels, 10)
     for name in ("log_loss", "brier", "accuracy"):
-        mean = bootstrap.losses(name, actual, answer, labels).mean()
-        assert bootstrap.shown(name, bootstrap.cost(name, mean)) == pytest.approx(
-            written[name], rel=1e-5
+        mean = bootstrap.losses(name, actual, found, labels).mean()
+        assert bootstrap.as_metric(name, bootstrap.cost(name, mean)) == pytest.approx(
+            metrics[name], rel=1e-5
         )
 
 
@@ -78,7 +78,7 @@ def test_better_by_is_worse_by_with_the_other_sign(ours, theirs):
 @settings(max_examples=50)
 @given(losses_of_rows)
 def test_means_of_drawn_rows_stay_within_the_rows(losses):
-    drawn = bootstrap.resampled(losses[:, None], 20, 0)
+    drawn = bootstrap.resample(losses[:, None], 20, 0)
     assert drawn.min() >= losses.min() - 1e-9
     assert drawn.max() <= losses.max() + 1e-9
 
@@ -100,7 +100,7 @@ def test_equal_models_exceed_the_tolerance_no_more_often_than_chosen(rows):
     for draw in range(200):
         shared = chance.exponential(size=rows)
         both = np.column_stack([shared + chance.normal(scale=0.5, size=rows) for _ in range(2)])
-        means = bootstrap.resampled(both, 200, draw)
+        means = bootstrap.resample(both, 200, draw)
         drawn, worse = means[:, 0] - means[:, 1], float(np.subtract(*both.mean(axis=0)))
         surely = bootstrap.interval(drawn, 0.95, rows).low > 0
         refused += surely or bootstrap.exceeds(worse, drawn, 0.05 * shared.mean(), 0.95, rows)
@@ -111,7 +111,7 @@ def test_an_interval_holds_the_truth_as_often_as_it_says():
     chance = np.random.default_rng(2)
     held = 0
     for draw in range(200):
-        drawn = bootstrap.resampled(chance.exponential(size=(300, 1)), 200, draw)
+        drawn = bootstrap.resample(chance.exponential(size=(300, 1)), 200, draw)
         low, high = bootstrap.interval(drawn[:, 0], 0.9, 300)
         held += low <= 1 <= high
     assert 0.83 <= held / 200 <= 0.96

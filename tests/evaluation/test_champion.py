@@ -9,7 +9,7 @@ import pytest
 from mlgitops.core import paths
 from mlgitops.evaluation import gate
 from mlgitops.evaluation.champion import other_model
-from mlgitops.evaluation.evidence import gathered
+from mlgitops.evaluation.evidence import gather
 from mlgitops.git import repository
 from mlgitops.training import exported_model
 from mlgitops.training.features import inputs
@@ -36,7 +36,7 @@ def champion(workspace):
     features("FACTOR * columns['x']", 3)
     workspace.run()
     commit = workspace.commit("A feature")
-    answers = gathered().answer
+    answers = gather().answer
     features("FACTOR - columns['x'] * columns['z']", 7)
     workspace.run()
     workspace.release(commit)
@@ -46,7 +46,7 @@ def champion(workspace):
 
 def test_a_champion_answers_as_it_was_fitted(champion, tmp_path):
     commit, answers = champion
-    here = gathered()
+    here = gather()
     found = other_model(commit, here)
     assert found.reason == ""
     assert found.answer.values.tolist() == answers.values.tolist()

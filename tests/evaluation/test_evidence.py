@@ -6,16 +6,16 @@ from pathlib import Path
 import pytest
 from mlgitops.core import paths
 from mlgitops.evaluation import gate
-from mlgitops.evaluation.evidence import changed
+from mlgitops.evaluation.evidence import changes
 from mlgitops.git import repository
 
 
 def stale():
     """What is not as dvc.lock says."""
-    return changed(repository.parsed(Path("dvc.lock").read_text("utf-8")))
+    return changes(repository.parse_lock(Path("dvc.lock").read_text("utf-8")))
 
 
-def added(text):
+def add_text(text):
     """An edit that adds text to a file, which may be new."""
 
     def edit(path):
@@ -25,7 +25,7 @@ def added(text):
     return edit
 
 
-def replaced(old, new):
+def replace_text(old, new):
     """An edit that replaces text of a file."""
 
     def edit(path):
@@ -37,27 +37,31 @@ def replaced(old, new):
 
 
 EDITS = [
-    ("params.yaml", replaced("one_hot: 16", "one_hot: 3"), "params.yaml: train"),
-    ("gate.yaml", replaced("test_share: 0.2", "test_share: 0.3"), "gate.yaml: split"),
-    ("gate.yaml", replaced("max_duplicates: 0.5", "max_duplicates: 1.0"), "gate.yaml: validate"),
-    ("gate.yaml", replaced("max_flipped: 0.001", "max_flipped: 1.0"), "gate.yaml: parity"),
+    ("params.yaml", replace_text("one_hot: 16", "one_hot: 3"), "params.yaml: train"),
+    ("gate.yaml", replace_text("test_share: 0.2", "test_share: 0.3"), "gate.yaml: split"),
+    (
+        "gate.yaml",
+        replace_text("max_duplicates: 0.5", "max_duplicates: 1.0"),
+        "gate.yaml: validate",
+    ),
+    ("gate.yaml", replace_text("max_flipped: 0.001", "max_flipped: 1.0"), "gate.yaml: parity"),
     (
         "pyproject.toml",
-        replaced(r"pipeline = (\d+)", r"pipeline = 9\1"),
+        replace_text(r"pipeline = (\d+)", r"pipeline = 9\1"),
         "pyproject.toml: tool.mlgitops.pipeline",
     ),
-    ("schema.yaml", added("# a word\n"), "schema.yaml"),
-    ("src/ml/train.py", added("# a word\n"), "src/ml"),
-    ("src/ml/ratios.py", added("HALF = 0.5\n"), "src/ml"),
-    ("src/ml/deep/ratios.py", added("HALF = 0.5\n"), "src/ml"),
+    ("schema.yaml", add_text("# a word\n"), "schema.yaml"),
+    ("src/ml/train.py", add_text("# a word\n"), "src/ml"),
+    ("src/ml/ratios.py", add_text("HALF = 0.5\n"), "src/ml"),
+    ("src/ml/deep/ratios.py", add_text("HALF = 0.5\n"), "src/ml"),
     ("src/ml/prepare.py", Path.unlink, "src/ml"),
     ("src/ml", lambda path: path.rename("elsewhere"), "src/ml"),
-    ("artifacts/model/signature.json", added("\n"), "artifacts/model"),
-    ("artifacts/model/more", added("more"), "artifacts/model"),
+    ("artifacts/model/signature.json", add_text("\n"), "artifacts/model"),
+    ("artifacts/model/more", add_text("more"), "artifacts/model"),
     ("artifacts/model/model.joblib", Path.unlink, "artifacts/model"),
-    ("artifacts/metrics.json", added("\n"), "artifacts/metrics.json"),
-    ("artifacts/slices.json", added("\n"), "artifacts/slices.json"),
-    ("data/test.parquet", added("\n"), "data/test.parquet"),
+    ("artifacts/metrics.json", add_text("\n"), "artifacts/metrics.json"),
+    ("artifacts/slices.json", add_text("\n"), "artifacts/slices.json"),
+    ("data/test.parquet", add_text("\n"), "data/test.parquet"),
 ]
 
 

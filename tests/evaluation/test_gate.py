@@ -10,12 +10,12 @@ from made_project import METRICS, TEMPLATE, TEST, each_task, table
 from mlgitops.core import config
 from mlgitops.core.errors import UserError
 from mlgitops.evaluation import bootstrap, checks, gate
-from mlgitops.evaluation.evidence import gathered
+from mlgitops.evaluation.evidence import gather
 from mlgitops.evaluation.limits import Gate
 from mlgitops.git import repository
 
 
-def found(kind, name=""):
+def checks_of(kind, name=""):
     """The checks of a kind in a new verdict, by name."""
     return [one for one in gate.verdict().checks if one.kind == kind and one.name.startswith(name)]
 
@@ -38,7 +38,7 @@ def test_minimum_refuses_a_model_that_has_learned_nothing(workspace):
     workspace.take(rows)
     workspace.set("export.format", "sklearn")
     workspace.run()
-    (check,) = found("minimum")
+    (check,) = checks_of("minimum")
     assert not check.passed
     assert "not surely better than the dummy baseline" in check.reason
 
@@ -57,7 +57,7 @@ def test_a_model_that_is_not_the_one_of_the_lock_is_refused(name):
 def test_minimum_passes_at_its_limit_and_refuses_beyond(workspace, move, passed):
     value = json.loads(METRICS.read_text())["log_loss"]
     workspace.set("gate.minimum", {"log_loss": value + move})
-    (check,) = found("minimum")
+    (check,) = checks_of("minimum")
     assert check.passed is passed
     assert check.low < check.value < check.high
 
@@ -66,13 +66,13 @@ def test_minimum_passes_at_its_limit_and_refuses_beyond(workspace, move, passed)
 def test_minimum_takes_limits_on_metrics_that_rise(workspace, move, passed):
     value = json.loads(METRICS.read_text())["roc_auc"]
     workspace.set("gate.minimum", {"roc_auc": value + move})
-    (check,) = found("minimum")
+    (check,) = checks_of("minimum")
     assert check.passed is passed
 
 
 @pytest.mark.usefixtures("workspace")
 def test_a_few_rows_prove_nothing():
-    judge = checks.Judge(gathered(), config.load(Gate))
+    judge = checks.Judge(gather(), config.load(Gate))
     better = bootstrap.Interval(-2, -1)
     assert judge.beats(1.0, better, 6)["passed"]
     assert not judge.beats(1.0, better, 5)["passed"]
@@ -80,7 +80,7 @@ def test_a_few_rows_prove_nothing():
 
 def test_slices_with_few_rows_are_shown_and_not_judged(workspace):
     workspace.set("gate.slices", {"min_rows": 1000, "limit": 0.0})
-    for check in found("slices"):
+    for check in checks_of("slices"):
         assert check.passed
         assert not check.judged
         assert check.low < check.value < check.high
@@ -89,8 +89,8 @@ def test_slices_with_few_rows_are_shown_and_not_judged(workspace):
 
 def test_slices_refuse_one_that_is_surely_worse_than_its_limit(workspace):
     workspace.set("gate.slices", {"min_rows": 10, "limit": 1e-6})
-    assert found("slices")
-    for check in found("slices"):
+    assert checks_of("slices")
+    for check in checks_of("slices"):
         assert not check.passed
         assert "surely worse than the limit" in check.reason
 
@@ -105,19 +105,19 @@ def test_slices_refuse_one_on_which_the_model_is_worse_than_naive(workspace):
     workspace.set("gate.slices", {"min_rows": 5, "limit": "dummy"})
     workspace.set("split.test_share", 0.4)
     workspace.run()
-    (check,) = found("slices", "g = q")
+    (check,) = checks_of("slices", "g = q")
     assert not check.passed
     assert "surely worse than the dummy baseline" in check.reason
-    assert found("slices", "g = p")[0].passed
+    assert checks_of("slices", "g = p")[0].passed
 
 
 def test_slices_pass_where_the_interval_reaches_the_limit(workspace):
-    check = found("slices")[0]
+    check = checks_of("slices")[0]
     workspace.set("gate.slices", {"min_rows": 10, "limit": (check.low + check.value) / 2})
-    assert found("slices")[0].passed
+    assert checks_of("slices")[0].passed
 
 
-def worsened(workspace):
+def worsen(workspace):
     """A commit with a model that has nearly learned nothing."""
     workspace.set(
         "train.estimator", {"class": "sklearn.linear_model.LogisticRegression", "C": 0.0001}
@@ -128,19 +128,19 @@ def worsened(workspace):
 
 def test_champion_refuses_a_much_worse_model(workspace):
     workspace.release(workspace.git("rev-parse", "HEAD"))
-    worsened(workspace)
-    (check,) = found("champion")
+    worsen(workspace)
+    (check,) = checks_of("champion")
     assert not check.passed
     assert check.value > check.limit
     assert check.reason.startswith("worse than the champion")
 
 
 def test_champion_passes_a_better_model(workspace):
-    workspace.release(worsened(workspace))
+    workspace.release(worsen(workspace))
     workspace.set("train.estimator", {"class": "sklearn.linear_model.LogisticRegression"})
     workspace.run()
     workspace.commit()
-    (check,) = found("champion")
+    (check,) = checks_of("champion")
     assert check.passed
     assert check.judged
     assert "surely better" in check.reason
@@ -150,7 +150,7 @@ def test_champion_passes_a_better_model(workspace):
 def test_a_model_is_never_worse_than_itself(workspace):
     workspace.release(repository.head())
     workspace.commit()
-    (check,) = found("champion")
+    (check,) = checks_of("champion")
     assert check.passed
     assert check.value == 0
     assert "the same model" in check.reason
@@ -164,10 +164,10 @@ def test_champion_refuses_beyond_the_tolerance_and_what_is_surely_worse(
     workspace, monkeypatch, worse, better_draws, passed
 ):
     """`worse` counts tolerances; in so many of 100 samples this model is the better one."""
-    commit = worsened(workspace)
+    commit = worsen(workspace)
     workspace.git("checkout", "--quiet", "HEAD~1")
     workspace.run()
-    judge = checks.Judge(gathered(), config.load(Gate))
+    judge = checks.Judge(gather(), config.load(Gate))
     drawn = np.repeat([-1.0, 1.0], [better_draws, 100 - better_draws])
     by = worse * judge.allowed()
     monkeypatch.setattr(checks, "difference", lambda *_: (by, drawn))
@@ -177,7 +177,7 @@ def test_champion_refuses_beyond_the_tolerance_and_what_is_surely_worse(
 def incomparable(workspace, commit):
     workspace.release(commit)
     workspace.commit("Release")
-    (check,) = found("champion")
+    (check,) = checks_of("champion")
     assert check.passed
     assert not check.judged
     assert check.reason.startswith("not comparable")
@@ -232,7 +232,7 @@ def test_a_champion_of_another_target_is_not_comparable(workspace):
 
 def test_a_champion_whose_objects_are_gone_is_not_comparable(workspace):
     start = repository.head()
-    worsened(workspace)
+    worsen(workspace)
     gone = repository.lock(start).model
     Path(".dvc/cache/files/md5", gone[:2], gone[2:]).unlink()
     assert "gone from the store" in incomparable(workspace, start)
@@ -245,7 +245,7 @@ def test_a_champion_of_another_format_version_is_not_comparable(workspace):
     workspace.lock()
     start = workspace.commit("Another format")
     signature.write_text(written)
-    worsened(workspace)
+    worsen(workspace)
     assert "another format version, 99" in incomparable(workspace, start)
 
 
@@ -256,7 +256,7 @@ def test_a_champion_that_is_not_in_the_history_is_not_comparable(workspace):
 def test_a_champion_that_a_shallow_clone_lacks_is_refused(workspace, tmp_path, monkeypatch):
     workspace.release(repository.head())
     workspace.commit("Release")
-    worsened(workspace)
+    worsen(workspace)
     here, there = f"file://{Path.cwd()}", str(tmp_path / "clone")
     workspace.git("clone", "--quiet", "--depth", "1", here, there)
     for name in ("data", "artifacts/model", ".dvc/cache"):
@@ -270,40 +270,40 @@ def test_a_champion_that_a_shallow_clone_lacks_is_refused(workspace, tmp_path, m
 def test_a_champion_is_asked_only_about_rows_that_it_was_not_trained_on(workspace):
     start = repository.head()
     workspace.set("split.seed", 7)
-    worsened(workspace)
+    worsen(workspace)
     workspace.release(start)
     workspace.commit("Release")
-    (check,) = found("champion")
+    (check,) = checks_of("champion")
     assert "test rows that it was not trained on" in check.reason
 
 
 @pytest.mark.parametrize("name", ["model_mb", "p50_ms", "p99_ms"])
 def test_budget_refuses_what_is_over_one_limit(workspace, name):
     workspace.set(f"gate.budget.{name}", 1e-9)
-    refused = [one for one in found("budget") if not one.passed]
+    refused = [one for one in checks_of("budget") if not one.passed]
     assert [one.limit for one in refused] == [1e-9]
 
 
 def test_budget_passes_at_its_limit():
-    assert checks.limited("budget", "size", 2.0, 2.0).passed
-    assert not checks.limited("budget", "size", 2.1, 2.0).passed
+    assert checks.check_limit("budget", "size", 2.0, 2.0).passed
+    assert not checks.check_limit("budget", "size", 2.1, 2.0).passed
 
 
 @pytest.mark.usefixtures("workspace")
 def test_the_size_is_that_of_all_files_of_the_model():
     files = [one for one in Path("artifacts/model").rglob("*") if one.is_file()]
     size = sum(one.stat().st_size for one in files)
-    assert found("budget")[0].value == pytest.approx(size / 1e6, rel=1e-5)
+    assert checks_of("budget")[0].value == pytest.approx(size / 1e6, rel=1e-5)
 
 
-def refused_because(words):
+def refusal(words):
     verdict = gate.verdict()
     assert not verdict.passed
     assert gate.load() == verdict
     assert words in verdict.checks[0].reason, verdict.checks[0].reason
 
 
-def rewritten(workspace, path, text):
+def rewrite(workspace, path, text):
     """Another text in a file that dvc.lock agrees with."""
     path.write_text(text)
     workspace.lock()
@@ -312,84 +312,84 @@ def rewritten(workspace, path, text):
 @pytest.mark.usefixtures("workspace")
 def test_missing_metrics_are_refused():
     METRICS.unlink()
-    refused_because("metrics.json is not there")
+    refusal("metrics.json is not there")
 
 
 @pytest.mark.parametrize("value", ["NaN", "null", "Infinity", '"good"'])
 def test_a_metric_that_is_no_number_is_refused(workspace, value):
-    rewritten(workspace, METRICS, f'{{"rows": 48, "log_loss": {value}}}')
-    refused_because("log_loss")
+    rewrite(workspace, METRICS, f'{{"rows": 48, "log_loss": {value}}}')
+    refusal("log_loss")
 
 
 def test_a_metric_that_the_task_has_not_is_refused(workspace):
     workspace.set("gate.minimum", {"rmse": 3})
-    refused_because("has no rmse: a binary has log_loss")
+    refusal("has no rmse: a binary has log_loss")
 
 
 def test_a_metric_of_another_task_to_compare_by_is_refused(workspace):
     workspace.set("gate.metric", "rmse")
-    refused_because("has no rmse: a binary has log_loss")
+    refusal("has no rmse: a binary has log_loss")
 
 
 def test_metrics_of_another_model_are_refused(workspace):
     measured = json.loads(METRICS.read_text())
-    rewritten(workspace, METRICS, json.dumps(measured | {"log_loss": 0.001}))
-    refused_because("log_loss 0.001, but artifacts/model has")
+    rewrite(workspace, METRICS, json.dumps(measured | {"log_loss": 0.001}))
+    refusal("log_loss 0.001, but artifacts/model has")
 
 
 def test_an_empty_test_set_is_refused(workspace):
     pd.read_parquet(TEST).head(0).to_parquet(TEST)
     workspace.lock()
-    refused_because("test.parquet has no rows")
+    refusal("test.parquet has no rows")
 
 
 def test_an_unknown_metric_is_refused(workspace):
     workspace.set("gate.minimum", {"quality": 1})
-    refused_because("gate.minimum.quality")
+    refusal("gate.minimum.quality")
 
 
 def test_an_unknown_key_is_refused(workspace):
     workspace.set("gate.leniency", 1)
-    refused_because("gate.leniency")
+    refusal("gate.leniency")
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), "none"])
 def test_a_limit_that_is_no_number_is_refused(workspace, value):
     workspace.set("gate.minimum", {"log_loss": value})
-    refused_because("gate.minimum.log_loss")
+    refusal("gate.minimum.log_loss")
 
 
 def test_dummy_is_refused_for_a_metric_that_no_dummy_predictor_has(workspace):
     workspace.set("gate.minimum", {"roc_auc": "dummy"})
-    refused_because("roc_auc: dummy is known for")
+    refusal("roc_auc: dummy is known for")
 
 
 @pytest.mark.usefixtures("workspace")
 def test_files_of_another_run_are_refused():
     METRICS.write_text(METRICS.read_text() + "\n")
-    refused_because("artifacts/metrics.json: not what dvc.lock was made from")
+    refusal("artifacts/metrics.json: not what dvc.lock was made from")
 
 
 def test_parameters_that_were_not_run_are_refused(workspace):
     workspace.set("train.one_hot", 3)
-    refused_because("params.yaml: train: not what dvc.lock was made from")
+    refusal("params.yaml: train: not what dvc.lock was made from")
 
 
 @pytest.mark.usefixtures("workspace")
 def test_a_missing_lock_is_refused():
     Path("dvc.lock").unlink()
-    refused_because("dvc.lock is not there")
+    refusal("dvc.lock is not there")
 
 
 def test_slices_that_are_gone_are_refused(workspace):
-    rewritten(workspace, Path("artifacts/slices.json"), "[]")
-    refused_because("slices.json is empty")
+    rewrite(workspace, Path("artifacts/slices.json"), "[]")
+    refusal("slices.json is empty")
 
 
 @pytest.mark.usefixtures("workspace")
 def test_a_crash_leaves_no_old_verdict(monkeypatch):
     gate.verdict()
-    monkeypatch.setattr(gate, "gathered", lambda: 1 / 0)
+    monkeypatch.setattr(gate, "gather", lambda: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         gate.verdict()
     assert gate.load() is None
@@ -445,7 +445,7 @@ def test_a_regression_is_judged_by_its_own_metric_and_back(workspace):
 def test_a_mistake_names_what_to_do():
     shutil.rmtree("artifacts/model")
     with pytest.raises(UserError, match="run `make pipeline`"):
-        gathered()
+        gather()
 
 
 def test_the_words_of_an_older_gate_yaml_are_read_with_a_hint(workspace, capsys):

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from baked import REGISTRY, Endpoint, asked, bake, clone, commit, released, run, until
+from baked import REGISTRY, Endpoint, bake, clone, commit, post, release_to_staging, run, until
 from crds import SCHEMAS, schemas
 
 pytestmark = [pytest.mark.cluster, pytest.mark.docker]
@@ -48,22 +48,22 @@ class Controller:
     def state(self, slug: str, environment: str) -> tuple[str, bool]:
         """The commit that it has made, or tries to make; and whether what runs is healthy."""
         if self.name == "argocd":
-            status = found("argocd", "application", f"{slug}-{environment}")["status"]
+            status = get_object("argocd", "application", f"{slug}-{environment}")["status"]
             synced = status.get("sync", {}).get("status") == "Synced"
             healthy = status.get("health", {}).get("status") == "Healthy"
             return status.get("sync", {}).get("revision", ""), synced and healthy
-        status = found("flux-system", "kustomization", f"{slug}-{environment}")["status"]
+        status = get_object("flux-system", "kustomization", f"{slug}-{environment}")["status"]
         conditions = {one["type"]: one["status"] for one in status.get("conditions", [])}
         applied = status.get("lastAppliedRevision") == status.get("lastAttemptedRevision")
         revision = status.get("lastAttemptedRevision", "").rpartition(":")[2]
         return revision, applied and conditions.get("Ready") == "True"
 
-    def failed(self, slug: str, environment: str) -> bool:
+    def has_failed(self, slug: str, environment: str) -> bool:
         """Whether it says that the roll did not succeed."""
         if self.name == "argocd":
-            status = found("argocd", "application", f"{slug}-{environment}")["status"]
+            status = get_object("argocd", "application", f"{slug}-{environment}")["status"]
             return status["health"]["status"] == "Degraded"
-        status = found("flux-system", "kustomization", f"{slug}-{environment}")["status"]
+        status = get_object("flux-system", "kustomization", f"{slug}-{environment}")["status"]
         conditions = {one["type"]: one for one in status["conditions"]}
         return conditions["Ready"]["reason"] == "HealthCheckFailed"
 
@@ -72,7 +72,7 @@ def kubectl(*arguments: str, fails: bool = False) -> str:
     return run("kubectl", "--request-timeout=20s", *arguments, cwd=Path.cwd(), fails=fails)
 
 
-def found(namespace: str, kind: str, name: str) -> dict:
+def get_object(namespace: str, kind: str, name: str) -> dict:
     return json.loads(kubectl("-n", namespace, "get", kind, name, "--output=json"))
 
 
@@ -91,7 +91,7 @@ class Load:
         connection = self.endpoint.connect()
         while not self.stopped.wait(pause):
             try:
-                asked(connection, "/invocations", self.body)
+                post(connection, "/invocations", self.body)
                 self.answers += 1
             except (OSError, http.client.HTTPException) as error:
                 self.errors.append(f"{time.strftime('%X')} keep={keep} {error!r}")
@@ -165,7 +165,7 @@ class Deployed:
             lambda: self.endpoints[environment].commits() == {release["COMMIT"]},
         )
 
-    def settled(self, environment: str, pushed: str) -> float:
+    def seconds_to_settle(self, environment: str, pushed: str) -> float:
         """Seconds until the controller says that a commit is made and healthy."""
         return until(
             f"{environment} is healthy at {pushed[:7]}",
@@ -173,14 +173,14 @@ class Deployed:
         )
 
     def deployment(self, environment: str) -> dict:
-        return found(self.namespace(environment), "deployment", "server")
+        return get_object(self.namespace(environment), "deployment", "server")
 
     def example(self) -> str:
         signature = json.loads((self.project / "artifacts/model/signature.json").read_text())
         return json.dumps({"dataframe_records": signature["examples"][:1]})
 
 
-def told(controller: Controller, **figures: object) -> None:
+def print_figures(controller: Controller, **figures: object) -> None:
     """Print figures, for `pytest -s` and the log of a failure."""
     print(
         f"\n{controller.name}: " + ", ".join(f"{name} {value}" for name, value in figures.items())
@@ -195,7 +195,7 @@ def project(ready: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def first(project: Path) -> dict[str, str]:
-    return released(project)
+    return release_to_staging(project)
 
 
 @pytest.fixture(scope="module")
@@ -205,7 +205,7 @@ def second(project: Path, first: dict[str, str]) -> dict[str, str]:
     params.write_text(params.read_text("utf-8").replace("max_iter: 100", "max_iter: 50"), "utf-8")
     run("make", "pipeline", cwd=project)
     commit(project, "Fewer iterations")
-    made = released(project)
+    made = release_to_staging(project)
     run("git", *IDENTITY, "revert", "--no-edit", "HEAD", cwd=project)
     run("git", "tag", "start", cwd=project)
     assert made["MODEL"] != first["MODEL"]
@@ -218,7 +218,7 @@ def controller(request: pytest.FixtureRequest) -> Controller:
 
 
 @pytest.fixture(scope="module")
-def deployed(
+def cluster_release(
     project: Path, first: dict[str, str], second: dict[str, str], controller: Controller,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Deployed]:  # fmt: skip
@@ -226,13 +226,14 @@ def deployed(
     run("git", "reset", "--quiet", "--hard", "start", cwd=project)
     origin(project)
     made = Deployed(project, controller, first, second, {})
-    with followed(controller, project.name, tmp_path_factory.mktemp("entry")):
+    with apply_entry_points(controller, project.name, tmp_path_factory.mktemp("entry")):
         pushed = made.write("production", first, "Promote")
         for environment in ENVIRONMENTS:
             until("a namespace", lambda e=environment: kubectl("get", "ns", made.namespace(e)))
             made.endpoints[environment] = endpoint(made.namespace(environment))
-            told(
-                controller, **{environment: f"healthy in {made.settled(environment, pushed):.1f} s"}
+            print_figures(
+                controller,
+                **{environment: f"healthy in {made.seconds_to_settle(environment, pushed):.1f} s"},
             )
             made.answers(environment, first)
         yield made
@@ -250,7 +251,7 @@ def origin(project: Path) -> Path:
 
 
 @contextmanager
-def followed(controller: Controller, slug: str, folder: Path) -> Iterator[Path]:
+def apply_entry_points(controller: Controller, slug: str, folder: Path) -> Iterator[Path]:
     """Apply the entry points as the template makes them, but for the repository's address."""
     made = bake(folder, gitops=controller.name, project_slug=slug) / "deploy" / controller.name
     for path in made.glob("*.yaml"):
@@ -272,7 +273,7 @@ def endpoint(namespace: str) -> Endpoint:
     kubectl("-n", namespace, "create", "service", "nodeport", "endpoint", "--tcp=80:8000")
     label = '{"spec": {"selector": {"app": null, "app.kubernetes.io/name": "server"}}}'
     kubectl("-n", namespace, "patch", "service", "endpoint", "--patch", label)
-    port = found(namespace, "service", "endpoint")["spec"]["ports"][0]["nodePort"]
+    port = get_object(namespace, "service", "endpoint")["spec"]["ports"][0]["nodePort"]
     nodes = json.loads(kubectl("get", "nodes", "--output=json"))["items"]
     (address, *_) = [
         a["address"] for a in nodes[0]["status"]["addresses"] if a["type"] == "InternalIP"
@@ -280,51 +281,55 @@ def endpoint(namespace: str) -> Endpoint:
     return Endpoint(address, port)
 
 
-def test_what_release_env_says_is_what_answers(deployed):
+def test_what_release_env_says_is_what_answers(cluster_release):
     for environment in ENVIRONMENTS:
-        said = deployed.endpoints[environment].ask("/version")
-        assert {name: said[name.lower()] for name in deployed.first} == deployed.first
-        predicted = deployed.endpoints[environment].ask("/invocations", deployed.example())
+        said = cluster_release.endpoints[environment].ask("/version")
+        assert {name: said[name.lower()] for name in cluster_release.first} == cluster_release.first
+        predicted = cluster_release.endpoints[environment].ask(
+            "/invocations", cluster_release.example()
+        )
         assert len(predicted["predictions"]) == 1
 
     def replicas() -> list[int]:
         return [
-            deployed.deployment(environment)["spec"]["replicas"] for environment in ENVIRONMENTS
+            cluster_release.deployment(environment)["spec"]["replicas"]
+            for environment in ENVIRONMENTS
         ]
 
     until("the autoscaler has made production two", lambda: replicas() == [1, 2], 60)
 
 
-def test_the_namespace_refuses_a_pod_that_may_be_root(deployed):
-    image = deployed.first["IMAGE"]
+def test_the_namespace_refuses_a_pod_that_may_be_root(cluster_release):
+    image = cluster_release.first["IMAGE"]
     said = kubectl(
-        "-n", deployed.namespace("staging"), "run", "root", f"--image={image}", fails=True
+        "-n", cluster_release.namespace("staging"), "run", "root", f"--image={image}", fails=True
     )
     assert "violates PodSecurity" in said
 
 
-def test_a_commit_rolls_and_a_revert_rolls_back_without_a_failed_request(deployed):
-    before = deployed.git("rev-parse", "HEAD").strip()
-    body = deployed.example()
+def test_a_commit_rolls_and_a_revert_rolls_back_without_a_failed_request(cluster_release):
+    before = cluster_release.git("rev-parse", "HEAD").strip()
+    body = cluster_release.example()
     with (
-        load(deployed.endpoints["staging"], body) as staging,
-        load(deployed.endpoints["production"], body) as production,
+        load(cluster_release.endpoints["staging"], body) as staging,
+        load(cluster_release.endpoints["production"], body) as production,
     ):
-        deployed.write("staging", deployed.second, "Release")
-        there = deployed.answers("staging", deployed.second)
-        run("make", "promote", cwd=deployed.project, REGISTRY=REGISTRY)
-        commit(deployed.project, "Promote")
-        deployed.push()
-        promoted = deployed.answers("production", deployed.second)
-        deployed.revert()
-        back = deployed.answers("production", deployed.first)
-        assert deployed.endpoints["staging"].commits() == {deployed.second["COMMIT"]}
-        deployed.git("revert", "--no-edit", f"{before}..HEAD~2")
-        pushed = deployed.push()
-        staging_back = deployed.answers("staging", deployed.first)
-        deployed.settled("staging", pushed)
+        cluster_release.write("staging", cluster_release.second, "Release")
+        there = cluster_release.answers("staging", cluster_release.second)
+        run("make", "promote", cwd=cluster_release.project, REGISTRY=REGISTRY)
+        commit(cluster_release.project, "Promote")
+        cluster_release.push()
+        promoted = cluster_release.answers("production", cluster_release.second)
+        cluster_release.revert()
+        back = cluster_release.answers("production", cluster_release.first)
+        assert cluster_release.endpoints["staging"].commits() == {cluster_release.second["COMMIT"]}
+        cluster_release.git("revert", "--no-edit", f"{before}..HEAD~2")
+        pushed = cluster_release.push()
+        staging_back = cluster_release.answers("staging", cluster_release.first)
+        cluster_release.seconds_to_settle("staging", pushed)
         time.sleep(10)  # the last pods that were replaced answer on, and leave
-    told(deployed.controller, staging=f"{there:.1f} s", production=f"{promoted:.1f} s",
+    controller = cluster_release.controller
+    print_figures(controller, staging=f"{there:.1f} s", production=f"{promoted:.1f} s",
          reverted=f"{back:.1f} s and {staging_back:.1f} s",
          answered=staging.answers + production.answers,
          failed=len(staging.errors + production.errors))  # fmt: skip
@@ -333,31 +338,36 @@ def test_a_commit_rolls_and_a_revert_rolls_back_without_a_failed_request(deploye
     assert max(there, promoted, back, staging_back) < 30
 
 
-def test_a_broken_image_is_told_and_the_old_pods_go_on(deployed):
-    nowhere = deployed.first["IMAGE"].partition("@")[0] + "@sha256:" + "0" * 64
-    with load(deployed.endpoints["production"], deployed.example()) as asking:
-        deployed.write("production", deployed.second | {"IMAGE": nowhere}, "Break production")
+def test_a_broken_image_is_told_and_the_old_pods_go_on(cluster_release):
+    nowhere = cluster_release.first["IMAGE"].partition("@")[0] + "@sha256:" + "0" * 64
+    with load(cluster_release.endpoints["production"], cluster_release.example()) as asking:
+        cluster_release.write(
+            "production", cluster_release.second | {"IMAGE": nowhere}, "Break production"
+        )
         seconds = until(
             "the roll is told as failed",
-            lambda: deployed.controller.failed(deployed.slug, "production"),
+            lambda: cluster_release.controller.has_failed(cluster_release.slug, "production"),
         )
-        started_again(deployed, "production")
-        assert deployed.endpoints["production"].commits() == {deployed.first["COMMIT"]}
-        pushed = deployed.revert()
-        back = deployed.settled("production", pushed)
-    told(deployed.controller, told_as_failed=f"{seconds:.1f} s", healthy_again=f"{back:.1f} s",
+        restart_pod(cluster_release, "production")
+        assert cluster_release.endpoints["production"].commits() == {
+            cluster_release.first["COMMIT"]
+        }
+        pushed = cluster_release.revert()
+        back = cluster_release.seconds_to_settle("production", pushed)
+    controller = cluster_release.controller
+    print_figures(controller, told_as_failed=f"{seconds:.1f} s", healthy_again=f"{back:.1f} s",
          answered=asking.answers, failed=len(asking.errors))  # fmt: skip
     assert asking.errors == []
 
 
-def started_again(deployed: Deployed, environment: str) -> None:
+def restart_pod(cluster_release: Deployed, environment: str) -> None:
     """Take a pod of the old release away, as a lost node would: another must come and answer."""
-    namespace = deployed.namespace(environment)
-    label = f"app.kubernetes.io/version={deployed.first['COMMIT']}"
+    namespace = cluster_release.namespace(environment)
+    label = f"app.kubernetes.io/version={cluster_release.first['COMMIT']}"
     names = kubectl("-n", namespace, "get", "pods", "-l", label, "--output=name").split()
     kubectl("-n", namespace, "delete", names[0], "--wait=false")
 
-    def replaced() -> bool:
+    def is_replaced() -> bool:
         pods = json.loads(kubectl("-n", namespace, "get", "pods", "-l", label, "--output=json"))
         ready = [
             pod["metadata"]["name"]
@@ -366,7 +376,7 @@ def started_again(deployed: Deployed, environment: str) -> None:
         ]
         return len(ready) >= 2 and names[0].partition("/")[2] not in ready
 
-    until("a pod of the old release started again", replaced, 60)
+    until("a pod of the old release started again", is_replaced, 60)
 
 
 def conditions(pod: dict) -> set[tuple[str, str]]:
@@ -374,45 +384,52 @@ def conditions(pod: dict) -> set[tuple[str, str]]:
     return {(one["type"], one["status"]) for one in pod["status"].get("conditions", [])}
 
 
-def test_what_is_changed_by_hand_is_put_back(deployed):
-    namespace = deployed.namespace("staging")
+def test_what_is_changed_by_hand_is_put_back(cluster_release):
+    namespace = cluster_release.namespace("staging")
     image = "{.spec.template.spec.containers[0].image}"
 
     def runs() -> str:
         return kubectl("-n", namespace, "get", "deploy/server", f"--output=jsonpath={image}")
 
     kubectl(
-        "-n", namespace, "set", "image", "deployment/server", f"server={deployed.second['IMAGE']}"
+        "-n",
+        namespace,
+        "set",
+        "image",
+        "deployment/server",
+        f"server={cluster_release.second['IMAGE']}",
     )
-    assert runs() == deployed.second["IMAGE"]
-    edited = until("the image is put back", lambda: runs() == deployed.first["IMAGE"])
-    deployed.settled("staging", deployed.git("rev-parse", "HEAD").strip())
+    assert runs() == cluster_release.second["IMAGE"]
+    edited = until("the image is put back", lambda: runs() == cluster_release.first["IMAGE"])
+    cluster_release.seconds_to_settle("staging", cluster_release.git("rev-parse", "HEAD").strip())
     kubectl("-n", namespace, "delete", "service", "server")
-    deleted = until("the Service is made again", lambda: found(namespace, "service", "server"))
-    told(deployed.controller, image=f"{edited:.1f} s", service=f"{deleted:.1f} s")
+    deleted = until("the Service is made again", lambda: get_object(namespace, "service", "server"))
+    print_figures(cluster_release.controller, image=f"{edited:.1f} s", service=f"{deleted:.1f} s")
 
 
-def test_the_autoscaler_scales_and_the_controller_lets_it(deployed):
-    namespace = deployed.namespace("staging")
+def test_the_autoscaler_scales_and_the_controller_lets_it(cluster_release):
+    namespace = cluster_release.namespace("staging")
 
     def replicas() -> int:
-        return deployed.deployment("staging")["spec"]["replicas"]
+        return cluster_release.deployment("staging")["spec"]["replicas"]
 
     # On a busy machine the tests before were load enough; it waits five minutes to scale down.
     until("one pod is enough", lambda: replicas() == 1, 420)
-    with load(deployed.endpoints["staging"], deployed.example(), clients=8, pause=0) as asking:
+    with load(
+        cluster_release.endpoints["staging"], cluster_release.example(), clients=8, pause=0
+    ) as asking:
         scaled = until("the autoscaler makes two of one", lambda: replicas() == 2)
         seen = set()
         started = time.monotonic()
         while time.monotonic() - started < 45:  # longer than an interval of either controller
             seen.add(replicas())
             time.sleep(0.5)
-    told(deployed.controller, scaled=f"{scaled:.1f} s", answered=asking.answers,
+    print_figures(cluster_release.controller, scaled=f"{scaled:.1f} s", answered=asking.answers,
          failed=len(asking.errors))  # fmt: skip
     assert seen == {2}
     assert asking.errors == []
-    healthy = deployed.controller.state(deployed.slug, "staging")
-    assert healthy == (deployed.git("rev-parse", "HEAD").strip(), True), namespace
+    healthy = cluster_release.controller.state(cluster_release.slug, "staging")
+    assert healthy == (cluster_release.git("rev-parse", "HEAD").strip(), True), namespace
 
 
 def test_before_the_first_release_all_is_healthy_and_nothing_runs(controller, tmp_path):
@@ -421,7 +438,7 @@ def test_before_the_first_release_all_is_healthy_and_nothing_runs(controller, tm
     commit(project, "Start")
     origin(project)
     head = run("git", "rev-parse", "HEAD", cwd=project).strip()
-    with followed(controller, project.name, tmp_path / "entry"):
+    with apply_entry_points(controller, project.name, tmp_path / "entry"):
         for environment in ENVIRONMENTS:
             until(
                 "healthy", lambda e=environment: controller.state(project.name, e) == (head, True)

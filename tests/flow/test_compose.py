@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from baked import PROJECT, REGISTRY, ROOT, Endpoint, released, run, until
+from baked import PROJECT, REGISTRY, ROOT, Endpoint, release_to_staging, run, until
 
 sys.path.insert(0, str(ROOT / "demo"))
 from images import free_port
@@ -94,7 +94,7 @@ def test_the_rules_record_what_their_names_say(tmp_path):
 
 @pytest.fixture
 def release(copy: Path) -> dict[str, str]:
-    return released(copy)
+    return release_to_staging(copy)
 
 
 @pytest.fixture
@@ -130,13 +130,13 @@ def test_what_is_released_serves_is_watched_and_tracked(copy, release, ports):
     predicted = serve.ask("/invocations", rows)["predictions"]
     assert len(predicted) == len(signature["examples"])
 
-    def recorded(query: str) -> list:
+    def query_result(query: str) -> list:
         return prometheus.ask(f"/api/v1/query?query={quote(query)}")["data"]["result"]
 
     answered = 'serve_requests_total{endpoint="invocations",code="200"} >= 1'
-    until("the request is scraped", lambda: recorded(answered), PATIENCE)
+    until("the request is scraped", lambda: query_result(answered), PATIENCE)
     rate = "job_endpoint:serve_requests:rate1m"
-    until("its rate is recorded", lambda: recorded(rate), PATIENCE)
+    until("its rate is recorded", lambda: query_result(rate), PATIENCE)
     [group] = prometheus.ask("/api/v1/rules")["data"]["groups"]
     assert {rule["health"] for rule in group["rules"]} == {"ok"}
 

@@ -12,43 +12,45 @@ pytestmark = pytest.mark.demo
 
 
 @pytest.fixture(scope="module", params=["process", ""])
-def said(request) -> str:
+def output(request) -> str:
     """What the demo printed, without images and with what this machine has; so it runs twice."""
     return run("make", "demo", f"WAY={request.param}", cwd=ROOT)
 
 
-def answers(said: str, page: str) -> list[dict]:
+def answers(output: str, page: str) -> list[dict]:
     """What the servers of the story answered, in order."""
-    return [json.loads(text) for text in re.findall(rf"\$ curl \S+{page}\b.*\n +(.*)", said)]
+    return [json.loads(text) for text in re.findall(rf"\$ curl \S+{page}\b.*\n +(.*)", output)]
 
 
-def test_the_demo_ends_well_and_can_be_run_again(said):
-    commands = re.findall(r"^  \$ (\w+)", said, re.M)
+def test_the_demo_ends_well_and_can_be_run_again(output):
+    commands = re.findall(r"^  \$ (\w+)", output, re.M)
     assert {"cookiecutter", "make", "git", "dvc", "curl"} <= set(commands)
-    assert re.search(r"together +\d+\.\d s", said)
-    assert re.findall(r"^  (cd|make) ", said.partition("Go on:")[2], re.M)[:1] == ["cd"]
+    assert re.search(r"together +\d+\.\d s", output)
+    assert re.findall(r"^  (cd|make) ", output.partition("Go on:")[2], re.M)[:1] == ["cd"]
 
 
-def test_the_demo_says_whether_it_made_images(said):
-    as_process = "the same server runs as a process" in said
-    assert as_process is not ("images go to the registry at" in said)
-    assert as_process is not ("\n  $ docker run" in said)
+def test_the_demo_says_whether_it_made_images(output):
+    as_process = "the same server runs as a process" in output
+    assert as_process is not ("images go to the registry at" in output)
+    assert as_process is not ("\n  $ docker run" in output)
     assert as_process or docker() == ""
 
 
-def test_the_demo_ends_with_a_rollback_that_is_seen(said):
-    commits = [version["commit"] for version in answers(said, "/version")]
+def test_the_demo_ends_with_a_rollback_that_is_seen(output):
+    commits = [version["commit"] for version in answers(output, "/version")]
     # Staging and production, twice; production after the revert, staging after the rollback.
     first, second = commits[0], commits[2]
     assert commits == [first, first, second, second, first, first]
     assert first != second
-    assert said.count("git revert --no-edit HEAD") == 1
-    labels = {label for answer in answers(said, "/invocations") for label in answer["predictions"]}
+    assert output.count("git revert --no-edit HEAD") == 1
+    labels = {
+        label for answer in answers(output, "/invocations") for label in answer["predictions"]
+    }
     assert labels == {"Adelie", "Chinstrap", "Gentoo"}
 
 
-def test_the_demo_leaves_nothing_running(said):
-    ports = set(re.findall(r"curl http://127\.0\.0\.1:(\d+)", said))
+def test_the_demo_leaves_nothing_running(output):
+    ports = set(re.findall(r"curl http://127\.0\.0\.1:(\d+)", output))
     assert len(ports) == 2
     for port in ports:
         with socket.socket() as found:

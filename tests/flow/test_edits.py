@@ -25,7 +25,7 @@ def make(target: str, project: Path, fails: bool = False, **variables: str) -> s
     return run("make", target, *said, cwd=project, fails=fails)
 
 
-def checked(project: Path) -> int:
+def run_checks(project: Path) -> int:
     """How many tests `make check` runs; all pass, none is skipped."""
     said = make("check", project)
     found = re.search(r"^(\d+) passed in", said, re.M)
@@ -39,13 +39,13 @@ def edit(path: Path, old: str, new: str) -> None:
     path.write_text(text.replace(old, new), "utf-8")
 
 
-def documented() -> str:
+def docs_feature() -> str:
     """The feature that docs/data-scientist.md shows."""
     return EXAMPLE.search((PROJECT / "docs/data-scientist.md").read_text("utf-8"))[1]
 
 
 def feature(project: Path) -> None:
-    edit(project / "src/ml/features.py", FEATURES, f"\n{documented()}")
+    edit(project / "src/ml/features.py", FEATURES, f"\n{docs_feature()}")
 
 
 def helper(project: Path) -> None:
@@ -117,7 +117,7 @@ def stage(project: Path) -> None:
     )  # fmt: skip
 
 
-def travelling(project: Path) -> None:
+def use_slow_pipeline(project: Path) -> None:
     """A model that is no ONNX, takes the project's code along, and is slow on a busy machine."""
     helper(project)
     edit(project / "params.yaml", "format: onnx", "format: sklearn")
@@ -142,7 +142,7 @@ EDITS = {
     "owners": owners,
     "fewer parts": fewer_parts,
     "one stage more": stage,
-    "scikit-learn's own form": travelling,
+    "scikit-learn's own form": use_slow_pipeline,
     "a random split": value("gate.yaml", "by: time", "by: random"),
 }
 
@@ -150,7 +150,7 @@ EDITS = {
 @pytest.fixture(scope="module")
 def count(ready: Path) -> int:
     """How many tests the project has, as it was baked."""
-    found = checked(ready)
+    found = run_checks(ready)
     assert found >= 10
     return found
 
@@ -160,7 +160,7 @@ def test_an_edit_leaves_the_check_green_with_as_many_tests(change, copy, count):
     change(copy)
     make("pipeline", copy)
     assert "passed" in make("gate", copy)
-    assert checked(copy) == count
+    assert run_checks(copy) == count
 
 
 def test_a_change_is_checked_before_it_is_trained(copy, count):
@@ -168,12 +168,12 @@ def test_a_change_is_checked_before_it_is_trained(copy, count):
     helper(copy)
     for name in ("artifacts", "data/train.parquet", "data/test.parquet"):
         run("rm", "-r", name, cwd=copy)
-    assert checked(copy) == count
+    assert run_checks(copy) == count
 
 
 def test_the_page_and_the_module_show_the_same_feature():
     module = ast.get_docstring(ast.parse((PROJECT / "src/ml/features.py").read_text("utf-8")))
-    lines = documented().splitlines()
+    lines = docs_feature().splitlines()
     indented = "\n".join(f"    {line}" if line else "" for line in lines)
     assert indented in module
 
@@ -260,7 +260,7 @@ def test_a_model_that_learns_nothing_or_is_another_each_time_is_red(line, new, t
 def test_without_data_the_check_gets_them_or_one_line_says_what_to_do(copy, count):
     data = copy / "data/raw.parquet"
     data.unlink()
-    assert checked(copy) == count
+    assert run_checks(copy) == count
     data.unlink()
     shutil.rmtree(copy / ".dvc/cache")
     shutil.rmtree(copy / "store")

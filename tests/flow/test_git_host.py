@@ -57,7 +57,7 @@ class Host:
         end, quiet = time.monotonic() + LONGEST, 0
         while time.monotonic() < end:
             found = {one["id"]: (label(one), self.jobs(one["id"])) for one in self.runs()}
-            open_ = [job for _, jobs in found.values() for job in jobs if not done(job)]
+            open_ = [job for _, jobs in found.values() for job in jobs if not is_done(job)]
             there = {name for name, _ in found.values()}
             quiet = 0 if open_ or not set(wanted) <= there else quiet + 1
             if quiet == 3:
@@ -114,7 +114,7 @@ class Host:
             "message": f"{new} in {path}",
         })  # fmt: skip
 
-    def shown(self, path: str, ref: str) -> str:
+    def file_text(self, path: str, ref: str) -> str:
         content = self.ask("GET", f"/contents/{path}?ref={ref}")["content"]
         return base64.b64decode(content).decode()
 
@@ -125,7 +125,7 @@ def label(run: dict[str, Any]) -> str:
     return f"{name} {run['event']} {run.get('head_branch') or ''}".strip()
 
 
-def done(job: dict[str, Any]) -> bool:
+def is_done(job: dict[str, Any]) -> bool:
     return job["status"] == "completed"
 
 
@@ -147,7 +147,7 @@ def project(host: Host, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
-def checked(jobs: dict[str, str], status: bool) -> None:
+def check_jobs(jobs: dict[str, str], status: bool) -> None:
     """Every job of check.yml is green; `status` runs for a dispatch only.
 
     There it is refused: a status needs a right that this host does not give to it.
@@ -162,24 +162,26 @@ def test_from_the_first_push_to_production_and_on(host, project):
 
     first = host.ends("check push main", "release push main",
                       "check workflow_dispatch bot/release-staging")  # fmt: skip
-    checked(first["check push main"], status=False)
+    check_jobs(first["check push main"], status=False)
     assert first["release push main"] == {"image": "success", "propose": "success"}
-    checked(first["check workflow_dispatch bot/release-staging"], status=True)
+    check_jobs(first["check workflow_dispatch bot/release-staging"], status=True)
     assert re.search(r"\d+ passed", host.log("check push", "check"))
 
     # The first release, after which the same checks must be green for ever.
     host.merge("bot/release-staging")
     released = host.ends("check push main")
-    checked(released["check push main"], status=False)
-    assert "IMAGE=" + REGISTRY in host.shown("deploy/staging/release.env", "main")
+    check_jobs(released["check push main"], status=False)
+    assert "IMAGE=" + REGISTRY in host.file_text("deploy/staging/release.env", "main")
 
     host.ask("POST", "/actions/workflows/promote.yml/dispatches", {"ref": "main", "inputs": {}})
     promoted = host.ends("promote workflow_dispatch main",
                          "check workflow_dispatch bot/promote-production")  # fmt: skip
-    checked(promoted["check workflow_dispatch bot/promote-production"], status=True)
+    check_jobs(promoted["check workflow_dispatch bot/promote-production"], status=True)
     host.merge("bot/promote-production")
-    checked(host.ends("check push main")["check push main"], status=False)
-    files = [host.shown(f"deploy/{name}/release.env", "main") for name in ("staging", "production")]
+    check_jobs(host.ends("check push main")["check push main"], status=False)
+    files = [
+        host.file_text(f"deploy/{name}/release.env", "main") for name in ("staging", "production")
+    ]
     assert files[0] == files[1]
 
     # A parameter, edited in the browser: trained, committed, checked again.
@@ -187,10 +189,10 @@ def test_from_the_first_push_to_production_and_on(host, project):
     host.ask("POST", "/pulls", {"head": "faster", "base": "main", "title": "Learn faster"})
     changed = host.ends("check pull_request", "check workflow_dispatch faster")
     assert changed["check pull_request"]["gate"] == "success"
-    checked(changed["check workflow_dispatch faster"], status=True)
-    assert "learning_rate: 0.3" in host.shown("dvc.lock", "faster")
+    check_jobs(changed["check workflow_dispatch faster"], status=True)
+    assert "learning_rate: 0.3" in host.file_text("dvc.lock", "faster")
     host.merge("faster")
-    checked(host.ends("check push main")["check push main"], status=False)
+    check_jobs(host.ends("check push main")["check push main"], status=False)
 
 
 def test_the_host_runs_what_was_pushed(project):

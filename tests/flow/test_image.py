@@ -44,9 +44,9 @@ def head(project: Path) -> str:
     return run("git", "rev-parse", "HEAD", cwd=project).strip()
 
 
-def name(said: str) -> str:
+def name(build_output: str) -> str:
     """The image that `make image` says it made."""
-    return re.search(r"^image  (\S+)$", said, re.M)[1]
+    return re.search(r"^image  (\S+)$", build_output, re.M)[1]
 
 
 def layers(image: Image) -> list[str]:
@@ -73,14 +73,14 @@ def client() -> Iterator[DockerClient]:
 
 
 @pytest.fixture(scope="module")
-def said(ready: Path) -> str:
+def build_output(ready: Path) -> str:
     """What `make image` printed."""
     return make("image", ready)
 
 
 @pytest.fixture(scope="module")
-def server(said: str, client: DockerClient) -> Image:
-    return client.images.get(name(said))
+def server(build_output: str, client: DockerClient) -> Image:
+    return client.images.get(name(build_output))
 
 
 @pytest.fixture(scope="module")
@@ -100,8 +100,8 @@ def above_the_base(image: Image, client: DockerClient) -> list[str]:
     return names
 
 
-def test_the_image_is_small_and_says_what_it_is(said, server, ready):
-    own = re.search(r"without its base (\d+) MB", said)[1]
+def test_the_image_is_small_and_says_what_it_is(build_output, server, ready):
+    own = re.search(r"without its base (\d+) MB", build_output)[1]
     steps = server.history()
     first = next(i for i, one in enumerate(steps) if "ENV PATH=/venv/bin" in one["CreatedBy"])
     assert round(sum(one["Size"] for one in steps[:first]) / 1e6) == int(own) <= SIZE
@@ -111,18 +111,18 @@ def test_the_image_is_small_and_says_what_it_is(said, server, ready):
     assert server.labels["org.opencontainers.image.revision"] == head(ready)
     assert (server.labels["ml.model"], server.labels["ml.data"]) == (model, data)
     assert server.attrs["Config"]["User"] == "65532:65532"
-    assert f"id     {server.id}" in said
+    assert f"id     {server.id}" in build_output
 
 
-def test_it_starts_as_kubernetes_would(said, ready):
+def test_it_starts_as_kubernetes_would(build_output, ready):
     told = make("smoke", ready)
     assert [line[:12].strip() for line in told.splitlines()[:-1]] == STEPS
-    assert f"{name(said)} passed in" in told
+    assert f"{name(build_output)} passed in" in told
 
 
 @pytest.mark.parametrize("change", REFUSED, ids=lambda change: change.split("\n")[0][:30])
-def test_smoke_refuses_an_image_that(change, said, server, ready, client):
-    text = f"FROM {name(said)}\n{change}\n".encode()
+def test_smoke_refuses_an_image_that(change, build_output, server, ready, client):
+    text = f"FROM {name(build_output)}\n{change}\n".encode()
     tag = f"{REGISTRY}/penguins-refused:test"
     client.images.build(fileobj=io.BytesIO(text), tag=tag, rm=True, forcerm=True)
     told = make("smoke", ready, fails=True, IMAGE=tag)
@@ -197,7 +197,7 @@ def test_the_image_that_serves_has_no_other_code(server, pipeline, client):
 
 
 @pytest.mark.registry
-def test_the_digest_that_push_prints_can_be_pulled(said, server, ready, client):
+def test_the_digest_that_push_prints_can_be_pulled(build_output, server, ready, client):
     line = make("push", ready).splitlines()[-1]
     image = line.removeprefix("IMAGE=")
     assert re.fullmatch(rf"{re.escape(REGISTRY)}/penguins@sha256:[0-9a-f]{{64}}", image)
@@ -222,7 +222,7 @@ def test_the_image_of_the_pipeline_scores_with_the_model_inside(pipeline, ready,
     assert "scores.csv" in told
 
 
-def test_the_sbom_lists_what_is_in_the_image_and_nothing_else(said, server, ready, client):
+def test_the_sbom_lists_what_is_in_the_image_and_nothing_else(build_output, server, ready, client):
     ci = ("uv", "run", "--locked", "--no-default-groups", "--group", "train", "mlgitops", "ci")
     told = run(*ci, "sbom", cwd=ready, REGISTRY=REGISTRY)
     document = json.loads((ready / "artifacts/sbom.json").read_text("utf-8"))

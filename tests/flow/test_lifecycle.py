@@ -34,18 +34,18 @@ def git(project: Path, *words: str, fails: bool = False) -> str:
     return run("git", *words, cwd=project, fails=fails, **AUTHOR).strip()
 
 
-def passed(said: str) -> int:
+def count_passed(said: str) -> int:
     """How many tests of the project passed; none was skipped, none failed."""
     found = re.search(r"^(\d+) passed in", said, re.M)
     assert found, said
     return int(found[1])
 
 
-def saved(project: Path, message: str) -> int:
+def commit_and_push(project: Path, message: str) -> int:
     """Commit and push with the hooks that `make setup` installed; the tests that the push ran."""
     git(project, "add", "--all")
     git(project, "commit", "--quiet", "--message", message)
-    return passed(git(project, "push", "origin", "HEAD"))
+    return count_passed(git(project, "push", "origin", "HEAD"))
 
 
 def edit(path: Path, old: str, new: str) -> None:
@@ -63,7 +63,7 @@ def with_origin(project: Path, folder: Path) -> Path:
     return origin
 
 
-def released(project: Path, digit: str) -> None:
+def make_release(project: Path, digit: str) -> None:
     make("release", project, IMAGE=f"{IMAGE}{digit * 64}", OFFLINE="1")
 
 
@@ -73,27 +73,27 @@ def test_the_same_check_is_green_from_the_first_push_to_the_second_month(tmp_pat
     git(project, "add", "--all")
     git(project, "commit", "--quiet", "--message", "Start")
     with_origin(project, tmp_path)
-    count = passed(make("check", project))
+    count = count_passed(make("check", project))
 
     edit(project / "src/ml/features.py", "FEATURES = ()\n", FEATURE)
     make("pipeline", project)
-    assert saved(project, "Add the ratio of the bill") == count
+    assert commit_and_push(project, "Add the ratio of the bill") == count
     assert "bill_ratio" in (project / "src/ml/features.py").read_text("utf-8")
 
-    released(project, "1")
-    assert saved(project, "Release to staging") == count
+    make_release(project, "1")
+    assert commit_and_push(project, "Release to staging") == count
     make("promote", project)
-    assert saved(project, "Promote to production") == count
+    assert commit_and_push(project, "Promote to production") == count
 
     edit(project / "params.yaml", "learning_rate: 0.1,", "learning_rate: 0.3,")
     make("pipeline", project)
-    assert saved(project, "Learn faster") == count
-    released(project, "2")
-    assert saved(project, "Release again") == count
+    assert commit_and_push(project, "Learn faster") == count
+    make_release(project, "2")
+    assert commit_and_push(project, "Release again") == count
     make("promote", project)
-    assert saved(project, "Promote again") == count
+    assert commit_and_push(project, "Promote again") == count
     make("rollback", project, ENVIRONMENT="production")
-    assert saved(project, "Roll back") == count
+    assert commit_and_push(project, "Roll back") == count
     assert IMAGE + "1" * 64 in (project / "deploy/production/release.env").read_text("utf-8")
 
     # Own data, which the feature of the sample does not fit.
@@ -103,67 +103,69 @@ def test_the_same_check_is_green_from_the_first_push_to_the_second_month(tmp_pat
     table.head(150).to_csv(source, index=False)
     make("data", project, SOURCE=str(source), TARGET="target")
     make("pipeline", project)
-    assert saved(project, "Take our own table") == count
+    assert commit_and_push(project, "Take our own table") == count
 
     # A month later there are more rows.
     table.to_csv(source, index=False)
     said = make("retrain", project, FORCE="1", REASON="a month has passed")
     assert "dvc.lock was out of date and is made again" in said
-    assert saved(project, "Retrain") == count
+    assert commit_and_push(project, "Retrain") == count
     assert len(pd.read_parquet(project / "data/raw.parquet")) == len(table)
 
     another = tmp_path / "another"
     git(tmp_path, "clone", "--quiet", str(tmp_path / "origin.git"), str(another))
     assert "Running stage" not in make("setup", another)
-    assert passed(make("check", another)) == count
+    assert count_passed(make("check", another)) == count
     assert git(another, "status", "--porcelain") == ""
 
 
 @pytest.fixture
-def pushed(ready: Path, tmp_path: Path) -> Path:
+def project_with_origin(ready: Path, tmp_path: Path) -> Path:
     """A copy of the ready project with an origin and the hooks."""
     project = clone(ready, tmp_path)
     with_origin(project, tmp_path)
     return project
 
 
-def test_a_commit_has_a_lock_of_its_own_files_or_none(pushed):
-    edit(pushed / "params.yaml", "one_hot: 16 ", "one_hot: 15 ")
-    git(pushed, "commit", "--quiet", "--all", "--message", "Parameters alone: the check trains")
-    make("pipeline", pushed)
-    edit(pushed / "params.yaml", "one_hot: 15 ", "one_hot: 14 ")
-    git(pushed, "add", "dvc.lock")
-    git(pushed, "commit", "--quiet", "--message", "What is not staged is put aside")
-    make("pipeline", pushed)
-    edit(pushed / "params.yaml", "one_hot: 14 ", "one_hot: 13 ")
-    git(pushed, "add", "--all")
-    text = git(pushed, "commit", "--message", "A lock of other parameters", fails=True)
+def test_a_commit_has_a_lock_of_its_own_files_or_none(project_with_origin):
+    edit(project_with_origin / "params.yaml", "one_hot: 16 ", "one_hot: 15 ")
+    git(project_with_origin, "commit", "--quiet", "--all", "--message", "Parameters alone")
+    make("pipeline", project_with_origin)
+    edit(project_with_origin / "params.yaml", "one_hot: 15 ", "one_hot: 14 ")
+    git(project_with_origin, "add", "dvc.lock")
+    git(project_with_origin, "commit", "--quiet", "--message", "What is not staged is put aside")
+    make("pipeline", project_with_origin)
+    edit(project_with_origin / "params.yaml", "one_hot: 14 ", "one_hot: 13 ")
+    git(project_with_origin, "add", "--all")
+    text = git(project_with_origin, "commit", "--message", "A lock of other parameters", fails=True)
     assert "dvc.lock was made from another params.yaml: train: make pipeline, git add" in text
-    make("pipeline", pushed)
-    git(pushed, "add", "--all")
-    git(pushed, "commit", "--quiet", "--message", "A lock of these parameters")
-    assert git(pushed, "status", "--porcelain") == ""
+    make("pipeline", project_with_origin)
+    git(project_with_origin, "add", "--all")
+    git(project_with_origin, "commit", "--quiet", "--message", "A lock of these parameters")
+    assert git(project_with_origin, "status", "--porcelain") == ""
 
 
-def untouched(project: Path) -> None:
+def assert_clean(project: Path) -> None:
     """What a hook that takes the wrong repository would have changed."""
     assert git(project, "config", "--get-all", "core.bare") == "false"
     assert git(project, "status", "--porcelain") == ""
     assert not (project / ".git/index.lock").exists()
 
 
-def test_a_push_from_a_worktree_leaves_the_repository_as_it_was(pushed, tmp_path):
-    before = git(pushed, "rev-parse", "HEAD")
-    git(pushed, "worktree", "add", "--quiet", "-b", "words", str(tmp_path / "wt"))
+def test_a_push_from_a_worktree_leaves_the_repository_as_it_was(project_with_origin, tmp_path):
+    before = git(project_with_origin, "rev-parse", "HEAD")
+    git(project_with_origin, "worktree", "add", "--quiet", "-b", "words", str(tmp_path / "wt"))
     work = tmp_path / "wt"
     make("setup", work)
     edit(work / "README.md", "## Start", "## How to start")
-    assert saved(work, "Say it better") > 0
-    untouched(pushed)
-    assert git(pushed, "rev-parse", "HEAD") == before
+    assert commit_and_push(work, "Say it better") > 0
+    assert_clean(project_with_origin)
+    assert git(project_with_origin, "rev-parse", "HEAD") == before
 
 
-def test_a_push_from_a_submodule_leaves_both_repositories_as_they_were(pushed, tmp_path):
+def test_a_push_from_a_submodule_leaves_both_repositories_as_they_were(
+    project_with_origin, tmp_path
+):
     outer = tmp_path / "outer"
     outer.mkdir()
     git(outer, "init", "--quiet", "--initial-branch=main")
@@ -173,7 +175,7 @@ def test_a_push_from_a_submodule_leaves_both_repositories_as_they_were(pushed, t
     project = outer / "model"
     make("setup", project)
     edit(project / "README.md", "## Start", "## How to start")
-    assert saved(project, "Say it better") > 0
+    assert commit_and_push(project, "Say it better") > 0
     assert git(outer, "status", "--porcelain").split() == ["M", "model"]
     assert git(project, "status", "--porcelain") == ""
 
@@ -187,87 +189,92 @@ def test_a_project_in_a_folder_of_another_repository_is_its_own(ready, tmp_path)
     git(project, "commit", "--quiet", "--message", "Start")
     with_origin(project, tmp_path / "services")
     edit(project / "README.md", "## Start", "## How to start")
-    assert saved(project, "Say it better") > 0
+    assert commit_and_push(project, "Say it better") > 0
     assert git(project, "rev-parse", "--show-toplevel") == str(project)
     assert subprocess.run(["git", "rev-parse", "HEAD"], cwd=tmp_path, check=False,
                           capture_output=True).returncode != 0  # fmt: skip
 
 
-def test_set_up_goes_on_where_git_looks_for_hooks_elsewhere(pushed, tmp_path):
+def test_set_up_goes_on_where_git_looks_for_hooks_elsewhere(project_with_origin, tmp_path):
     hooks = tmp_path / "hooks"
     hooks.mkdir()
-    git(pushed, "config", "core.hooksPath", str(hooks))
-    said = make("setup", pushed)
+    git(project_with_origin, "config", "core.hooksPath", str(hooks))
+    said = make("setup", project_with_origin)
     assert f"core.hooksPath is {hooks}" in said
     assert "make check" in said
     assert list(hooks.iterdir()) == []
 
 
-def test_an_untracked_source_makes_a_release_impossible_whatever_git_shows(pushed):
-    git(pushed, "config", "status.showUntrackedFiles", "no")
-    (pushed / "src/ml/ratios.py").write_text('"""Ratios."""\n', "utf-8")
-    said = make("release", pushed, fails=True, IMAGE=IMAGE + "1" * 64, OFFLINE="1")
+def test_an_untracked_source_makes_a_release_impossible_whatever_git_shows(project_with_origin):
+    git(project_with_origin, "config", "status.showUntrackedFiles", "no")
+    (project_with_origin / "src/ml/ratios.py").write_text('"""Ratios."""\n', "utf-8")
+    said = make("release", project_with_origin, fails=True, IMAGE=IMAGE + "1" * 64, OFFLINE="1")
     assert "src/ml/ratios.py" in said
 
 
-def test_a_module_that_a_feature_imports_is_a_dependency(pushed):
-    git(pushed, "switch", "--quiet", "--create", "ratio")  # On main nothing is trained.
-    (pushed / "src/ml/ratios.py").write_text(
+def test_a_module_that_a_feature_imports_is_a_dependency(project_with_origin):
+    git(
+        project_with_origin, "switch", "--quiet", "--create", "ratio"
+    )  # On main nothing is trained.
+    (project_with_origin / "src/ml/ratios.py").write_text(
         '"""Ratios."""\n\n\ndef ratio(a, b, xp):\n    """The logarithm of a by b."""\n'
         "    return xp.log(a / b)\n", "utf-8"
     )  # fmt: skip
     edit(
-        pushed / "src/ml/features.py", "FEATURES = ()\n",
+        project_with_origin / "src/ml/features.py", "FEATURES = ()\n",
         "from ml.ratios import ratio\n\n\ndef bill(columns, xp):\n"
         '    return ratio(columns["bill_length_mm"], columns["bill_depth_mm"], xp)\n\n\n'
         "FEATURES = (bill,)\n",
     )  # fmt: skip
-    assert "Running stage 'train'" in make("pipeline", pushed)
-    git(pushed, "add", "--all")
-    git(pushed, "commit", "--quiet", "--no-verify", "--message", "Add a ratio")
-    edit(pushed / "src/ml/ratios.py", "xp.log(a / b)", "a - b")
-    assert "make pipeline" in make("gate", pushed, fails=True)
-    assert "Running stage 'train'" in make("reproduce", pushed)
+    assert "Running stage 'train'" in make("pipeline", project_with_origin)
+    git(project_with_origin, "add", "--all")
+    git(project_with_origin, "commit", "--quiet", "--no-verify", "--message", "Add a ratio")
+    edit(project_with_origin / "src/ml/ratios.py", "xp.log(a / b)", "a - b")
+    assert "make pipeline" in make("gate", project_with_origin, fails=True)
+    assert "Running stage 'train'" in make("reproduce", project_with_origin)
 
 
-def test_a_cache_of_an_editor_is_none(pushed):
+def test_a_cache_of_an_editor_is_none(project_with_origin):
     for name in (".features.py.swp", "__pycache__/x.cpython-311.pyc", ".ipynb_checkpoints/x.py"):
-        path = pushed / "src/ml" / name
+        path = project_with_origin / "src/ml" / name
         path.parent.mkdir(exist_ok=True)
         path.write_text("x", "utf-8")
-    assert "Running stage" not in make("pipeline", pushed)
-    assert "passed" in make("gate", pushed)
+    assert "Running stage" not in make("pipeline", project_with_origin)
+    assert "passed" in make("gate", project_with_origin)
 
 
-def test_a_new_version_of_the_library_trains_nothing_and_a_bump_everything(pushed):
-    messages = pushed / "vendor/mlgitops/src/mlgitops/core/errors.py"
+def test_a_new_version_of_the_library_trains_nothing_and_a_bump_everything(project_with_origin):
+    messages = project_with_origin / "vendor/mlgitops/src/mlgitops/core/errors.py"
     edit(messages, "What a person did that cannot work.", "What a person did, and cannot work.")
-    assert "Running stage" not in make("pipeline", pushed)
-    said = make("check", pushed, fails=True)
+    assert "Running stage" not in make("pipeline", project_with_origin)
+    said = make("check", project_with_origin, fails=True)
     assert "src/mlgitops/core/errors.py was edited" in said
-    number = pushed / "vendor/mlgitops/src/mlgitops/core/pipeline_version.py"
+    number = project_with_origin / "vendor/mlgitops/src/mlgitops/core/pipeline_version.py"
     edit(number, "PIPELINE = 1\n", "PIPELINE = 2\n")
-    edit(pushed / "params.yaml", "learning_rate: 0.1,", "learning_rate: 0.2,")
-    refused = make("pipeline", pushed, fails=True)
+    edit(project_with_origin / "params.yaml", "learning_rate: 0.1,", "learning_rate: 0.2,")
+    refused = make("pipeline", project_with_origin, fails=True)
     assert "tool.mlgitops.pipeline is 1" in refused
     assert "Traceback" not in refused
-    edit(pushed / "pyproject.toml", "pipeline = 1 ", "pipeline = 2 ")
-    ran = re.findall(r"Running stage '(\w+)'", make("pipeline", pushed))
+    edit(project_with_origin / "pyproject.toml", "pipeline = 1 ", "pipeline = 2 ")
+    ran = re.findall(r"Running stage '(\w+)'", make("pipeline", project_with_origin))
     assert ran == ["validate", "prepare", "train", "export", "evaluate"]
 
 
-def test_rows_of_a_group_stay_together(pushed, tmp_path):
+def test_rows_of_a_group_stay_together(project_with_origin, tmp_path):
     table = pd.read_csv(ROOT / "demo/penguins-2009.csv")
     table["nest"] = [f"nest {row // 6}" for row in range(len(table))]
     table.to_csv(tmp_path / "nests.csv", index=False)
-    make("data", pushed, SOURCE=str(tmp_path / "nests.csv"), TARGET="species", RESET="1")
-    edit(pushed / "gate.yaml", "by: random", "by: group\n  group: nest")
-    make("pipeline", pushed)
-    raw = pd.read_parquet(pushed / "data/raw.parquet")
-    test = pd.read_parquet(pushed / "data/test.parquet")
+    make(
+        "data", project_with_origin, SOURCE=str(tmp_path / "nests.csv"), TARGET="species", RESET="1"
+    )
+    edit(project_with_origin / "gate.yaml", "by: random", "by: group\n  group: nest")
+    make("pipeline", project_with_origin)
+    raw = pd.read_parquet(project_with_origin / "data/raw.parquet")
+    test = pd.read_parquet(project_with_origin / "data/test.parquet")
+    train = pd.read_parquet(project_with_origin / "data/train.parquet")
     key = [name for name in test if name != "species"]
     assert 0.1 < len(test) / len(raw) < 0.35
     nests = [set(raw.merge(part[key].drop_duplicates(), on=key)["nest"])
-             for part in (test, pd.read_parquet(pushed / "data/train.parquet"))]  # fmt: skip
+             for part in (test, train)]  # fmt: skip
     assert len(nests[0]) >= 2
     assert not nests[0] & nests[1]

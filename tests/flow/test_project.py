@@ -25,7 +25,7 @@ def make(target: str, project: Path, fails: bool = False, **variables: str) -> s
     return run("make", target, *said, cwd=project, fails=fails)
 
 
-def measured(project: Path) -> dict[str, float]:
+def metrics_of(project: Path) -> dict[str, float]:
     return json.loads((project / "artifacts/metrics.json").read_text("utf-8"))
 
 
@@ -39,7 +39,7 @@ def test_set_up_leaves_a_current_lock_file_and_a_clean_commit(ready):
     assert run("git", "status", "--porcelain", cwd=ready) == ""
     assert "up to date" in run(".venv/bin/dvc", "status", cwd=ready)
     assert "in sync" in run(".venv/bin/dvc", "status", "--cloud", cwd=ready)
-    assert measured(ready)["accuracy"] > 0.9
+    assert metrics_of(ready)["accuracy"] > 0.9
 
 
 def test_every_python_gets_the_same_versions(ready):
@@ -141,12 +141,12 @@ def test_a_feature_is_one_function(copy):
 
 
 def test_a_bad_parameter_is_named_and_keeps_the_old_outputs(copy):
-    before = measured(copy)
+    before = metrics_of(copy)
     edit(copy / "gate.yaml", "test_share: 0.2", "test_share: 2")
     said = make("pipeline", copy, fails=True)
     assert "gate.yaml: split.test_share" in said
     assert "Traceback" not in said
-    assert measured(copy) == before
+    assert metrics_of(copy) == before
 
 
 def test_plots_are_drawn(copy):
@@ -160,7 +160,7 @@ def test_the_new_season_arrives_is_checked_and_trained_on(copy):
     again = make("data", copy)
     assert "120 rows were there already" in again
     make("pipeline", copy)
-    assert measured(copy)["rows"] == 69
+    assert metrics_of(copy)["rows"] == 69
 
 
 def test_a_season_that_breaks_the_contract_is_refused_by_the_pipeline(copy, tmp_path):
@@ -183,7 +183,7 @@ def test_a_table_that_nobody_prepared_goes_through(copy, tmp_path, name):
     said = make("data", copy, SOURCE=str(tmp_path / "table.csv"), TARGET=target)
     assert f"{len(table)} rows, {task}" in said
     make("pipeline", copy)
-    assert measured(copy)[metric] > least
+    assert metrics_of(copy)[metric] > least
     make("score", copy, INPUT=str(tmp_path / "table.csv"), OUTPUT=str(tmp_path / "out.parquet"))
     assert len(pd.read_parquet(tmp_path / "out.parquet")) == len(table)
 

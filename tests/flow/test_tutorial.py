@@ -21,7 +21,7 @@ def sections() -> list[str]:
     return ["\n".join(x for x in part.splitlines() if not x.startswith(ENDLESS)) for part in found]
 
 
-def typed(commands: str, project: Path, fails: bool = False) -> str:
+def type_commands(commands: str, project: Path, fails: bool = False) -> str:
     """What the commands printed, in one shell that ends at the first that is refused."""
     path = f"{project / '.venv/bin'}{os.pathsep}{os.environ['PATH']}"  # activated on the way
     return run("bash", "-ec", commands, cwd=project, fails=fails, PATH=path, **AUTHOR)
@@ -33,13 +33,13 @@ def test_the_tutorial_works_as_it_is_written(copy, tmp_path):
     _, look, change, arrives, runs, back, use, _ = (
         part.replace("path/to", str(tmp_path)) for part in sections()
     )
-    typed(look, copy)
+    type_commands(look, copy)
     params = copy / "params.yaml"
     params.write_text(params.read_text("utf-8").replace("learning_rate: 0.1", "learning_rate: 0.3"))
-    assert "| `train.estimator.learning_rate` | `0.1` | `0.3` |" in typed(change, copy)
-    assert "344 rows keep every rule" in typed(arrives, copy)
-    said = typed(runs, copy, fails=True)
+    assert "| `train.estimator.learning_rate` | `0.1` | `0.3` |" in type_commands(change, copy)
+    assert "344 rows keep every rule" in type_commands(arrives, copy)
+    said = type_commands(runs, copy, fails=True)
     assert "Promote to production" in run("git", "log", "--format=%s", cwd=copy)
     assert "nothing ran in staging, so there is nothing to go back to" in said
-    assert "3 logged, 0 there already" in typed(back, copy)
-    assert "label" in typed(f"{use}\ncat scores.csv", copy)
+    assert "3 logged, 0 there already" in type_commands(back, copy)
+    assert "label" in type_commands(f"{use}\ncat scores.csv", copy)

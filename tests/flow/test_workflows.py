@@ -33,7 +33,7 @@ def lab(ready, tmp_path):
 def check(lab: Lab, branch: str, fork: str = "", **extra: str) -> Ran:
     """The jobs of check.yml that look at the model, on the pull request of a branch."""
     token = READS if fork else WRITES
-    event = lab.opened(branch, fork)
+    event = lab.open_pull(branch, fork)
     return lab.run("check.yml", "pull_request", event, branch, token, ("check",), **extra)
 
 
@@ -49,7 +49,7 @@ def learn(lab: Lab, rate: str) -> None:
 
 def whole(lab: Lab, branch: str) -> Ran:
     """All jobs of check.yml on the pull request of a branch: `check` with all tests, too."""
-    ran = lab.run("check.yml", "pull_request", lab.opened(branch), branch)
+    ran = lab.run("check.yml", "pull_request", lab.open_pull(branch), branch)
     assert re.search(r"\[check\] .*\b\d+ passed", ran.said), ran.said
     return ran
 
@@ -70,10 +70,10 @@ def test_a_change_of_words_passes_every_job_and_trains_nothing(lab):
 
 def test_a_change_after_a_release_passes_every_job(lab):
     lab.branch("release-staging")
-    staged(lab)
+    release_main(lab)
     lab.git("switch", "--quiet", "main")
-    merged(lab, "release-staging")
-    assert "IMAGE=localhost" in lab.shown("main", "deploy/staging/release.env")
+    merge_branch(lab, "release-staging")
+    assert "IMAGE=localhost" in lab.file_text("main", "deploy/staging/release.env")
     lab.branch("words")
     lab.edit("README.md", "## Start", "## How to start")
     lab.push("Say it better")
@@ -109,7 +109,7 @@ def test_an_edit_of_the_library_turns_the_check_red_and_names_the_file(lab):
     lab.branch("tampered")
     lab.edit(f"{LIBRARY}/serving/health.py", "def main(", "def main_(")
     lab.push("Edit what is nobody's to edit")
-    ran = lab.run("check.yml", "pull_request", lab.opened("tampered"), "tampered")
+    ran = lab.run("check.yml", "pull_request", lab.open_pull("tampered"), "tampered")
     assert ran.jobs["check"] == "failure"
     assert "src/mlgitops/serving/health.py" in ran.said
 
@@ -130,7 +130,7 @@ def test_a_parameter_edited_in_the_browser_is_trained_committed_and_checked(lab)
     assert "dvc.lock was out of date and is made again; the gate passes" in first.said
     made = lab.head("faster")
     assert run("git", "rev-parse", f"{made}^", cwd=lab.origin).strip() == mine
-    assert "learning_rate: 0.3" in lab.shown("faster", "dvc.lock")
+    assert "learning_rate: 0.3" in lab.file_text("faster", "dvc.lock")
     assert lab.github.state["dispatches"] == [
         {"workflow": "check.yml", "sha": made, "inputs": {}, "ref": "faster"}
     ]
@@ -172,7 +172,7 @@ REFUSED = {
 
 @pytest.mark.parametrize("kind", REFUSED)
 def test_each_kind_of_the_gate_refuses_alone(lab, kind):
-    staged(lab)
+    release_main(lab)
     lab.branch(kind)
     lab.edit(*REFUSED[kind])
     lab.push("Try the gate")
@@ -187,7 +187,7 @@ def test_code_that_the_linter_refuses_turns_only_its_job_red(lab):
     lab.branch("untidy")
     (lab.clone / "tests/test_untidy.py").write_text("import os\n", "utf-8")
     lab.push("Leave an import")
-    ran = lab.run("check.yml", "pull_request", lab.opened("untidy"), "untidy")
+    ran = lab.run("check.yml", "pull_request", lab.open_pull("untidy"), "untidy")
     ends(ran, check="failure")
     assert "F401" in ran.said
 
@@ -210,7 +210,7 @@ def test_a_lock_file_edited_by_hand_is_refused_and_the_way_out_works(lab):
     lab.git(*re.search(r"`git (checkout origin/main [\w ./-]+)`", ran.said)[1].split())
     lab.push("Let the check make it")
     ends(check(lab, "forged"))
-    assert model in lab.shown("forged", "dvc.lock")
+    assert model in lab.file_text("forged", "dvc.lock")
 
 
 def test_metrics_edited_by_hand_are_refused_before_anything_runs(lab):
@@ -255,7 +255,7 @@ def test_a_newer_push_supersedes_what_an_older_check_made(lab):
     lab.branch("twice")
     learn(lab, "0.3")
     lab.push("Learn faster")
-    older = lab.opened("twice")
+    older = lab.open_pull("twice")
     lab.edit("params.yaml", "learning_rate: 0.3", "learning_rate: 0.2")
     newer = lab.push("Not that fast")
     ran = lab.run("check.yml", "pull_request", older, "twice", without=("check",))
@@ -297,7 +297,7 @@ def test_a_job_that_ends_without_a_report_is_told_instead_of_the_older_one(lab):
     assert told in ran.summary
 
 
-def lost(lab: Lab, md5: str, branch: str) -> Ran:
+def lose_object(lab: Lab, md5: str, branch: str) -> Ran:
     """The check of a branch after main lost an object."""
     lab.git("switch", "--quiet", "main")
     (lab.clone / "store/files/md5" / md5[:2] / md5[2:]).unlink()
@@ -311,14 +311,14 @@ def lost(lab: Lab, md5: str, branch: str) -> Ran:
 def test_an_object_that_the_store_lacks_is_made_again_or_named(lab):
     lock = yaml.safe_load((lab.clone / "dvc.lock").read_text("utf-8"))["stages"]
     fitted = lock["train"]["outs"][0]["md5"]
-    ends(lost(lab, fitted, "again"))
+    ends(lose_object(lab, fitted, "again"))
     stored = f"store/files/md5/{fitted[:2]}/{fitted[2:]}"
     assert stored in run("git", "ls-tree", "-r", "--name-only", "again", cwd=lab.origin)
     main = lab.run("check.yml", "push", without=("check",))
     ends(main, pipeline="failure", gate="failure")
     assert "main is current, but the store lacks artifacts/fitted.joblib" in main.said
 
-    ran = lost(lab, lock["validate"]["deps"][0]["md5"], "named")
+    ran = lose_object(lab, lock["validate"]["deps"][0]["md5"], "named")
     ends(ran, pipeline="failure", gate="failure")
     assert "not in the store, and no stage makes it: data/raw.parquet" in ran.said
 
@@ -332,7 +332,7 @@ def test_a_branch_that_takes_an_object_from_the_store_is_refused(lab):
     assert "objects are only added to the store" in ran.said
 
 
-def diverged(lab: Lab) -> None:
+def diverge(lab: Lab) -> None:
     """Main and the branch `faster`, which is checked out, each trained something else."""
     lab.branch("faster")
     learn(lab, "0.3")
@@ -346,7 +346,7 @@ def diverged(lab: Lab) -> None:
 
 
 def test_a_conflict_in_the_lock_file_is_one_command(lab):
-    diverged(lab)
+    diverge(lab)
     assert "CONFLICT (content): Merge conflict in dvc.lock" in lab.git("merge", "main", fails=True)
     assert "dvc.lock was out of date and is made again" in lab.make("reproduce")
     assert lab.git("diff", "--name-only", "--diff-filter=U") == ""
@@ -357,7 +357,7 @@ def test_a_conflict_in_the_lock_file_is_one_command(lab):
 
 
 def test_a_conflict_settled_in_the_browser_by_either_side_is_made_again(lab):
-    diverged(lab)
+    diverge(lab)
     lab.git("merge", "--quiet", "--strategy-option", "theirs", "--no-edit", "main")
     lab.git("push", "--quiet", "origin", "faster")
     ran = check(lab, "faster")
@@ -369,7 +369,7 @@ def test_a_conflict_settled_in_the_browser_by_either_side_is_made_again(lab):
 needs_docker = pytest.mark.docker
 
 
-def releasing(lab: Lab, after: str = "") -> Ran:
+def run_release(lab: Lab, after: str = "") -> Ran:
     """release.yml on a push to main, with the registry and the builder of this machine."""
     facts = {"full_name": NAME, "default_branch": "main", "visibility": "public"}
     payload = {"repository": facts, "after": after or lab.head("main")}
@@ -377,18 +377,18 @@ def releasing(lab: Lab, after: str = "") -> Ran:
     return lab.run("release.yml", "push", payload, variables={"REGISTRY": REGISTRY}, **given)
 
 
-def released(lab: Lab) -> dict[str, str]:
+def proposal_text(lab: Lab) -> dict[str, str]:
     """What the proposal's branch says staging runs."""
-    text = lab.shown("bot/release-staging", "deploy/staging/release.env")
+    text = lab.file_text("bot/release-staging", "deploy/staging/release.env")
     return dict(line.split("=", 1) for line in text.splitlines())
 
 
 @needs_docker
 def test_a_merge_becomes_an_image_and_a_proposal_and_a_second_run_changes_nothing(lab):
-    ran = releasing(lab)
+    ran = run_release(lab)
     ends(ran)
     assert "Running stage" not in ran.said
-    found, main = released(lab), lab.head("main")
+    found, main = proposal_text(lab), lab.head("main")
     assert found["COMMIT"] == main
     name, _, digest = found["IMAGE"].partition("@")
     with urlopen(f"http://{REGISTRY}/v2/penguins/manifests/{digest}") as answer:
@@ -405,9 +405,9 @@ def test_a_merge_becomes_an_image_and_a_proposal_and_a_second_run_changes_nothin
     assert "✅ Passed" in pull["body"]
     assert [one["ref"] for one in lab.github.state["dispatches"]] == ["bot/release-staging"]
 
-    again = releasing(lab)
+    again = run_release(lab)
     ends(again)
-    assert released(lab)["COMMIT"] == main
+    assert proposal_text(lab)["COMMIT"] == main
     assert len(lab.github.state["pulls"]) == 1
     assert name.startswith(REGISTRY)
 
@@ -416,10 +416,10 @@ def test_a_merge_becomes_an_image_and_a_proposal_and_a_second_run_changes_nothin
 def test_a_project_pushed_for_the_first_time_ends_green_on_githubs_settings(lab):
     lab.github.state["permissions"]["can_approve_pull_request_reviews"] = False
     ends(lab.run("check.yml", "push", without=("check",)))
-    ran = releasing(lab)
+    ran = run_release(lab)
     ends(ran)
     assert lab.github.state["pulls"] == []
-    assert released(lab)["COMMIT"] == lab.head("main")
+    assert proposal_text(lab)["COMMIT"] == lab.head("main")
     assert "/compare/main...bot/release-staging" in ran.summary
     assert "Allow GitHub Actions to create and approve pull requests" in ran.summary
 
@@ -434,18 +434,18 @@ def serve_otherwise(lab: Lab, how: str) -> str:
 @needs_docker
 def test_a_release_goes_on_top_of_what_was_merged_meanwhile_and_never_back(lab):
     lab.branch("release-staging")
-    staged(lab)
+    release_main(lab)
     lab.git("switch", "--quiet", "main")
     second = serve_otherwise(lab, "better")
-    merged(lab, "release-staging")
-    ends(releasing(lab, second))
-    assert released(lab)["COMMIT"] == second
+    merge_branch(lab, "release-staging")
+    ends(run_release(lab, second))
+    assert proposal_text(lab)["COMMIT"] == second
     proposal = lab.head("bot/release-staging")
     parent = run("git", "rev-parse", f"{proposal}^", cwd=lab.origin).strip()
     assert parent == lab.head("main")
 
     third = serve_otherwise(lab, "best")
-    again = releasing(lab, second)
+    again = run_release(lab, second)
     ends(again)
     assert f"a newer release follows, of {third[:7]} Serve best" in again.said
     assert lab.head("bot/release-staging") == proposal
@@ -466,7 +466,7 @@ def test_a_branch_is_not_released(lab):
 def test_a_model_that_the_gate_refuses_is_not_released(lab):
     lab.edit("gate.yaml", "model_mb: 50", "model_mb: 0.0001")
     lab.push("Ask for a tiny model")
-    ran = releasing(lab)
+    ran = run_release(lab)
     assert ran.jobs["image"] == "failure"
     assert "refused: 1 of" in ran.said
     assert "propose" not in ran.jobs
@@ -474,7 +474,7 @@ def test_a_model_that_the_gate_refuses_is_not_released(lab):
     assert run("git", "branch", "--list", "bot/*", cwd=lab.origin) == ""
 
 
-def staged(lab: Lab) -> None:
+def release_main(lab: Lab) -> None:
     """Staging runs main's commit, by a merge."""
     image = f"{REGISTRY}/penguins@sha256:{'1' * 64}"
     lab.make("release", IMAGE=image, OFFLINE="1", REGISTRY=REGISTRY)
@@ -484,11 +484,11 @@ def staged(lab: Lab) -> None:
 def test_what_staging_runs_is_proposed_for_production_with_its_case(lab):
     lab.make("card")
     lab.push("Describe the model")
-    staged(lab)
+    release_main(lab)
     ran = lab.run("promote.yml", "workflow_dispatch", variables={"REGISTRY": REGISTRY})
     ends(ran)
-    text = lab.shown("bot/promote-production", "deploy/production/release.env")
-    assert text == lab.shown("main", "deploy/staging/release.env")
+    text = lab.file_text("bot/promote-production", "deploy/production/release.env")
+    assert text == lab.file_text("main", "deploy/staging/release.env")
     assert lab.head("bot/promote-production^") == lab.head("main")
     changed = run("git", "diff", "--name-only", "main", "bot/promote-production", cwd=lab.origin)
     assert changed.split() == ["deploy/production/release.env"]
@@ -506,7 +506,7 @@ echo "$@" >>"$(dirname "$0")/asked"
 """
 
 
-def typed(lab: Lab, heading: str, without: str = "", **extra: str) -> str:
+def type_runbook(lab: Lab, heading: str, without: str = "", **extra: str) -> str:
     """The commands below a heading of the runbook, as a person types them; what gh was asked."""
     text = (lab.clone / "docs/runbook.md").read_text("utf-8").split(f"## {heading}\n")[1]
     lines = text.split("```\n")[1].splitlines()
@@ -523,7 +523,7 @@ def typed(lab: Lab, heading: str, without: str = "", **extra: str) -> str:
     return (tools / "asked").read_text()
 
 
-def merged(lab: Lab, branch: str) -> None:
+def merge_branch(lab: Lab, branch: str) -> None:
     """As a person merges a pull request on the Git host."""
     lab.git("switch", "--quiet", "main")
     lab.git("merge", "--quiet", "--no-ff", "--no-edit", branch)
@@ -535,13 +535,15 @@ def test_the_commands_of_the_runbook_release_promote_and_roll_back(lab):
     files = ("deploy/staging/release.env", "deploy/production/release.env")
     for digit in "12":
         given = {"IMAGE": f"ghcr.io/acme/penguins@sha256:{digit * 64}", "OFFLINE": "1"}
-        assert typed(lab, "Release to staging", "make image", **given) == "pr create --fill\n"
-        merged(lab, "release-staging")
-        assert typed(lab, "Promote to production") == "pr create --fill\n"
-        merged(lab, "promote-production")
-    asked = typed(lab, "It is wrong, and it must go now")
+        assert (
+            type_runbook(lab, "Release to staging", "make image", **given) == "pr create --fill\n"
+        )
+        merge_branch(lab, "release-staging")
+        assert type_runbook(lab, "Promote to production") == "pr create --fill\n"
+        merge_branch(lab, "promote-production")
+    asked = type_runbook(lab, "It is wrong, and it must go now")
     assert asked == "pr create --fill\npr merge --admin --merge --delete-branch\n"
-    assert "1" * 64 in lab.shown("rollback", files[1])
+    assert "1" * 64 in lab.file_text("rollback", files[1])
     changed = run("git", "diff", "--name-only", "main", "rollback", cwd=lab.origin)
     assert changed.split() == [files[1]]
 
@@ -553,7 +555,7 @@ def test_nothing_to_promote_is_an_error_that_proposes_nothing(lab):
     assert lab.github.state["pulls"] == []
 
 
-def remembered(lab: Lab, tmp_path: Path) -> Path:
+def remember_source(lab: Lab, tmp_path: Path) -> Path:
     """The project's data comes from a file that grows."""
     source = tmp_path / "penguins.csv"
     table = pd.read_parquet(lab.ready / "data/raw.parquet")
@@ -565,7 +567,7 @@ def remembered(lab: Lab, tmp_path: Path) -> Path:
 
 
 def test_newer_data_is_proposed_with_its_report_and_not_within_the_cool_down(lab, tmp_path):
-    source = remembered(lab, tmp_path)
+    source = remember_source(lab, tmp_path)
     resting = lab.run("retrain.yml", "schedule")
     assert resting.jobs == {"retrain": "success"}, resting.said
     assert "the next time is after 7 days" in resting.said
@@ -595,7 +597,7 @@ def test_newer_data_is_proposed_with_its_report_and_not_within_the_cool_down(lab
 
 
 def test_data_that_breaks_the_contract_is_not_proposed(lab, tmp_path):
-    source = remembered(lab, tmp_path)
+    source = remember_source(lab, tmp_path)
     table = pd.read_csv(source)
     table.loc[0, "island"] = "Atlantis"
     table.to_csv(source, index=False)
@@ -617,7 +619,7 @@ def test_without_a_source_there_is_nothing_to_retrain_on(lab):
 
 
 def test_the_tracking_server_follows_main(lab, tmp_path):
-    staged(lab)
+    release_main(lab)
     server = f"sqlite:///{tmp_path}/mlflow.db"
     ran = lab.run("track.yml", "push", variables={"MLFLOW_TRACKING_URI": server})
     ends(ran)

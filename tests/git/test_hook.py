@@ -29,9 +29,9 @@ def state(repository: Path) -> dict[str, bytes]:
 
 
 @pytest.fixture
-def pushed(tmp_path):
+def repository_and_environment(tmp_path):
     """The repository that was pushed from, and the environment of its hook."""
-    made_origin.made(tmp_path)
+    made_origin.make_origin(tmp_path)
     start = tmp_path / "start"
     folder = str(start / ".git")
     return start, os.environ | {
@@ -40,13 +40,13 @@ def pushed(tmp_path):
 
 
 def test_a_repository_is_made_where_it_is_asked_for(tmp_path):
-    bare = made_origin.made(tmp_path)
+    bare = made_origin.make_origin(tmp_path)
     assert made_origin.git(bare, "log", "--format=%s") == "Start"
     assert not any(name in os.environ for name in workspace.HOOKS)
 
 
-def test_tests_that_a_hook_runs_leave_its_repository_alone(pushed):
-    repository, environment = pushed
+def test_tests_that_a_hook_runs_leave_its_repository_alone(repository_and_environment):
+    repository, environment = repository_and_environment
     before = state(repository)
     command = [sys.executable, "-m", "pytest", USES_GIT]
     done = subprocess.run(
@@ -57,8 +57,8 @@ def test_tests_that_a_hook_runs_leave_its_repository_alone(pushed):
     assert state(repository) == before
 
 
-def test_without_that_they_would_change_it(pushed, tmp_path):
-    repository, environment = pushed
+def test_without_that_they_would_change_it(repository_and_environment, tmp_path):
+    repository, environment = repository_and_environment
     before = state(repository)
     subprocess.run(
         [sys.executable, "-c", MAKE, str(tmp_path / "other")], check=False, capture_output=True,

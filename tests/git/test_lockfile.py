@@ -25,8 +25,8 @@ def test_a_stage_that_reads_what_no_stage_wrote_is_named():
 
 def test_the_same_inputs_with_other_outputs_contradict():
     other = WHOLE | {"one": stage({"raw": "a" * 32}, {"mid": "d" * 32})}
-    assert lockfile.contradicted(WHOLE, WHOLE) == []
-    assert lockfile.contradicted(other, WHOLE) == [
+    assert lockfile.contradictions(WHOLE, WHOLE) == []
+    assert lockfile.contradictions(other, WHOLE) == [
         "one: mid is dddddddd in dvc.lock, and running it makes bbbbbbbb"
     ]
 
@@ -34,4 +34,4 @@ def test_the_same_inputs_with_other_outputs_contradict():
 def test_other_inputs_or_parameters_contradict_nothing():
     newer = {"one": stage({"raw": "e" * 32}, {"mid": "d" * 32})}
     tuned = {"one": stage({"raw": "a" * 32}, {"mid": "d" * 32}, params={"params.yaml": {"x": 1}})}
-    assert lockfile.contradicted(newer, WHOLE) == lockfile.contradicted(tuned, WHOLE) == []
+    assert lockfile.contradictions(newer, WHOLE) == lockfile.contradictions(tuned, WHOLE) == []

@@ -19,7 +19,7 @@ def test_trained_lists_the_commits_that_changed_the_lock_oldest_first(workspace)
     inner = workspace.commit("On a branch\n\nbody")
     workspace.git("checkout", "--quiet", "main")
     workspace.git("merge", "--quiet", "--no-ff", "--message", "Merge", "branch")
-    found = repository.trained()
+    found = repository.training_commits()
     assert [one.subject for one in found] == ["Start", "On a branch"]
     assert found[1].sha == inner
     assert found[1].author == "Ada"
@@ -30,7 +30,7 @@ def test_a_subject_may_hold_anything(workspace):
     workspace.set("train.one_hot", 4)
     workspace.run()
     workspace.commit('%H | "quoted" \x1f `ticks` $(x)')
-    assert repository.trained()[-1].subject == '%H | "quoted" \x1f `ticks` $(x)'
+    assert repository.training_commits()[-1].subject == '%H | "quoted" \x1f `ticks` $(x)'
 
 
 @pytest.mark.usefixtures("workspace")
@@ -52,7 +52,7 @@ def test_a_branch_that_looks_like_an_option_is_a_name():
     assert repository.commit("--help") is None
     assert repository.text("--output=x", "y") is None
     with pytest.raises(UserError, match="no branch"):
-        repository.trained("--all")
+        repository.training_commits("--all")
 
 
 def test_head_asks_for_a_first_commit(tmp_path, monkeypatch, workspace):
@@ -191,8 +191,8 @@ def test_main_is_the_remotes_where_there_is_one(workspace):
     assert repository.mainline() == later
     workspace.git("update-ref", "refs/remotes/origin/main", start)
     assert repository.mainline() == start
-    assert repository.merged(start)
-    assert not repository.merged(later)
+    assert repository.is_merged(start)
+    assert not repository.is_merged(later)
 
 
 def test_a_repository_without_main_says_what_to_do(workspace):

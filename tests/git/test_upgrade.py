@@ -62,7 +62,7 @@ def template(tmp_path):
 
 
 @pytest.fixture
-def made(template, tmp_path, monkeypatch):
+def project_folder(template, tmp_path, monkeypatch):
     """A project made from it; it is the current folder."""
     folder = tmp_path / "project"
     shutil.copytree(template / "library", folder / "vendor/mlgitops")
@@ -76,7 +76,7 @@ def made(template, tmp_path, monkeypatch):
     return folder
 
 
-def test_another_release_takes_the_place_of_the_old_one(template, made, capsys):
+def test_another_release_takes_the_place_of_the_old_one(template, project_folder, capsys):
     (template / "library/src/mlgitops/core/console.py").write_text('"""New."""\n', "utf-8")
     (template / "library/src/mlgitops/core/print_metrics.py").unlink()
     sha = release(template, "1.1.0", 1)
@@ -90,13 +90,13 @@ def test_another_release_takes_the_place_of_the_old_one(template, made, capsys):
     assert known["answers"] == {"version": "mine"}
 
 
-def test_a_release_that_makes_other_bytes_says_so(template, made, capsys):
+def test_a_release_that_makes_other_bytes_says_so(template, project_folder, capsys):
     release(template, "2.0.0", 7)
     upgrade()
     assert "set tool.mlgitops.pipeline in pyproject.toml to 7" in capsys.readouterr().out
 
 
-def test_a_folder_is_taken_without_its_scratch_files_and_its_path(template, made):
+def test_a_folder_is_taken_without_its_scratch_files_and_its_path(template, project_folder):
     release(template, "1.1.0", 1)
     (template / "library/scratch.py").write_text("x", "utf-8")
     upgrade(template=str(template))
@@ -109,7 +109,7 @@ def test_a_folder_is_taken_without_its_scratch_files_and_its_path(template, made
     assert known["template"] == f"file://{template}"  # as it was
 
 
-def test_a_tag_can_be_named(template, made):
+def test_a_tag_can_be_named(template, project_folder):
     git(template, "tag", "v1.0.0")
     release(template, "1.1.0", 1)
     upgrade(version="v1.0.0")
@@ -117,7 +117,7 @@ def test_a_tag_can_be_named(template, made):
 
 
 @pytest.mark.parametrize("name", ["LICENSE", "src/mlgitops/core/errors.py"])
-def test_an_edited_library_is_not_overwritten(name, template, made):
+def test_an_edited_library_is_not_overwritten(name, template, project_folder):
     with Path("vendor/mlgitops", name).open("a") as file:
         file.write("# Mine.\n")
     with pytest.raises(UserError, match=f"{name} was edited"):
@@ -125,7 +125,7 @@ def test_an_edited_library_is_not_overwritten(name, template, made):
     assert "# Mine." in Path("vendor/mlgitops", name).read_text("utf-8")
 
 
-def test_a_template_that_is_not_whole_changes_nothing(template, made):
+def test_a_template_that_is_not_whole_changes_nothing(template, project_folder):
     (template / "library/LICENSE").write_text("other", "utf-8")
     git(template, "commit", "--quiet", "--all", "--message", "Break it")
     with pytest.raises(UserError, match="no whole release: LICENSE was edited"):
@@ -133,14 +133,14 @@ def test_a_template_that_is_not_whole_changes_nothing(template, made):
     vendor.vendor()
 
 
-def test_no_template_is_a_mistake(made):
+def test_no_template_is_a_mistake(project_folder):
     text = Path(".mlgitops.yaml").read_text("utf-8")
     Path(".mlgitops.yaml").write_text(re.sub("template: .*", 'template: ""', text), "utf-8")
     with pytest.raises(UserError, match="TEMPLATE="):
         upgrade()
 
 
-def test_a_manifest_that_was_written_anew_is_seen(made):
+def test_a_manifest_that_was_written_anew_is_seen(project_folder):
     with Path("vendor/mlgitops/LICENSE").open("a") as file:
         file.write("Mine.\n")
     manifest(Path("vendor/mlgitops"))

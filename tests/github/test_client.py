@@ -28,7 +28,7 @@ def there(github):
     return client.connect()
 
 
-def asked(github):
+def requests_of(github):
     return len(github.state["requests"])
 
 
@@ -40,7 +40,7 @@ def test_it_asks_again_after_what_passes(there, github, status, verb):
         assert there.facts["default_branch"] == "main"
     else:
         there.post("/labels", {"name": "retrain", "color": "ededed"})
-    assert asked(github) == 4
+    assert requests_of(github) == 4
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_it_asks_again_after_what_passes(there, github, status, verb):
 def test_it_waits_where_requests_are_limited(there, github, status, message, headers):
     github.fail("", status, message, headers=headers, times=1)
     assert there.facts["default_branch"] == "main"
-    assert asked(github) == 2
+    assert requests_of(github) == 2
 
 
 def test_it_waits_as_long_as_it_is_told(there, github):
@@ -72,7 +72,7 @@ def test_a_limit_beyond_patience_is_said_at_once(there, github):
     with pytest.raises(UserError, match=r"limits the requests(.|\n)*run this again in 30 min"):
         there.get("")
     assert time.monotonic() - start < 60
-    assert asked(github) == 1
+    assert requests_of(github) == 1
 
 
 def test_patience_ends(there, github):
@@ -81,7 +81,7 @@ def test_patience_ends(there, github):
     with pytest.raises(UserError, match="does not answer: 503 Unavailable\nrun this again later"):
         there.get("")
     assert time.monotonic() - start < 60
-    assert 2 <= asked(github) <= 8
+    assert 2 <= requests_of(github) <= 8
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 422])
@@ -91,7 +91,7 @@ def test_what_is_refused_is_asked_once(there, github, status):
         there.get("/x")
     assert refused.value.status == status
     assert len(str(refused.value).splitlines()) <= 2
-    assert asked(github) == 1
+    assert requests_of(github) == 1
 
 
 def test_a_run_that_waits_for_a_persons_approval_has_not_started(there, github):
@@ -107,7 +107,7 @@ def test_a_run_that_waits_for_a_persons_approval_has_not_started(there, github):
 def test_pages_follow_each_other(there, github):
     github.state["labels"] = [{"name": f"l{n}", "color": "ededed"} for n in range(120)]
     assert [one["name"] for one in there.pages("/labels")] == [f"l{n}" for n in range(120)]
-    assert asked(github) == 3
+    assert requests_of(github) == 3
 
 
 @pytest.mark.parametrize("place", [{"full_name": "mallory/bees"}, None])

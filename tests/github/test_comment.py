@@ -181,7 +181,7 @@ def test_a_text_that_is_a_link_is_refused(body, clone, github):
     assert not github.state["requests"]
 
 
-RUN = "https://forge.example/acme/bees/actions/runs/7"
+RUN = "https://git.example/acme/bees/actions/runs/7"
 
 
 def test_a_job_that_left_no_report_replaces_an_older_one(github, body, tmp_path, monkeypatch):

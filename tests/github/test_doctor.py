@@ -78,7 +78,7 @@ def fresh(clone, github, images, monkeypatch):
 
 
 @pytest.fixture
-def said(monkeypatch, capsys):
+def run_doctor(monkeypatch, capsys):
     """Runs the command; its lines by name, and its exit code."""
 
     def run(*flags):
@@ -101,7 +101,7 @@ def states(found):
     return {name: state for name, (state, _) in found.items()}
 
 
-def entered(environment):
+def branches_of(environment):
     """The branches whose jobs an environment lets in; [] if it lets in all."""
     limits = environment["deployment_branch_policy"] or {}
     assert not limits.get("protected_branches")
@@ -118,8 +118,8 @@ def complete(clone, github):
     github.state["environments"][0]["secrets"].append("REGISTRY_PASSWORD")
 
 
-def test_a_fresh_project_lacks_what_nobody_set_up(fresh, said):
-    found, code = said()
+def test_a_fresh_project_lacks_what_nobody_set_up(fresh, run_doctor):
+    found, code = run_doctor()
     assert code == 1
     assert states(found) == {
         "uv.lock": "missing", "dvc.lock": "ok", "hooks": "missing", "store": "ok",
@@ -135,11 +135,11 @@ def test_a_fresh_project_lacks_what_nobody_set_up(fresh, said):
     assert found["labels"][1].startswith("bot, release: ")
 
 
-def test_what_the_api_can_mend_is_mended_once(fresh, said, github):
-    found, code = said("--fix")
+def test_what_the_api_can_mend_is_mended_once(fresh, run_doctor, github):
+    found, code = run_doctor("--fix")
     assert code == 1
     assert found["ruleset"] == ("ok", "fixed: main is not protected")
-    assert [entered(one) for one in github.state["environments"]] == [["main"]]
+    assert [branches_of(one) for one in github.state["environments"]] == [["main"]]
     assert {"release", "bot"} <= {one["name"] for one in github.state["labels"]}
     assert github.state["permissions"] == {
         "default_workflow_permissions": "read", "can_approve_pull_request_reviews": True,
@@ -147,7 +147,7 @@ def test_what_the_api_can_mend_is_mended_once(fresh, said, github):
     complete(fresh, github)
     before = json.dumps([github.state[name] for name in ("rulesets", "labels", "environments")])
     github.state["requests"].clear()
-    again, code = said("--fix")
+    again, code = run_doctor("--fix")
     assert code == 0
     assert set(states(again).values()) == {"ok"}
     assert {one["method"] for one in github.state["requests"]} == {"GET"}
@@ -156,8 +156,8 @@ def test_what_the_api_can_mend_is_mended_once(fresh, said, github):
     )
 
 
-def test_without_fix_nothing_is_written(fresh, said, github):
-    said()
+def test_without_fix_nothing_is_written(fresh, run_doctor, github):
+    run_doctor()
     assert {one["method"] for one in github.state["requests"]} == {"GET"}
 
 
@@ -172,35 +172,35 @@ def test_without_fix_nothing_is_written(fresh, said, github):
         (("bypass_actors",), [{"actor_id": 1, "actor_type": "Team", "bypass_mode": "always"}]),
     ],
 )
-def test_a_weakened_ruleset_is_seen_and_mended_in_place(fresh, said, github, path, value):
-    said("--fix")
+def test_a_weakened_ruleset_is_seen_and_mended_in_place(fresh, run_doctor, github, path, value):
+    run_doctor("--fix")
     place = github.state["rulesets"][0]
     for key in path[:-1]:
         place = place[key]
     place[path[-1]] = value
-    found, _ = said()
+    found, _ = run_doctor()
     assert found["ruleset"][0] == "missing"
-    found, _ = said("--fix")
+    found, _ = run_doctor("--fix")
     assert found["ruleset"][0] == "ok"
     assert len(github.state["rulesets"]) == 1
     assert holds(github.state["rulesets"][0], json.loads(RULESET.read_text()))
 
 
-def test_a_token_that_does_not_administer_leaves_the_rest_unknown(fresh, said, monkeypatch):
+def test_a_token_that_does_not_administer_leaves_the_rest_unknown(fresh, run_doctor, monkeypatch):
     monkeypatch.setenv("GITHUB_TOKEN", "person")
-    found, _ = said()
+    found, _ = run_doctor()
     assert found["token"][0] == "ok"
     assert {found[name][0] for name in ("pulls", "variables", "secrets")} == {"unknown"}
     assert "403" in found["pulls"][1]
-    found, code = said("--fix")
+    found, code = run_doctor("--fix")
     assert (found["ruleset"][0], code) == ("missing", 1)
     assert "not accessible" in found["ruleset"][1]
 
 
-def test_who_may_bypass_is_not_asked_of_whom_it_is_not_shown_to(fresh, said, monkeypatch):
-    said("--fix")
+def test_who_may_bypass_is_not_asked_of_whom_it_is_not_shown_to(fresh, run_doctor, monkeypatch):
+    run_doctor("--fix")
     monkeypatch.setenv("GITHUB_TOKEN", "person")
-    assert said()[0]["ruleset"][0] == "ok"
+    assert run_doctor()[0]["ruleset"][0] == "ok"
 
 
 def test_elsewhere_than_in_a_project_it_says_so(fresh, monkeypatch, capsys, tmp_path):
@@ -209,91 +209,93 @@ def test_elsewhere_than_in_a_project_it_says_so(fresh, monkeypatch, capsys, tmp_
         doctor.doctor()
 
 
-def test_a_token_that_may_only_read_is_missing(fresh, said, monkeypatch):
+def test_a_token_that_may_only_read_is_missing(fresh, run_doctor, monkeypatch):
     monkeypatch.setenv("GITHUB_TOKEN", "read")
-    assert said()[0]["token"][0] == "missing"
+    assert run_doctor()[0]["token"][0] == "missing"
 
 
-def test_a_bad_token_asks_nothing_more(fresh, said, monkeypatch, github):
+def test_a_bad_token_asks_nothing_more(fresh, run_doctor, monkeypatch, github):
     monkeypatch.setenv("GITHUB_TOKEN", "old")
-    found, _ = said()
+    found, _ = run_doctor()
     assert "401" in found["token"][1]
     assert found["ruleset"] == ("unknown", "asked once the token is usable")
     assert len(github.state["requests"]) == 1
 
 
-def test_no_token_is_missing(fresh, said, monkeypatch, tmp_path):
+def test_no_token_is_missing(fresh, run_doctor, monkeypatch, tmp_path):
     monkeypatch.delenv("GITHUB_TOKEN")
     gh = tmp_path / "bin/gh"
     write(tmp_path, {"bin/gh": "#!/bin/sh\nexit 1\n"})
     gh.chmod(0o755)
     monkeypatch.setenv("PATH", str(gh.parent), prepend=":")
-    found, code = said()
+    found, code = run_doctor()
     assert (found["token"][0], code) == ("missing", 1)
     assert "gh auth login" in found["token"][1]
 
 
-def test_a_git_host_that_is_down_is_unknown(fresh, said, github):
+def test_a_git_host_that_is_down_is_unknown(fresh, run_doctor, github):
     github.fail("", 503, "Unavailable")
-    found, _ = said()
+    found, _ = run_doctor()
     assert found["token"][0] == "unknown"
     assert "does not answer" in found["token"][1]
     assert found["uv.lock"][0] == "missing"
 
 
-def test_a_git_host_without_rulesets_is_unknown(fresh, said, github):
+def test_a_git_host_without_rulesets_is_unknown(fresh, run_doctor, github):
     github.fail("/rulesets", 404, "Not Found")
     github.fail("/codeowners", 404, "Not Found")
-    found, _ = said("--fix")
+    found, _ = run_doctor("--fix")
     assert (found["ruleset"][0], found["owners"][0]) == ("unknown", "unknown")
     assert found["labels"][0] == "ok"
 
 
-def test_a_default_branch_of_another_name_is_renamed(fresh, said, github, origin):
+def test_a_default_branch_of_another_name_is_renamed(fresh, run_doctor, github, origin):
     git(origin, "branch", "--move", "main", "master")
     github.state["default_branch"] = "master"
-    state, words = said()[0]["branch"]
+    state, words = run_doctor()[0]["branch"]
     assert (state, github.state["default_branch"]) == ("missing", "master")
     assert words.startswith("the default branch is master, not main (here: git branch --move ")
     assert "make doctor FIX=1" in words
-    assert said("--fix")[0]["branch"][0] == "ok"
+    assert run_doctor("--fix")[0]["branch"][0] == "ok"
     assert github.state["default_branch"] == "main"
     assert git(origin, "rev-parse", "--verify", "main")
 
 
-def test_a_default_branch_that_cannot_be_renamed_is_left_to_a_person(fresh, said, github, origin):
+def test_a_default_branch_that_cannot_be_renamed_is_left_to_a_person(
+    fresh, run_doctor, github, origin
+):
     git(origin, "branch", "trunk")
     github.state["default_branch"] = "trunk"
-    state, words = said("--fix")[0]["branch"]
+    state, words = run_doctor("--fix")[0]["branch"]
     assert (state, github.state["default_branch"]) == ("missing", "trunk")
     assert "already exists" in words
     assert words.endswith("/settings")
 
 
-def test_a_workflow_that_fell_asleep_is_switched_on(fresh, said, github):
+def test_a_workflow_that_fell_asleep_is_switched_on(fresh, run_doctor, github):
     github.state["workflows"][0]["state"] = "disabled_inactivity"
-    found, _ = said()
+    found, _ = run_doctor()
     assert found["workflows"][0] == "missing"
     assert "60 quiet days: check.yml" in found["workflows"][1]
-    said("--fix")
+    run_doctor("--fix")
     assert github.state["workflows"][0]["state"] == "active"
 
 
-def test_a_workflow_that_a_person_switched_off_stays_off(fresh, said, github):
+def test_a_workflow_that_a_person_switched_off_stays_off(fresh, run_doctor, github):
     github.state["workflows"][0]["state"] = "disabled_manually"
-    found, _ = said("--fix")
+    found, _ = run_doctor("--fix")
     assert found["workflows"][0] == "missing"
     assert github.state["workflows"][0]["state"] == "disabled_manually"
 
 
-def test_a_workflow_that_was_not_pushed_is_named(fresh, said):
+def test_a_workflow_that_was_not_pushed_is_named(fresh, run_doctor):
     write(fresh, {".github/workflows/new.yml": "jobs: {}\n"})
-    assert "not on the Git host: .github/workflows/new.yml" in said()[0]["workflows"][1]
+    assert "not on the Git host: .github/workflows/new.yml" in run_doctor()[0]["workflows"][1]
 
 
-def test_an_owner_that_is_none_is_named(fresh, said, github):
+def test_an_owner_that_is_none_is_named(fresh, run_doctor, github):
     github.state["codeowners_errors"].append({"line": 3, "message": "Unknown owner: @acme\n"})
-    found, _ = said()
+    found, _ = run_doctor()
     assert found["owners"] == (
         "missing",
         "line 3: Unknown owner: @acme: edit .github/CODEOWNERS",
@@ -322,22 +324,22 @@ BRANCHES = {"protected_branches": False, "custom_branch_policies": True}
         (BRANCHES, [{"id": 4, "name": "main"}, {"id": 5, "name": "feature/*"}]),
     ],
 )
-def test_an_environment_that_lets_others_in_is_limited(fresh, said, github, limits, policies):
+def test_an_environment_that_lets_others_in_is_limited(fresh, run_doctor, github, limits, policies):
     one = run_by_a_job(github)
     one |= {"deployment_branch_policy": limits, "policies": list(policies)}
-    state, words = said()[0]["environments"]
+    state, words = run_doctor()[0]["environments"]
     assert state == "missing"
     assert words.startswith("release is not limited to main: make doctor FIX=1, or http")
     assert one["policies"] == policies
-    assert said("--fix")[0]["environments"][0] == "ok"
+    assert run_doctor("--fix")[0]["environments"][0] == "ok"
     assert [(each["name"], each.get("type", "branch")) for each in one["policies"]] == [
         ("main", "branch")
     ]
-    assert entered(one) == ["main"]
-    assert said()[0]["environments"] == ("ok", "release: for jobs of main only")
+    assert branches_of(one) == ["main"]
+    assert run_doctor()[0]["environments"] == ("ok", "release: for jobs of main only")
 
 
-def test_who_must_approve_is_kept_where_an_environment_is_limited(fresh, said, github):
+def test_who_must_approve_is_kept_where_an_environment_is_limited(fresh, run_doctor, github):
     rules = [
         {"id": 1, "type": "wait_timer", "wait_timer": 30},
         {"id": 2, "type": "required_reviewers", "reviewers": [REVIEWER],
@@ -345,38 +347,40 @@ def test_who_must_approve_is_kept_where_an_environment_is_limited(fresh, said, g
     ]  # fmt: skip
     one = run_by_a_job(github)
     one["protection_rules"] = rules
-    said("--fix")
-    assert entered(one) == ["main"]
+    run_doctor("--fix")
+    assert branches_of(one) == ["main"]
     assert holds([*one["protection_rules"]][:2], [
         {"type": "wait_timer", "wait_timer": 30},
         {"reviewers": [{"type": "Team", "reviewer": {"id": 7}}], "prevent_self_review": True},
     ])  # fmt: skip
 
 
-def test_a_private_repository_without_a_plan_has_no_limits_and_no_failure(fresh, said, github):
-    said("--fix")
+def test_a_private_repository_without_a_plan_has_no_limits_and_no_failure(
+    fresh, run_doctor, github
+):
+    run_doctor("--fix")
     complete(fresh, github)
     github.state |= {"private": True, "environments": [], "secrets": ["REGISTRY_PASSWORD"]}
     for flags in ((), ("--fix",)):
-        found, code = said(*flags)
+        found, code = run_doctor(*flags)
         assert (found["environments"][0], found["secrets"][0], code) == ("unknown", "unknown", 0)
         assert "with a paid plan only" in found["environments"][1]
     assert "protected branch gate" in found["environments"][1]
     github.state["plan"] = "team"
-    assert said("--fix")[0]["environments"][0] == "ok"
+    assert run_doctor("--fix")[0]["environments"][0] == "ok"
 
 
-def test_a_git_host_without_environments_is_unknown(fresh, said, github):
+def test_a_git_host_without_environments_is_unknown(fresh, run_doctor, github):
     github.fail("/environments", 404, "Not Found")
-    assert said("--fix")[0]["environments"][0] == "unknown"
+    assert run_doctor("--fix")[0]["environments"][0] == "unknown"
 
 
-def test_a_secret_that_every_branch_may_read_is_named(fresh, said, github):
-    said("--fix")
+def test_a_secret_that_every_branch_may_read_is_named(fresh, run_doctor, github):
+    run_doctor("--fix")
     complete(fresh, github)
-    assert said()[0]["secrets"] == ("ok", "all are set")
+    assert run_doctor()[0]["secrets"] == ("ok", "all are set")
     github.state["secrets"].append("REGISTRY_PASSWORD")
-    found, code = said()
+    found, code = run_doctor()
     assert (found["secrets"][0], code) == ("missing", 1)
     assert found["secrets"][1] == (
         "REGISTRY_PASSWORD: a workflow of any branch may read it where it stands: "
@@ -384,41 +388,41 @@ def test_a_secret_that_every_branch_may_read_is_named(fresh, said, github):
     )
 
 
-def test_a_secret_that_a_job_without_an_environment_reads_may_stand(fresh, said, github):
+def test_a_secret_that_a_job_without_an_environment_reads_may_stand(fresh, run_doctor, github):
     other = WORKFLOW.replace("    environment: release\n", "")
     write(fresh, {".github/workflows/other.yml": other})
     github.state["secrets"].append("REGISTRY_PASSWORD")
-    assert said()[0]["secrets"][0] == "ok"
+    assert run_doctor()[0]["secrets"][0] == "ok"
 
 
 def test_a_variable_of_the_environment_is_found(fresh, github):
     run_by_a_job(github)["variables"].append("AZURE_CLIENT_ID")
-    settings = Settings(connect(), lambda name: doctor.needed(name, "azure://models"), False)
+    settings = Settings(connect(), lambda name: doctor.is_needed(name, "azure://models"), False)
     assert settings.variables().state == "ok"
 
 
-def test_a_workflow_that_is_no_yaml_is_unknown(fresh, said):
+def test_a_workflow_that_is_no_yaml_is_unknown(fresh, run_doctor):
     write(fresh, {".github/workflows/check.yml": "jobs: [\n"})
-    found, _ = said()
+    found, _ = run_doctor()
     assert found["environments"][0] == "unknown"
     assert "check.yml cannot be read" in found["environments"][1]
 
 
 def test_a_cloud_needs_its_variables(fresh, github):
     there = connect()
-    settings = Settings(there, lambda name: doctor.needed(name, "azure://models"), False)
+    settings = Settings(there, lambda name: doctor.is_needed(name, "azure://models"), False)
     assert settings.variables().words.startswith("AZURE_CLIENT_ID: gh variable set NAME")
     github.state["variables"].append("AZURE_CLIENT_ID")
     assert settings.variables().state == "ok"
 
 
-def test_a_registry_that_is_none_is_missing(fresh, said, images, monkeypatch):
+def test_a_registry_that_is_none_is_missing(fresh, run_doctor, images, monkeypatch):
     images.RequestHandlerClass.status = 500
-    assert "HTTP 500" in said()[0]["registry"][1]
+    assert "HTTP 500" in run_doctor()[0]["registry"][1]
     images.RequestHandlerClass.status = 200
-    assert said()[0]["registry"][0] == "ok"
+    assert run_doctor()[0]["registry"][0] == "ok"
     monkeypatch.setenv("REGISTRY", "127.0.0.1:9/acme")
-    assert said()[0]["registry"][0] == "missing"
+    assert run_doctor()[0]["registry"][0] == "missing"
 
 
 @pytest.mark.parametrize(
@@ -431,21 +435,21 @@ def test_a_registry_that_is_none_is_missing(fresh, said, images, monkeypatch):
         f"{'a' * 64}.example.com/acme",
     ],
 )
-def test_an_address_that_is_none_is_a_finding(fresh, said, registry, monkeypatch):
+def test_an_address_that_is_none_is_a_finding(fresh, run_doctor, registry, monkeypatch):
     monkeypatch.setenv("REGISTRY", registry)
-    state, words = said()[0]["registry"]
+    state, words = run_doctor()[0]["registry"]
     assert state == "missing"
     assert "does not answer as a registry (" in words
     assert words.endswith("REGISTRY names another")
 
 
-def test_a_host_that_does_not_speak_http_is_a_finding(fresh, said, images):
+def test_a_host_that_does_not_speak_http_is_a_finding(fresh, run_doctor, images):
     images.RequestHandlerClass.do_GET = lambda self: self.wfile.write(b"SSH-2.0-OpenSSH\r\n")
-    state, words = said()[0]["registry"]
+    state, words = run_doctor()[0]["registry"]
     assert (state, "SSH-2.0-OpenSSH" in words) == ("missing", True)
 
 
-def asked(monkeypatch):
+def registry_addresses(monkeypatch):
     """The address that the doctor asks for the registry; nothing answers."""
     addresses = []
 
@@ -461,38 +465,38 @@ def asked(monkeypatch):
 @pytest.mark.parametrize("registry", ["acme", "docker.io/acme"])
 def test_docker_hub_is_asked_where_it_answers(fresh, monkeypatch, registry):
     monkeypatch.setenv("REGISTRY", registry)
-    assert asked(monkeypatch) == "https://registry-1.docker.io/v2/"
-    assert doctor.needed("REGISTRY_PASSWORD", "")
+    assert registry_addresses(monkeypatch) == "https://registry-1.docker.io/v2/"
+    assert doctor.is_needed("REGISTRY_PASSWORD", "")
     monkeypatch.setenv("REGISTRY", "ghcr.io/acme")
-    assert not doctor.needed("REGISTRY_PASSWORD", "")
+    assert not doctor.is_needed("REGISTRY_PASSWORD", "")
 
 
-def test_a_store_that_is_gone_is_missing(fresh, said):
+def test_a_store_that_is_gone_is_missing(fresh, run_doctor):
     shutil.rmtree("store")
-    assert said()[0]["store"][0] == "missing"
+    assert run_doctor()[0]["store"][0] == "missing"
     config = Path(".dvc/config").read_text()
     Path(".dvc/config").write_text(config.replace("remote = store", "autostage = true"))
-    assert "none is configured" in said()[0]["store"][1]
+    assert "none is configured" in run_doctor()[0]["store"][1]
 
 
 @pytest.mark.parametrize("raw", [b"garbage", b"\xff\xfe", b"[core]\nnonsense = 1\n"])
-def test_a_configuration_of_dvc_that_cannot_be_read_is_a_finding(fresh, said, raw):
+def test_a_configuration_of_dvc_that_cannot_be_read_is_a_finding(fresh, run_doctor, raw):
     Path(".dvc/config").write_bytes(raw)
-    found, code = said()
+    found, code = run_doctor()
     assert (found["store"][0], code) == ("missing", 1)
     assert found["store"][1].startswith(".dvc/config: config file error: ")
     assert found["store"][1].endswith("git restore .dvc/config")
     assert found["ruleset"][0] == "missing"
 
 
-def test_hooks_are_not_asked_for_in_ci(fresh, said, monkeypatch):
+def test_hooks_are_not_asked_for_in_ci(fresh, run_doctor, monkeypatch):
     monkeypatch.setenv("CI", "true")
-    assert "hooks" not in said()[0]
+    assert "hooks" not in run_doctor()[0]
 
 
-def test_a_ruleset_that_is_no_json_is_unknown(fresh, said):
+def test_a_ruleset_that_is_no_json_is_unknown(fresh, run_doctor):
     Path(RULESET).write_text("{")
-    assert said()[0]["ruleset"][0] == "unknown"
+    assert run_doctor()[0]["ruleset"][0] == "unknown"
 
 
 def test_main_requires_the_jobs_that_the_check_has():

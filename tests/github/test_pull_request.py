@@ -71,14 +71,14 @@ def test_a_change_within_a_second_to_the_same_size_is_proposed(run, origin, clon
 def test_the_same_again_changes_nothing(run, github, origin, capsys):
     change()
     run(labels="retrain")
-    sha, writes = git(origin, "rev-parse", BRANCH), len(writing(github))
+    sha, writes = git(origin, "rev-parse", BRANCH), len(write_requests(github))
     run(labels="retrain")
     assert git(origin, "rev-parse", BRANCH) == sha
-    assert len(writing(github)) == writes
+    assert len(write_requests(github)) == writes
     assert "up to date" in capsys.readouterr().out
 
 
-def writing(github):
+def write_requests(github):
     return [one for one in github.state["requests"] if one["method"] != "GET"]
 
 
@@ -172,7 +172,7 @@ def test_a_clone_of_the_newest_commit_is_enough(run, github, origin, clone, tmp_
 def test_nothing_changed_is_said(run, github, capsys):
     run()
     assert capsys.readouterr().out == "nothing changed: nothing to propose\n"
-    assert not writing(github)
+    assert not write_requests(github)
 
 
 def test_an_open_proposal_that_main_has_already_is_closed(run, github, origin, clone, capsys):

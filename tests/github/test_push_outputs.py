@@ -25,7 +25,7 @@ GOOD = {
 }
 
 
-def stored(text):
+def object_path(text):
     """The path of an object in the store."""
     found = hashlib.md5(text.encode()).hexdigest()
     return f"store/files/md5/{found[:2]}/{found[2:]}"
@@ -71,11 +71,11 @@ def head(job):
 
 
 def test_what_was_made_is_a_commit_on_the_branch_and_checked(job, patch, github, origin, clone):
-    write(job, GOOD | {stored("blue\n"): "blue\n"})
+    write(job, GOOD | {object_path("blue\n"): "blue\n"})
     (job / "artifacts/plots/pixel.png").write_bytes(bytes(range(256)))
     save(BRANCH, patch().parent, head(job))
     names = git(origin, "diff", "--name-only", head(job), BRANCH).splitlines()
-    assert names == sorted([*GOOD, stored("blue\n"), "artifacts/plots/pixel.png"])
+    assert names == sorted([*GOOD, object_path("blue\n"), "artifacts/plots/pixel.png"])
     assert git(origin, "rev-parse", f"{BRANCH}^") == head(job)
     assert git(origin, "log", "-1", "--format=%an", BRANCH) == "github-actions[bot]"
     assert git(origin, "show", f"{BRANCH}:params.yaml") == "train: {one_hot: 4}"
@@ -224,7 +224,7 @@ def test_an_object_of_the_store_never_goes(job, patch):
 
 
 def test_an_object_under_a_false_name_is_refused(job, patch):
-    write(job, {stored("blue\n"): "poison\n"})
+    write(job, {object_path("blue\n"): "poison\n"})
     with pytest.raises(UserError, match="another one than its name says"):
         save(BRANCH, patch(), head(job))
 

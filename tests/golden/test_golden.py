@@ -16,11 +16,11 @@ BUMP = (
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
+def outputs(tmp_path_factory):
     return project(tmp_path_factory.mktemp("golden"))
 
 
-def compared(found: dict) -> str:
+def differences(found: dict) -> str:
     """What differs from what is known: nothing, a forgotten bump, or a forgotten file."""
     if found["pipeline"] != KNOWN["pipeline"]:
         return "the pipeline version was raised: make golden"
@@ -28,19 +28,19 @@ def compared(found: dict) -> str:
     return f"{other}: {BUMP}" if other or set(found["outputs"]) != set(KNOWN["outputs"]) else ""
 
 
-def test_the_same_versions_make_the_same_bytes(made, tmp_path):
-    assert compared(outcome(environment(tmp_path / "venv"), made)) == ""
+def test_the_same_versions_make_the_same_bytes(outputs, tmp_path):
+    assert differences(outcome(environment(tmp_path / "venv"), outputs)) == ""
 
 
-def test_other_versions_make_the_same_predictions(made):
-    found = outcome(sys.executable, made)
+def test_other_versions_make_the_same_predictions(outputs):
+    found = outcome(sys.executable, outputs)
     assert found["labels"] == KNOWN["labels"]
     np.testing.assert_allclose(found["probabilities"], KNOWN["probabilities"], atol=1e-4)
 
 
 def test_a_changed_byte_demands_a_bump_and_a_bump_the_file():
     other = {**KNOWN, "outputs": {**KNOWN["outputs"], "artifacts/model": "0" * 32}}
-    assert "artifacts/model" in compared(other)
-    assert "raise PIPELINE" in compared(other)
-    assert compared({**other, "pipeline": KNOWN["pipeline"] + 1}).endswith("make golden")
-    assert compared(KNOWN) == ""
+    assert "artifacts/model" in differences(other)
+    assert "raise PIPELINE" in differences(other)
+    assert differences({**other, "pipeline": KNOWN["pipeline"] + 1}).endswith("make golden")
+    assert differences(KNOWN) == ""

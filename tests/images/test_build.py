@@ -24,7 +24,7 @@ HISTORY = """\
 
 
 @pytest.fixture(autouse=True)
-def locked(workspace, monkeypatch):
+def lock_packages(workspace, monkeypatch):
     for name in ("REGISTRY", "BASE", "BUILDER"):
         monkeypatch.delenv(name, raising=False)
     Path("pyproject.toml").write_text(PYPROJECT)
@@ -33,24 +33,30 @@ def locked(workspace, monkeypatch):
 
 
 @pytest.fixture
-def built(docker):
+def build_call(docker):
     docker.answer("history", out=HISTORY.format(first="ENV PATH=/venv/bin:/bin"))
     docker.answer("image", "inspect", out="sha256:12\n")
     return docker
 
 
-def given(call):
+def build_arguments(call):
     return dict(pair.split("=", 1) for pair in call if "=" in pair)
 
 
-def test_an_image_says_commit_model_and_data(built, locked, capsys):
+def test_an_image_says_commit_model_and_data(build_call, lock_packages, capsys):
     image()
-    [call] = built.calls("build")
+    [call] = build_call.calls("build")
     lock = repository.lock("HEAD")
-    assert call[:5] == ["build", "--target", "server", "--tag", f"ghcr.io/acme/penguins:{locked}"]
+    assert call[:5] == [
+        "build",
+        "--target",
+        "server",
+        "--tag",
+        f"ghcr.io/acme/penguins:{lock_packages}",
+    ]
     assert call[-1] == "."
-    known = given(call)
-    assert (known["TITLE"], known["COMMIT"]) == ("penguins", locked)
+    known = build_arguments(call)
+    assert (known["TITLE"], known["COMMIT"]) == ("penguins", lock_packages)
     assert (known["MODEL"], known["DATA"]) == (lock.model, lock.data)
     assert known["SOURCE"].endswith("/penguins")
     said = capsys.readouterr().out
@@ -58,29 +64,33 @@ def test_an_image_says_commit_model_and_data(built, locked, capsys):
     assert "note" not in said
 
 
-def test_a_pickle_gets_the_packages_that_read_it(built):
+def test_a_pickle_gets_the_packages_that_read_it(build_call):
     image()
-    assert given(built.calls("build")[0])["PACKAGES"].endswith("--only-group serve-sklearn")
+    assert build_arguments(build_call.calls("build")[0])["PACKAGES"].endswith(
+        "--only-group serve-sklearn"
+    )
     signature = Path("artifacts/model/signature.json")
     signature.write_text(json.dumps(json.loads(signature.read_text()) | {"format": "onnx"}))
-    assert "PACKAGES=--only-group serve" in module.arguments("server", "x", known())
+    assert "PACKAGES=--only-group serve" in module.arguments("server", "x", values_of_commit())
 
 
-def known():
+def values_of_commit():
     return module.Facts("penguins", "c", "m", "d", "s")
 
 
-def test_base_and_builder_are_handed_on_if_they_are_named(built, monkeypatch):
+def test_base_and_builder_are_handed_on_if_they_are_named(build_call, monkeypatch):
     monkeypatch.setenv("BUILDER", "mine:1")
     monkeypatch.setenv("BASE", "")
-    assert "BUILDER=mine:1" in module.arguments("server", "x", known())
-    assert not [one for one in module.arguments("server", "x", known()) if "BASE=" in one]
+    assert "BUILDER=mine:1" in module.arguments("server", "x", values_of_commit())
+    assert not [
+        one for one in module.arguments("server", "x", values_of_commit()) if "BASE=" in one
+    ]
 
 
-def test_changes_are_told(built, capsys, workspace):
+def test_changes_are_told(build_call, capsys, workspace):
     workspace.set("train.one_hot", 4)
     image("pipeline")
-    assert built.calls("build")[0][4].startswith("ghcr.io/acme/penguins-pipeline:")
+    assert build_call.calls("build")[0][4].startswith("ghcr.io/acme/penguins-pipeline:")
     assert "it can be tried, not released" in capsys.readouterr().out
 
 

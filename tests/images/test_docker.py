@@ -8,7 +8,7 @@ pytestmark = pytest.mark.usefixtures("workspace")
 
 
 @pytest.fixture(autouse=True)
-def named(workspace, monkeypatch):
+def name_image(workspace, monkeypatch):
     monkeypatch.delenv("REGISTRY", raising=False)
     Path("pyproject.toml").write_text('[tool.image]\nname = "ghcr.io/acme/penguins"\n')
     workspace.commit("Name")
@@ -57,13 +57,13 @@ def test_a_new_source_file_is_a_change_whatever_git_shows(workspace, shown):
 def test_without_docker_it_says_how_to_get_it(monkeypatch):
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(UserError, match=r"docker is not installed.*apt-get install docker\.io"):
-        module.required()
+        module.require()
 
 
 def test_without_a_daemon_it_says_why_and_what_works_without(docker):
     docker.answer("version", error="Cannot connect to the Docker daemon\n", code=1)
     with pytest.raises(UserError, match=r"Cannot connect.*make serve"):
-        module.required()
+        module.require()
 
 
 def test_a_failure_tells_the_last_line(docker):
@@ -72,7 +72,7 @@ def test_a_failure_tells_the_last_line(docker):
     with pytest.raises(UserError, match=r"docker cp: no such container$"):
         module.raw("cp", "a", "b")
     with pytest.raises(UserError, match=r"docker push failed: denied: no permission$"):
-        module.shown("push", "a")
+        module.run_visibly("push", "a")
 
 
 def test_an_image_that_is_not_there_is_asked_for(docker):

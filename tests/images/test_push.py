@@ -9,7 +9,7 @@ pytestmark = pytest.mark.usefixtures("workspace")
 
 
 @pytest.fixture(autouse=True)
-def named(workspace, monkeypatch):
+def name_image(workspace, monkeypatch):
     monkeypatch.setenv("REGISTRY", "localhost:5000/acme")
     workspace.commit("Built")
 

@@ -18,13 +18,13 @@ def daemon(workspace, docker):
     return docker
 
 
-def written():
+def read_sbom():
     sbom()
     return json.loads(SBOM.read_text("utf-8"))
 
 
 def test_python_and_what_the_image_says_that_it_has_are_listed(daemon, capsys):
-    found = [(one["type"], one["name"], one["purl"]) for one in written()["components"]]
+    found = [(one["type"], one["name"], one["purl"]) for one in read_sbom()["components"]]
     assert found == [
         ("platform", "python", "pkg:generic/python@3.13.5"),
         ("library", "Typing.Extensions", "pkg:pypi/typing-extensions@4.16.0"),
@@ -37,13 +37,13 @@ def test_python_and_what_the_image_says_that_it_has_are_listed(daemon, capsys):
 
 
 def test_the_same_image_has_the_same_document_and_another_one_another_number(daemon):
-    first = written()
+    first = read_sbom()
     assert (first["bomFormat"], first["specVersion"], first["version"]) == ("CycloneDX", "1.5", 1)
     assert re.fullmatch(r"urn:uuid:[0-9a-f-]{36}", first["serialNumber"])
     assert first["metadata"]["component"]["version"] == "sha256:1"
-    assert written() == first
+    assert read_sbom() == first
     daemon.answer("image", "inspect", "--format", "{{.Id}}", out="sha256:2\n")
-    assert written()["serialNumber"] != first["serialNumber"]
+    assert read_sbom()["serialNumber"] != first["serialNumber"]
 
 
 def test_an_image_that_was_not_built_is_asked_for(daemon):

@@ -55,7 +55,7 @@ def answers(monkeypatch, **other):
     )
 
 
-def refused(daemon, match):
+def assert_refusal(daemon, match):
     with pytest.raises(UserError, match=match):
         smoke("image:1")
     if any(call for call in daemon.calls("create")):
@@ -78,7 +78,7 @@ def test_it_starts_as_kubernetes_would_and_cleans_up(daemon, capsys):
 @pytest.mark.parametrize("user", ["", "root", "0", "0:0", "app"])
 def test_a_user_that_kubernetes_cannot_tell_from_root_is_refused(daemon, user):
     daemon.answer(*USER, out=user)
-    refused(daemon, f"runs as {user or 'root'}: USER must be a number")
+    assert_refusal(daemon, f"runs as {user or 'root'}: USER must be a number")
     assert daemon.calls("create") == []
 
 
@@ -86,13 +86,13 @@ def test_labels_that_differ_are_refused(daemon):
     daemon.answer("image", "inspect", "--format", "{{json", out="{}")
     daemon.answer("image", "inspect", "--format", "{{json .Config.Labels}}",
                   out=json.dumps(labels(data="other")))  # fmt: skip
-    refused(daemon, "the data at /version is d, the image's label says other")
+    assert_refusal(daemon, "the data at /version is d, the image's label says other")
 
 
 def test_a_model_that_is_not_the_labels_is_refused(daemon):
     daemon.answer("image", "inspect", "--format", "{{json .Config.Labels}}",
                   out=json.dumps(labels(model="other")))  # fmt: skip
-    refused(daemon, "the model is .*dir, the image's label says other")
+    assert_refusal(daemon, "the model is .*dir, the image's label says other")
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_a_model_that_is_not_the_labels_is_refused(daemon):
 )
 def test_a_wrong_answer_is_refused(daemon, monkeypatch, path, answer, match):
     answers(monkeypatch, **{path: answer})
-    refused(daemon, match)
+    assert_refusal(daemon, match)
 
 
 @pytest.mark.parametrize("value", [None, float("nan"), "a"])
@@ -121,7 +121,7 @@ def test_a_regression_that_gives_no_number_is_refused(monkeypatch, value):
 
 def test_a_root_file_system_that_takes_writes_is_refused(daemon):
     daemon.answer("exec", out="/app\n/tmp\n")
-    refused(daemon, "/app can be written to")
+    assert_refusal(daemon, "/app can be written to")
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_a_root_file_system_that_takes_writes_is_refused(daemon):
 )
 def test_an_end_other_than_zero_is_refused(daemon, code, match):
     daemon.answer("inspect", out=json.dumps(RUNNING | {"Running": False, "ExitCode": code}))
-    refused(daemon, match)
+    assert_refusal(daemon, match)
 
 
 def test_a_container_that_ended_tells_its_last_words(docker):
@@ -139,7 +139,7 @@ def test_a_container_that_ended_tells_its_last_words(docker):
     ended = {"Running": False, "OOMKilled": False, "ExitCode": 1}
     docker.answer("inspect", out=json.dumps(ended))
     with pytest.raises(UserError, match=r"ended with 1: serve: model\.onnx cannot be loaded"):
-        module.asked("box", "/version")
+        module.ask("box", "/version")
     docker.answer("inspect", out=json.dumps(ended | {"OOMKilled": True, "ExitCode": 137}))
     with pytest.raises(UserError, match="ended with 137: it ran out of memory"):
-        module.asked("box", "/version")
+        module.ask("box", "/version")

@@ -42,7 +42,7 @@ def folder(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def released(folder, monkeypatch):
+def folder_with_release(folder, monkeypatch):
     """The same with a release in staging, of which no history is asked."""
     monkeypatch.setattr(release_env, "problems", list)
     (folder / "staging/release.env").write_text(RELEASE, "utf-8")
@@ -55,7 +55,7 @@ def edit(path, old, new):
     path.write_text(text.replace(old, new), "utf-8")
 
 
-def rendered(name):
+def render_folder(name):
     return {d["kind"]: d for d in render.render(Path("deploy", name))}
 
 
@@ -76,14 +76,14 @@ def entry(name):
 @rendering
 def test_before_the_first_release_there_is_everything_but_what_runs(folder):
     for name in ("staging", "production"):
-        found = rendered(name)
+        found = render_folder(name)
         assert set(found) == {"Namespace", "ServiceAccount", "Service", "NetworkPolicy"}
         assert found["Namespace"]["metadata"]["name"].endswith(f"-{name}")
 
 
 @rendering
-def test_a_release_reaches_the_image_the_pods_and_the_labels(released):
-    found = rendered("staging")
+def test_a_release_reaches_the_image_the_pods_and_the_labels(folder_with_release):
+    found = render_folder("staging")
     assert {"Deployment", "HorizontalPodAutoscaler", "PodDisruptionBudget"} <= set(found)
     assert "ConfigMap" not in found
     template = found["Deployment"]["spec"]["template"]
@@ -92,20 +92,22 @@ def test_a_release_reaches_the_image_the_pods_and_the_labels(released):
     said = "".join(f"{pair['name']}={pair['value']}\n" for pair in server["env"])
     assert said == RELEASE
     assert template["metadata"]["labels"]["app.kubernetes.io/version"] == COMMIT
-    assert "Deployment" not in rendered("production")
+    assert "Deployment" not in render_folder("production")
 
 
 @rendering
-def test_a_change_of_any_value_rolls_the_pods(released):
-    before = rendered("staging")["Deployment"]["spec"]["template"]
-    edit(released / "staging/release.env", "e" * 32, "f" * 32)
-    assert rendered("staging")["Deployment"]["spec"]["template"] != before
+def test_a_change_of_any_value_rolls_the_pods(folder_with_release):
+    before = render_folder("staging")["Deployment"]["spec"]["template"]
+    edit(folder_with_release / "staging/release.env", "e" * 32, "f" * 32)
+    assert render_folder("staging")["Deployment"]["spec"]["template"] != before
 
 
 @rendering
-def test_environments_differ_in_the_bounds_of_the_autoscaler_only(released):
-    shutil.copyfile(released / "staging/release.env", released / "production/release.env")
-    staging, production = rendered("staging"), rendered("production")
+def test_environments_differ_in_the_bounds_of_the_autoscaler_only(folder_with_release):
+    shutil.copyfile(
+        folder_with_release / "staging/release.env", folder_with_release / "production/release.env"
+    )
+    staging, production = render_folder("staging"), render_folder("production")
     bounds = [
         found["HorizontalPodAutoscaler"]["spec"].pop(name)
         for found in (staging, production)
@@ -117,7 +119,7 @@ def test_environments_differ_in_the_bounds_of_the_autoscaler_only(released):
 
 @rendering
 @pytest.mark.slow
-def test_everything_passes_before_and_after_a_release(released, capsys):
+def test_everything_passes_before_and_after_a_release(folder_with_release, capsys):
     render.manifests()
     said = capsys.readouterr().out
     assert "deploy/staging: 7 objects, no problems" in said
@@ -140,8 +142,8 @@ def test_everything_passes_before_and_after_a_release(released, capsys):
         ("staging/release.env", f"@sha256:{'a' * 64}", ":latest", "is not a digest"),
     ],
 )  # fmt: skip
-def test_a_slip_is_refused(released, capsys, file, old, new, told):
-    edit(released / file, old, new)
+def test_a_slip_is_refused(folder_with_release, capsys, file, old, new, told):
+    edit(folder_with_release / file, old, new)
     with pytest.raises(UserError, match="must not be applied"):
         render.manifests()
     assert told in capsys.readouterr().out
@@ -161,11 +163,13 @@ INJECTED = """\
 @pytest.mark.parametrize(
     "image", [DIGEST.replace("acme", "evil"), DIGEST.replace("a" * 64, "b" * 64)]
 )
-def test_an_image_that_is_not_the_released_one_is_refused(released, capsys, group, image):
+def test_an_image_that_is_not_the_released_one_is_refused(
+    folder_with_release, capsys, group, image
+):
     added = INJECTED.format(image=image)
     if group == "initContainers":
         added = added.replace("containers", group) + "      containers:\n"
-    edit(released / "base/deployment.yaml", "      containers:\n", added)
+    edit(folder_with_release / "base/deployment.yaml", "      containers:\n", added)
     with pytest.raises(UserError, match="must not be applied"):
         render.manifests()
     said = capsys.readouterr().out
@@ -188,10 +192,10 @@ def test_before_the_first_release_no_image_is_the_released_one(folder):
 
 
 @pytest.fixture
-def known(released, monkeypatch):
+def folder_without_schemas(folder_with_release, monkeypatch):
     """The same where every kind and field is taken for known, which takes seconds to find out."""
     monkeypatch.setattr(schema_check, "problems", lambda documents: [])
-    return released
+    return folder_with_release
 
 
 @rendering
@@ -212,8 +216,10 @@ def known(released, monkeypatch):
         ({"livenessProbe": {"httpGet": {"host": "example.org"}}}, "lets a probe or a hook"),
     ],
 )
-def test_a_patch_that_runs_something_else_than_was_released_is_refused(known, capsys, fields, told):
-    overlay = known / "staging/kustomization.yaml"
+def test_a_patch_that_runs_something_else_than_was_released_is_refused(
+    folder_without_schemas, capsys, fields, told
+):
+    overlay = folder_without_schemas / "staging/kustomization.yaml"
     document = yaml.safe_load(overlay.read_text("utf-8"))
     spec = {"template": {"spec": {"containers": [{"name": "server", **fields}]}}}
     change = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "server"}}
@@ -226,8 +232,8 @@ def test_a_patch_that_runs_something_else_than_was_released_is_refused(known, ca
 
 @rendering
 @pytest.mark.parametrize("kind", [*render.ALWAYS, *render.RELEASED])
-def test_an_environment_that_lacks_an_object_is_refused(known, capsys, kind):
-    for path in (known / "base").glob("*.yaml"):
+def test_an_environment_that_lacks_an_object_is_refused(folder_without_schemas, capsys, kind):
+    for path in (folder_without_schemas / "base").glob("*.yaml"):
         parts = path.read_text("utf-8").split("---\n")
         kept = [part for part in parts if f"\nkind: {kind}\n" not in f"\n{part}"]
         path.write_text("---\n".join(kept), "utf-8")
@@ -237,14 +243,16 @@ def test_an_environment_that_lacks_an_object_is_refused(known, capsys, kind):
 
 
 @rendering
-def test_an_environment_is_judged_whatever_its_file_is_called_or_whatever_else_is_gone(released):
+def test_an_environment_is_judged_whatever_its_file_is_called_or_whatever_else_is_gone(
+    folder_with_release,
+):
     for name in ENTRIES:
-        shutil.rmtree(released / name)
-    old = released / "production/kustomization.yaml"
+        shutil.rmtree(folder_with_release / name)
+    old = folder_with_release / "production/kustomization.yaml"
     old.rename(old.with_suffix(".yml"))
     assert [folder.name for folder in render.folders()] == ["production", "staging"]
     assert render.render(Path("deploy/production"))
-    shutil.rmtree(released / "production")
+    shutil.rmtree(folder_with_release / "production")
     with pytest.raises(UserError, match="deploy/production does not render"):
         render.manifests()
 
@@ -274,7 +282,7 @@ def test_a_machine_without_a_renderer_is_told_what_to_install(folder, monkeypatc
 def test_a_machine_without_uv_is_told_what_to_install(folder, monkeypatch):
     monkeypatch.setenv("PATH", "")
     with pytest.raises(UserError, match="uv is not installed"):
-        schema_check.validated([{"apiVersion": "v1", "kind": "Service"}])
+        schema_check.builtin_problems([{"apiVersion": "v1", "kind": "Service"}])
 
 
 def test_another_folder_is_refused(tmp_path, monkeypatch):
@@ -295,7 +303,7 @@ def test_entry_points_pass(name, folder):
 @pytest.mark.parametrize("name", ENTRIES)
 def test_a_slip_in_an_entry_point_is_refused(name, folder):
     good = entry(f"{name}/staging.yaml")
-    for path, told in misspelt(good["spec"], ["spec"]):
+    for path, told in misspell(good["spec"], ["spec"]):
         bad = deepcopy(good)
         inner = bad
         for key in path[:-1]:
@@ -304,12 +312,12 @@ def test_a_slip_in_an_entry_point_is_refused(name, folder):
         assert any(told in text for text in schema_check.problems([bad])), path
 
 
-def misspelt(fields, path):
+def misspell(fields, path):
     """The path of every field, and the name that it has with an x too many."""
     for name, value in fields.items():
         yield [*path, name], f"{name}x"
         if isinstance(value, dict):
-            yield from misspelt(value, [*path, name])
+            yield from misspell(value, [*path, name])
 
 
 @pytest.mark.parametrize("name", ENTRIES)

@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 from mlgitops.manifests import schema_check
-from mlgitops.manifests.schema_check import OWN, SCHEMAS, problems, refused, schema
+from mlgitops.manifests.schema_check import OWN, SCHEMAS, custom_object_problems, problems, schema
 
 WIDGET = {
     "apiVersion": "example.org/v1",
@@ -47,7 +47,7 @@ def test_a_project_cannot_loosen_a_schema_of_the_library(own):
         group, version = rest.rsplit(".", 1)
         broken = {"apiVersion": f"{group}/{version}", "kind": kind, "metadata": {"name": "x"},
                   "misspelt": 1}  # fmt: skip
-        assert list(refused(broken)), name
+        assert list(custom_object_problems(broken)), name
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ def test_all_is_stopped_also_where_nothing_is_released_any_more(docker, monkeypa
     monkeypatch.setenv("IMAGE", "")
     down()
     assert docker.calls("compose")[-1] == ["compose", "down"]
-    assert docker.heard() == "any"
+    assert docker.last_image() == "any"
 
 
 def test_without_compose_it_says_how_to_get_it(docker):

@@ -71,28 +71,28 @@ def test_the_image_that_was_pushed_last_is_taken(fresh, daemon):
     assert release_env.read("staging").image == OTHER
 
 
-def refused(said, image=IMAGE, offline=False):
+def assert_refusal(said, image=IMAGE, offline=False):
     before = STAGING.read_bytes()
-    with pytest.raises(UserError, match=said) as mistake:
+    with pytest.raises(UserError, match=said) as error:
         release(image, offline=offline)
     assert STAGING.read_bytes() == before
-    assert len(str(mistake.value).splitlines()) <= 2
+    assert len(str(error.value).splitlines()) <= 2
 
 
 @pytest.mark.usefixtures("fresh")
 def test_no_image_is_refused(daemon):
-    refused("names no image: make push", image="")
+    assert_refusal("names no image: make push", image="")
     NOTE.write_text("nonsense\n")
-    refused("names no image: make push", image="")
+    assert_refusal("names no image: make push", image="")
     NOTE.write_text(f"IMAGE={IMAGE}\n")
-    refused("OFFLINE=1 looks at no image, so say which", image="", offline=True)
+    assert_refusal("OFFLINE=1 looks at no image, so say which", image="", offline=True)
 
 
 @pytest.mark.usefixtures("fresh")
 @pytest.mark.parametrize("image", ["bees", "localhost:5000/bees:1", "bees:latest", f"{IMAGE}0"])
 @pytest.mark.parametrize("offline", [True, False])
 def test_what_is_no_digest_is_refused(daemon, image, offline):
-    refused("A tag can move", image, offline)
+    assert_refusal("A tag can move", image, offline)
 
 
 @pytest.mark.usefixtures("fresh")
@@ -100,8 +100,8 @@ def test_what_is_no_digest_is_refused(daemon, image, offline):
 def test_an_image_of_another_name_is_refused(daemon, monkeypatch, offline):
     other = IMAGE.replace("localhost:5000", "ghcr.io/acme")
     daemon.answers(here={other: of_head()})
-    refused("IMAGE is of ghcr.io/acme/bees, .*: REGISTRY=ghcr.io/acme, if", other, offline)
-    refused("IMAGE is of localhost:5000/seals,", IMAGE.replace("bees", "seals"), offline)
+    assert_refusal("IMAGE is of ghcr.io/acme/bees, .*: REGISTRY=ghcr.io/acme, if", other, offline)
+    assert_refusal("IMAGE is of localhost:5000/seals,", IMAGE.replace("bees", "seals"), offline)
     monkeypatch.setenv("REGISTRY", "ghcr.io/acme")
     release(other, offline=offline)
     assert release_env.read("staging").image == other
@@ -122,12 +122,12 @@ def test_an_uncommitted_change_is_refused(fresh, daemon):
     daemon.answers(here={IMAGE: of_head()})
     fresh.git("config", "status.showUntrackedFiles", "no")
     Path("notes.md").write_text("new")
-    refused(r"not committed: notes\.md\.\nCommit or git stash")
+    assert_refusal(r"not committed: notes\.md\.\nCommit or git stash")
     Path("notes.md").unlink()
     Path("params.yaml").write_text(Path("params.yaml").read_text() + "# changed\n")
-    refused("not committed: params.yaml")
+    assert_refusal("not committed: params.yaml")
     fresh.git("add", "--all")
-    refused("not committed: params.yaml")
+    assert_refusal("not committed: params.yaml")
     fresh.git("reset", "--quiet", "--hard")
     # What is ignored, and what else is in deploy/, is in no image.
     Path("deploy/notes.md").write_text("new")
@@ -139,10 +139,10 @@ def test_a_commit_that_is_not_merged_is_refused(fresh, daemon):
     fresh.git("switch", "--quiet", "--create", "branch")
     fresh.commit("Aside")
     daemon.answers(here={IMAGE: of_head()})
-    refused("is not merged to main: merge it")
+    assert_refusal("is not merged to main: merge it")
     fresh.git("branch", "--force", "main")
     fresh.git("update-ref", "refs/remotes/origin/main", "HEAD~1")
-    refused("is not merged to main: merge it")
+    assert_refusal("is not merged to main: merge it")
     fresh.git("update-ref", "refs/remotes/origin/main", "HEAD")
     release(IMAGE)
 
@@ -152,10 +152,10 @@ def test_a_commit_without_a_model_is_refused(fresh, daemon):
     lock = Path("dvc.lock").read_text()
     Path("dvc.lock").write_text(lock.replace("path: artifacts/model\n", "path: elsewhere\n"))
     fresh.commit("No model")
-    refused("has no hash of the model and of the data: make pipeline")
+    assert_refusal("has no hash of the model and of the data: make pipeline")
     Path("dvc.lock").unlink()
     fresh.commit("No lock")
-    refused("has no hash of the model and of the data: make pipeline")
+    assert_refusal("has no hash of the model and of the data: make pipeline")
 
 
 @pytest.mark.usefixtures("fresh")
@@ -164,21 +164,21 @@ def test_a_commit_without_a_model_is_refused(fresh, daemon):
 def test_an_image_of_something_else_is_refused(daemon, name, value):
     wrong = of_head() | {name: of_head()[name] + "-dirty" if value == "dirty" else value}
     daemon.answers(here={IMAGE: {key: text for key, text in wrong.items() if text is not None}})
-    refused(f"label {name} is .*\nIt was built from something else: make image")
+    assert_refusal(f"label {name} is .*\nIt was built from something else: make image")
 
 
 @pytest.mark.usefixtures("fresh")
 def test_an_image_without_labels_or_out_of_reach_is_refused(daemon):
     daemon.answers(here={IMAGE: None})
-    refused("label org.opencontainers.image.revision is missing")
+    assert_refusal("label org.opencontainers.image.revision is missing")
     daemon.answers()
-    refused("docker pull: Error response from daemon: manifest")
+    assert_refusal("docker pull: Error response from daemon: manifest")
 
 
 @pytest.mark.usefixtures("fresh")
 def test_without_a_daemon_only_offline_goes_on_and_says_so(daemon, capsys):
     daemon.answers(runs=False)
-    refused(r"no Docker answers.*\n.*OFFLINE=1")
+    assert_refusal(r"no Docker answers.*\n.*OFFLINE=1")
     (daemon.folder / "docker").unlink()
     release(IMAGE, offline=True)
     assert "labels were not looked at: nothing proves" in capsys.readouterr().out
@@ -191,26 +191,26 @@ def test_without_docker_it_is_refused(monkeypatch, tmp_path):
     git.mkdir()
     (git / "git").symlink_to(shutil.which("git"))
     monkeypatch.setenv("PATH", str(git))
-    refused("no Docker answers")
+    assert_refusal("no Docker answers")
 
 
 def test_a_file_that_was_edited_by_hand_is_refused(fresh, daemon):
     daemon.answers(here={IMAGE: of_head()})
     fresh.release(repository.head())
     STAGING.write_text(STAGING.read_text().replace(IMAGE, OTHER))
-    refused("is not as it was committed: commit it, or `git restore")
+    assert_refusal("is not as it was committed: commit it, or `git restore")
     STAGING.write_text("IMAGE=mine\n")
-    refused("is not as it was committed: commit it, or `git restore")
+    assert_refusal("is not as it was committed: commit it, or `git restore")
     fresh.commit("By hand")
     daemon.answers(here={IMAGE: of_head()})
-    refused(r"must be exactly the lines .*\nSomebody edited it by hand: make rollback")
+    assert_refusal(r"must be exactly the lines .*\nSomebody edited it by hand: make rollback")
 
 
 def test_a_committed_file_that_contradicts_the_history_is_refused(fresh, daemon):
     fresh.release("1" * 40)
     fresh.commit("By hand")
     daemon.answers(here={IMAGE: of_head()})
-    refused("COMMIT 1111111 is not in this repository.\nSomebody edited it by hand")
+    assert_refusal("COMMIT 1111111 is not in this repository.\nSomebody edited it by hand")
 
 
 def test_the_same_release_again_does_nothing_and_says_so(fresh, daemon, capsys):
@@ -239,7 +239,7 @@ def test_the_next_release_shows_what_it_replaces(fresh, daemon, capsys):
     fresh.set("train.one_hot", 4)
     fresh.run()
     second = fresh.commit("Learn otherwise")
-    refused(f"label {REVISION}")
+    assert_refusal(f"label {REVISION}")
     daemon.answers(here={OTHER: of_head()})
     release(OTHER)
     said = capsys.readouterr().out
@@ -257,7 +257,7 @@ def commit_of(workspace, subject, *paths):
     return workspace.commit(subject)
 
 
-def unwritten(commit, said, capsys):
+def writes_nothing(commit, said, capsys):
     """Whether a release of a commit of main ends well, says why, and writes nothing."""
     before, output = STAGING.read_bytes(), Path("artifacts/output")
     output.unlink(missing_ok=True)
@@ -268,7 +268,7 @@ def unwritten(commit, said, capsys):
 
 
 @pytest.fixture
-def told(monkeypatch):
+def step_output(monkeypatch):
     """A step of a workflow, which tells the next ones."""
     monkeypatch.setenv("GITHUB_OUTPUT", "artifacts/output")
 
@@ -301,9 +301,9 @@ def test_a_commit_that_main_has_overtaken_is_left_to_the_newer_release(fresh, da
     daemon.answers(here={IMAGE: of_head()})
     second = commit_of(fresh, "Change", "src/ml/new.py")
     commit_of(fresh, "Release", "deploy/staging/note")
-    assert unwritten(first, f"a newer release follows, of {second[:7]} Change", capsys)
+    assert writes_nothing(first, f"a newer release follows, of {second[:7]} Change", capsys)
     fresh.git("revert", "--no-edit", second)  # A commit like the first, with an image of its own.
-    assert unwritten(first, "a newer release follows, of", capsys)
+    assert writes_nothing(first, "a newer release follows, of", capsys)
 
 
 @pytest.mark.usefixtures("told")
@@ -315,7 +315,7 @@ def test_what_a_merge_brought_is_released_as_the_merge(fresh, daemon, capsys):
     commit_of(fresh, "Change something else", "src/ml/other.py")
     fresh.git("merge", "--quiet", "--message", "Merge it", "branch")
     merge = repository.head()[:7]
-    assert unwritten(aside, f"a newer release follows, of {merge} Merge it", capsys)
+    assert writes_nothing(aside, f"a newer release follows, of {merge} Merge it", capsys)
 
 
 def test_what_is_older_than_what_staging_runs_is_refused(fresh, daemon):

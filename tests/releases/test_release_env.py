@@ -136,7 +136,7 @@ def test_a_file_of_a_commit_that_is_not_in_form_is_named(workspace):
 
 
 @pytest.fixture
-def released(workspace):
+def live_project(workspace):
     """A project of which both environments run the first commit."""
     start = repository.head()
     for environment in release_env.ENVIRONMENTS:
@@ -148,54 +148,56 @@ def released(workspace):
     return workspace
 
 
-def test_what_was_released_and_promoted_has_no_problems(released):
+def test_what_was_released_and_promoted_has_no_problems(live_project):
     assert problems() == []
 
 
-def test_an_emptied_file_is_no_problem_as_nothing_runs_by_it(released):
+def test_an_emptied_file_is_no_problem_as_nothing_runs_by_it(live_project):
     """`git revert` of a first release empties it; the champion is what main says anyway."""
-    released.git("switch", "--quiet", "--create", "branch")
+    live_project.git("switch", "--quiet", "--create", "branch")
     for path in (STAGING, PRODUCTION):
         path.write_text(EMPTY)
     assert problems() == []
 
 
-def test_a_missing_file_is_a_problem(released):
+def test_a_missing_file_is_a_problem(live_project):
     STAGING.unlink()
     assert problems() == ["deploy/staging/release.env: is not there: git restore it"]
 
 
-def test_a_file_that_is_not_in_form_is_a_problem(released):
+def test_a_file_that_is_not_in_form_is_a_problem(live_project):
     STAGING.write_bytes(STAGING.read_bytes().replace(b"\n", b"\r\n"))
     (problem,) = problems()
     assert problem.startswith("deploy/staging/release.env: IMAGE=")
 
 
-def test_a_commit_that_nobody_knows_is_a_problem(released):
-    released.release("1" * 40)
+def test_a_commit_that_nobody_knows_is_a_problem(live_project):
+    live_project.release("1" * 40)
     assert problems() == ["deploy/staging/release.env: COMMIT 1111111 is not in this repository"]
 
 
-def test_a_shallow_clone_says_how_to_know_more(released, tmp_path, monkeypatch):
-    released.git("clone", "--quiet", "--depth", "1", f"file://{Path.cwd()}", str(tmp_path / "new"))
+def test_a_shallow_clone_says_how_to_know_more(live_project, tmp_path, monkeypatch):
+    live_project.git(
+        "clone", "--quiet", "--depth", "1", f"file://{Path.cwd()}", str(tmp_path / "new")
+    )
     monkeypatch.chdir(tmp_path / "new")
     assert all(problem.endswith("git fetch --unshallow") for problem in problems())
     assert len(problems()) == 2
 
 
-def test_a_commit_that_is_not_merged_is_a_problem(released):
-    released.git("switch", "--quiet", "--create", "branch")
-    aside = released.commit("Aside")
-    released.release(aside)
+def test_a_commit_that_is_not_merged_is_a_problem(live_project):
+    live_project.git("switch", "--quiet", "--create", "branch")
+    aside = live_project.commit("Aside")
+    live_project.release(aside)
     assert problems() == [f"deploy/staging/release.env: COMMIT {aside[:7]} is not merged to main"]
-    released.git("branch", "--force", "main")
+    live_project.git("branch", "--force", "main")
     assert problems() == []
-    released.git("update-ref", "refs/remotes/origin/main", "HEAD~1")
+    live_project.git("update-ref", "refs/remotes/origin/main", "HEAD~1")
     assert len(problems()) == 1
 
 
 @pytest.mark.parametrize("name", ["MODEL", "DATA"])
-def test_hashes_of_another_commit_are_a_problem(released, name):
+def test_hashes_of_another_commit_are_a_problem(live_project, name):
     value = getattr(release_env.read("staging"), name.lower())
     STAGING.write_text(STAGING.read_text().replace(value, value.replace(value[:4], "0000")))
     (problem,) = problems()
@@ -215,39 +217,39 @@ def test_hashes_of_another_commit_are_a_problem(released, name):
         ("bees", "bees, and this project's are of localhost:5000/bees$"),
     ],
 )
-def test_an_image_of_another_name_is_a_problem_until_main_has_it(released, name, said):
-    released.git("switch", "--quiet", "--create", "branch")
+def test_an_image_of_another_name_is_a_problem_until_main_has_it(live_project, name, said):
+    live_project.git("switch", "--quiet", "--create", "branch")
     other = IMAGE.replace("localhost:5000/bees", name)
     STAGING.write_text(STAGING.read_text().replace(IMAGE, other))
     for subject in ("By hand", "Something else"):
         (problem,) = problems()
         assert re.search(f"^deploy/staging/release.env: IMAGE is of {said}", problem)
-        released.commit(subject)
-    released.git("branch", "--force", "main")
+        live_project.commit(subject)
+    live_project.git("branch", "--force", "main")
     assert problems() == []
     # It is new to production all the same.
     PRODUCTION.write_text(STAGING.read_text())
-    released.commit("Promote by hand")
+    live_project.commit("Promote by hand")
     assert [problem.split(":")[0] for problem in problems()] == [str(PRODUCTION)]
 
 
-def test_after_a_move_to_another_registry_what_main_had_stays_good(released, monkeypatch):
+def test_after_a_move_to_another_registry_what_main_had_stays_good(live_project, monkeypatch):
     old = STAGING.read_text()
     monkeypatch.setenv("REGISTRY", "ghcr.io/acme")
-    released.commit("Move")
+    live_project.commit("Move")
     assert problems() == []
     for environment in release_env.ENVIRONMENTS:
         release_env.check_sound(environment)
         new = release_env.path(environment)
         new.write_text(old.replace("localhost:5000", "ghcr.io/acme"))
-        released.commit(f"Release from there to {environment}")
+        live_project.commit(f"Release from there to {environment}")
     assert problems() == []
     for path in (STAGING, PRODUCTION):
         path.write_text(old)
     assert problems() == []
 
 
-def test_production_must_be_what_staging_has_had(released):
+def test_production_must_be_what_staging_has_had(live_project):
     other = IMAGE.replace("a" * 64, "b" * 64)
     old = PRODUCTION.read_text()
     PRODUCTION.write_text(old.replace(IMAGE, other))
@@ -256,60 +258,60 @@ def test_production_must_be_what_staging_has_had(released):
     # Nor is it enough that staging is to have it: it must have been on main.
     STAGING.write_text(PRODUCTION.read_text())
     assert problems() == [f"deploy/production/release.env: {said}"]
-    released.git("switch", "--quiet", "--create", "branch")
-    released.commit("Release")
+    live_project.git("switch", "--quiet", "--create", "branch")
+    live_project.commit("Release")
     assert problems() == [f"deploy/production/release.env: {said}"]
-    released.git("branch", "--force", "main")
+    live_project.git("branch", "--force", "main")
     assert problems() == []
     # And staging may have gone on since.
     STAGING.write_text(old)
-    released.commit("Go on")
-    released.git("branch", "--force", "main")
+    live_project.commit("Go on")
+    live_project.git("branch", "--force", "main")
     assert problems() == []
 
 
 @pytest.mark.parametrize("way", [["--no-ff"], ["--squash"], ["--ff-only"]])
-def test_staging_has_had_what_any_way_of_merging_brought(released, way):
+def test_staging_has_had_what_any_way_of_merging_brought(live_project, way):
     start = repository.head()
-    released.git("switch", "--quiet", "--create", "branch")
+    live_project.git("switch", "--quiet", "--create", "branch")
     other = IMAGE.replace("a" * 64, "b" * 64)
     STAGING.write_text(STAGING.read_text().replace(IMAGE, other))
-    released.commit("Release to staging")
-    released.git("switch", "--quiet", "main")
-    released.git("merge", "--quiet", *way, "branch")
-    released.commit("Merge")
+    live_project.commit("Release to staging")
+    live_project.git("switch", "--quiet", "main")
+    live_project.git("merge", "--quiet", *way, "branch")
+    live_project.commit("Merge")
     text = STAGING.read_text()
-    released.git("branch", "--delete", "--force", "branch")
-    STAGING.write_text(release_env.stored("staging", start))
-    released.commit("Back")
+    live_project.git("branch", "--delete", "--force", "branch")
+    STAGING.write_text(release_env.file_text("staging", start))
+    live_project.commit("Back")
     PRODUCTION.write_text(text)
     assert problems() == []
 
 
-def test_what_a_merge_itself_wrote_counts(released):
+def test_what_a_merge_itself_wrote_counts(live_project):
     """A conflict that was fixed by hand is in no parent."""
     other = IMAGE.replace("a" * 64, "b" * 64)
-    released.git("switch", "--quiet", "--create", "branch")
-    released.commit("Something")
-    released.git("switch", "--quiet", "main")
-    released.git("merge", "--quiet", "--no-ff", "--no-commit", "branch")
+    live_project.git("switch", "--quiet", "--create", "branch")
+    live_project.commit("Something")
+    live_project.git("switch", "--quiet", "main")
+    live_project.git("merge", "--quiet", "--no-ff", "--no-commit", "branch")
     STAGING.write_text(STAGING.read_text().replace(IMAGE, other))
-    released.commit("Merge")
+    live_project.commit("Merge")
     PRODUCTION.write_text(STAGING.read_text())
     assert problems() == []
 
 
 @pytest.mark.parametrize("way", [["--no-ff"], ["--squash"]])
-def test_what_a_branch_had_in_between_does_not_count(released, way):
+def test_what_a_branch_had_in_between_does_not_count(live_project, way):
     old = STAGING.read_text()
-    released.git("switch", "--quiet", "--create", "branch")
+    live_project.git("switch", "--quiet", "--create", "branch")
     STAGING.write_text(old.replace(IMAGE, IMAGE.replace("a" * 64, "b" * 64)))
     text = STAGING.read_text()
-    released.commit("Release to staging")
+    live_project.commit("Release to staging")
     STAGING.write_text(old)
-    released.commit("Restore")
-    released.git("switch", "--quiet", "main")
-    released.git("merge", "--quiet", *way, "branch")
+    live_project.commit("Restore")
+    live_project.git("switch", "--quiet", "main")
+    live_project.git("merge", "--quiet", *way, "branch")
     PRODUCTION.write_text(text)
     said = "is not, line for line, what staging has had on main"
     assert problems() == [f"deploy/production/release.env: {said}"]

@@ -50,12 +50,12 @@ def line(workspace):
     return Line(workspace)
 
 
-def refused(said, environment="production"):
+def assert_refusal(said, environment="production"):
     before = PRODUCTION.read_bytes()
-    with pytest.raises(UserError, match=said) as mistake:
+    with pytest.raises(UserError, match=said) as error:
         rollback(environment)
     assert PRODUCTION.read_bytes() == before
-    assert len(str(mistake.value).splitlines()) <= 2
+    assert len(str(error.value).splitlines()) <= 2
 
 
 def test_it_is_what_git_revert_gives(line):
@@ -92,7 +92,7 @@ def test_a_second_one_goes_further_back_and_never_to_what_was_rolled_back(line, 
     assert line.back() == "b"
     assert line.back() == "a"
     assert "is refused: before it nothing ran" in capsys.readouterr().out
-    refused("before [0-9a-f]{7} nothing ran in production")
+    assert_refusal("before [0-9a-f]{7} nothing ran in production")
     line.release("d")
     assert line.back() == "a"
 
@@ -116,7 +116,7 @@ def test_what_is_released_again_goes_back_to_what_ran_before_that(line, capsys):
     capsys.readouterr()
     assert line.back() == "a"
     assert f"then git revert {came[:10]}\n" in capsys.readouterr().out
-    refused("nothing to go back to")
+    assert_refusal("nothing to go back to")
 
 
 def test_a_rollback_is_taken_back_by_git_revert_and_can_be_done_again(line):
@@ -159,22 +159,22 @@ def test_any_way_of_merging_is_undone_by_the_command_that_is_named(line, way, ca
 def test_the_first_release_has_nothing_to_go_back_to(line):
     line.release("a")
     came = line.project.git("log", "-1", "--format=%H", "--", str(PRODUCTION))
-    refused(f"nothing to go back to.\nTo let nothing run again: git revert {came[:10]}")
+    assert_refusal(f"nothing to go back to.\nTo let nothing run again: git revert {came[:10]}")
     line.project.git("revert", "--no-edit", came[:10])
-    assert release_env.stored("production") == release_env.EMPTY
-    refused("nothing runs in production: there is nothing to roll back")
+    assert release_env.file_text("production") == release_env.EMPTY
+    assert_refusal("nothing runs in production: there is nothing to roll back")
 
 
 @pytest.mark.parametrize("name", ["", "prod", "../production"])
 def test_an_unknown_environment_is_refused(line, name):
-    refused("ENVIRONMENT=staging or production", name)
+    assert_refusal("ENVIRONMENT=staging or production", name)
 
 
 def test_a_second_one_waits_for_the_commit_of_the_first(line):
     for letter in "abc":
         line.release(letter)
     rollback("production")
-    refused("is not as it was committed: commit it")
+    assert_refusal("is not as it was committed: commit it")
 
 
 def test_a_clone_that_is_behind_main_is_refused(line):
@@ -184,7 +184,7 @@ def test_a_clone_that_is_behind_main_is_refused(line):
     line.project.git("switch", "--quiet", "main")
     line.release("c")
     line.project.git("switch", "--quiet", "behind")
-    refused("main has another release in production by now: git pull")
+    assert_refusal("main has another release in production by now: git pull")
 
 
 def test_a_shallow_clone_is_refused(line, tmp_path, monkeypatch):
@@ -194,7 +194,7 @@ def test_a_shallow_clone_is_refused(line, tmp_path, monkeypatch):
         "clone", "--quiet", "--depth", "1", f"file://{Path.cwd()}", str(tmp_path / "new")
     )
     monkeypatch.chdir(tmp_path / "new")
-    refused("git fetch --unshallow")
+    assert_refusal("git fetch --unshallow")
 
 
 def test_it_goes_back_to_a_registry_that_the_project_has_left(line, monkeypatch):
@@ -216,4 +216,6 @@ def test_it_does_not_go_back_to_an_edit_by_hand(line):
     release_env.write("production", line.project.release("1" * 40))
     line.project.commit("By hand")
     line.release("b")
-    refused("what ran before in production cannot be released: COMMIT 1111111 is not in this")
+    assert_refusal(
+        "what ran before in production cannot be released: COMMIT 1111111 is not in this"
+    )

@@ -19,7 +19,7 @@ from mlgitops.releases.run import serve
 
 
 @pytest.fixture
-def asked(monkeypatch):
+def exec_calls(monkeypatch):
     """What the process would become: the program, its arguments and its environment."""
     found: list[tuple] = []
     monkeypatch.setattr(os, "execve", lambda *given: found.append(given))
@@ -27,7 +27,7 @@ def asked(monkeypatch):
 
 
 @pytest.fixture
-def released(workspace) -> Project:
+def live_project(workspace) -> Project:
     """A project of which staging runs the first commit, while another model lies here."""
     start = repository.head()
     release_env.write("production", None)
@@ -39,11 +39,11 @@ def released(workspace) -> Project:
     return workspace
 
 
-def test_the_model_of_the_release_is_served_under_its_name(released, asked, capsys):
+def test_the_model_of_the_release_is_served_under_its_name(live_project, exec_calls, capsys):
     here = Path("artifacts/model/signature.json").read_text()
     serve("staging")
     serve("staging")  # From the folder of the first time.
-    (program, command, environment), again = asked
+    (program, command, environment), again = exec_calls
     assert again == (program, command, environment)
     release = release_env.read("staging")
     assert (program, command[1:3]) == (sys.executable, ["-m", "mlgitops.serving"])
@@ -58,35 +58,37 @@ def test_the_model_of_the_release_is_served_under_its_name(released, asked, caps
     assert environment["DATA"] == release.data
     assert environment["SERVE_NAME"] == docker.image_name().rpartition("/")[2]
     assert capsys.readouterr().out.startswith(f"staging: {release.commit[:7]} Start\n")
-    assert released.git("status", "--porcelain", "artifacts") == ""
+    assert live_project.git("status", "--porcelain", "artifacts") == ""
 
 
-def test_a_model_that_was_written_over_is_not_served_under_the_releases_name(released, asked):
+def test_a_model_that_was_written_over_is_not_served_under_the_releases_name(
+    live_project, exec_calls
+):
     serve("staging")
-    model = Path(asked[0][1][3])
+    model = Path(exec_calls[0][1][3])
     (model / "signature.json").write_text(Path("artifacts/model/signature.json").read_text())
     (model / "more").touch()
     serve("staging")
     assert repository.content(model) == release_env.read("staging").model
 
 
-def refused(said, environment="staging"):
+def assert_refusal(said, environment="staging"):
     with pytest.raises(UserError, match=said):
         serve(environment)
 
 
-def test_what_cannot_be_served_is_refused(released, asked):
-    refused("nothing is released to production: make release", "production")
-    refused("ENVIRONMENT=staging or production", "test")
+def test_what_cannot_be_served_is_refused(live_project, exec_calls):
+    assert_refusal("nothing is released to production: make release", "production")
+    assert_refusal("ENVIRONMENT=staging or production", "test")
     shutil.rmtree(".dvc/cache")
-    refused("neither in the cache nor in the store")
-    released.release("1" * 40)
-    refused("release.env is not as it was committed")
-    released.commit("By hand")
-    refused("COMMIT 1111111 is not in this repository")
+    assert_refusal("neither in the cache nor in the store")
+    live_project.release("1" * 40)
+    assert_refusal("release.env is not as it was committed")
+    live_project.commit("By hand")
+    assert_refusal("COMMIT 1111111 is not in this repository")
     Path("deploy/staging/release.env").unlink()
-    refused("release.env is not as it was committed")
-    assert asked == []
+    assert_refusal("release.env is not as it was committed")
+    assert exec_calls == []
 
 
 def answer(port: int, process: subprocess.Popen) -> dict:
@@ -102,7 +104,7 @@ def answer(port: int, process: subprocess.Popen) -> dict:
 
 
 @pytest.mark.slow
-def test_a_process_answers_as_the_release_and_stops(released, free_port):
+def test_a_process_answers_as_the_release_and_stops(live_project, free_port):
     port = free_port()
     command = [sys.executable, "-m", "mlgitops", "serve", "--environment", "staging"]
     environment = os.environ | {

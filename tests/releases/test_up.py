@@ -5,7 +5,7 @@ from mlgitops.releases.up import up
 
 
 @pytest.fixture
-def released(workspace, docker, monkeypatch):
+def staging_release(workspace, docker, monkeypatch):
     """A release to staging; the file is what is tried here, its history elsewhere."""
     monkeypatch.setattr(release_env, "check_sound", lambda environment: None)
     for name in ("SERVE_PORT", "MLFLOW_PORT", "PROMETHEUS_PORT"):
@@ -17,20 +17,20 @@ def released(workspace, docker, monkeypatch):
     return docker
 
 
-def test_compose_gets_the_release_of_the_environment(released, capsys, monkeypatch):
+def test_compose_gets_the_release_of_the_environment(staging_release, capsys, monkeypatch):
     monkeypatch.setenv("MLFLOW_PORT", "5002")
     up()
     command = ["compose", "--env-file", "deploy/staging/release.env", "up", "--detach", "--wait"]
-    assert released.calls("compose")[-1] == command
+    assert staging_release.calls("compose")[-1] == command
     said = capsys.readouterr().out
     assert "http://127.0.0.1:8000/docs" in said
     assert "http://127.0.0.1:5002\n" in said
 
 
-def test_the_file_goes_before_what_the_shell_says(released, monkeypatch):
+def test_the_file_goes_before_what_the_shell_says(staging_release, monkeypatch):
     monkeypatch.setenv("IMAGE", "other:latest")
     up()
-    assert released.heard() == ""
+    assert staging_release.last_image() == ""
 
 
 @pytest.mark.usefixtures("released")
@@ -42,13 +42,15 @@ def test_an_environment_without_a_release_has_nothing_to_start():
         up("other")
 
 
-def test_without_compose_it_says_how_to_get_it(released):
-    released.answer("compose", "version", error="docker: 'compose' is not a docker command", code=1)
+def test_without_compose_it_says_how_to_get_it(staging_release):
+    staging_release.answer(
+        "compose", "version", error="docker: 'compose' is not a docker command", code=1
+    )
     with pytest.raises(UserError, match=r"docs\.docker\.com/compose/install.*make serve ENVIR"):
         up()
 
 
-def test_a_start_that_fails_is_quoted(released):
-    released.answer("compose", "--env-file", out="port is already allocated\n", code=1)
+def test_a_start_that_fails_is_quoted(staging_release):
+    staging_release.answer("compose", "--env-file", out="port is already allocated\n", code=1)
     with pytest.raises(UserError, match="docker compose failed: port is already allocated"):
         up()

@@ -105,7 +105,7 @@ def test_the_project_is_described_by_pyproject():
     own = PROJECT.partition("[tool.image]")
     text = (
         '[project]\nname = "seals-model"\ndescription = "Counts | seals."\n'
-        '[project.urls]\nrepository = "https://forge.example/ada/seals"\n'
+        '[project.urls]\nrepository = "https://git.example/ada/seals"\n'
     )
     Path("pyproject.toml").write_text(text + own[1] + own[2], encoding="utf-8")
     found = card.project()

@@ -12,7 +12,7 @@ from mlgitops.reporting.promotion_summary import case
 
 
 @pytest.fixture
-def staged(workspace):
+def two_releases(workspace):
     """Production runs the first commit, staging the second one."""
     first = repository.head()
     workspace.set("split.seed", 5)
@@ -24,11 +24,11 @@ def staged(workspace):
     return first, second
 
 
-def test_the_case_compares_what_both_run(staged, capsys):
+def test_the_case_compares_what_both_run(two_releases, capsys):
     case()
     text = job_output.REPORT.read_text("utf-8")
     assert text.startswith("<!-- case -->\n")
-    assert f"| Commit | `{staged[0][:7]}` | `{staged[1][:7]}` |" in text
+    assert f"| Commit | `{two_releases[0][:7]}` | `{two_releases[1][:7]}` |" in text
     assert f"| Image | `{IMAGE}` | `{IMAGE}` |" in text
     assert "of another name" not in text
     assert "| log_loss |" in text
@@ -37,7 +37,7 @@ def test_the_case_compares_what_both_run(staged, capsys):
     assert "report.md" in capsys.readouterr().out
 
 
-def test_an_image_of_another_name_is_pointed_out(staged, workspace):
+def test_an_image_of_another_name_is_pointed_out(two_releases, workspace):
     other = IMAGE.replace("localhost:5000", "evil.example.com")
     path = release_env.path("staging")
     path.write_text(path.read_text("utf-8").replace(IMAGE, other), "utf-8")
@@ -48,7 +48,7 @@ def test_an_image_of_another_name_is_pointed_out(staged, workspace):
     assert "**The image is of another name than what runs**" in text
 
 
-def test_the_report_of_the_same_model_follows_and_of_another_one_does_not(staged, workspace):
+def test_the_report_of_the_same_model_follows_and_of_another_one_does_not(two_releases, workspace):
     for seed, there in ((5, True), (6, False)):
         workspace.set("split.seed", seed)
         workspace.run()
@@ -66,7 +66,7 @@ def test_a_workflow_is_told_the_commit_that_the_case_is_about(monkeypatch, tmp_p
     assert (tmp_path / "output").read_text() == f"commit={repository.mainline()}\n"
 
 
-def test_a_first_promotion_has_nothing_to_compare_with(staged, workspace):
+def test_a_first_promotion_has_nothing_to_compare_with(two_releases, workspace):
     release_env.write("production", None)
     workspace.commit("Nothing in production")
     case()
@@ -80,7 +80,9 @@ def test_nothing_in_staging_is_a_mistake(workspace):
         case()
 
 
-def test_what_production_does_not_know_yet_is_listed_whatever_main_has_by_now(staged, workspace):
+def test_what_production_does_not_know_yet_is_listed_whatever_main_has_by_now(
+    two_releases, workspace
+):
     workspace.set("gate.champion.tolerance", 9.0)
     workspace.set("train.seed", 7)
     document = yaml.safe_load(Path("schema.yaml").read_text())

@@ -15,8 +15,8 @@ from mlgitops.reporting import diff, report
 pytestmark = pytest.mark.slow
 
 
-def written(base="main"):
-    return report.written(report.facts(base))
+def report_text(base="main"):
+    return report.page(report.facts(base))
 
 
 def branch(workspace):
@@ -33,16 +33,16 @@ def html(text):
 
 
 def test_the_verdict_comes_first_and_the_reasons_of_a_refusal_with_it(workspace):
-    assert written().splitlines()[1] == "## ✅ Passed"
+    assert report_text().splitlines()[1] == "## ✅ Passed"
     workspace.set("gate.budget.model_mb", 1e-6)
-    lines = written().splitlines()
+    lines = report_text().splitlines()
     assert lines[1] == "## ❌ Refused"
     assert lines[3].startswith("- **budget: artifacts/model, MB** \u2013 breaks the limit by")
 
 
 def test_a_changed_parameter_is_shown_with_what_it_did(workspace):
     branch(workspace)
-    text = written()
+    text = report_text()
     assert "| `train.estimator.C` | \u2013 | `10.0` |" in text
     assert "On `main` it is 0.141: this commit is surely better." in text
     assert re.search(r"\| log_loss \| 0\.\d+ \| 0\.141 \| 0\.\d+ \(0\.\d+ to 0\.\d+\) \|", text)
@@ -53,7 +53,7 @@ def test_a_changed_parameter_is_shown_with_what_it_did(workspace):
 @each_task
 def test_no_change_at_all_says_so(workspace):
     workspace.git("checkout", "--quiet", "-b", "branch")
-    text = written()
+    text = report_text()
     assert "The model is the same as on `main`." in text
     assert "Nothing: parameters, data, schema and code are those of `main`." in text
     assert "there is no champion" in text
@@ -62,7 +62,7 @@ def test_no_change_at_all_says_so(workspace):
 @each_task
 @pytest.mark.usefixtures("workspace")
 def test_without_the_base_branch_there_is_nothing_to_compare_with():
-    text = written("no-such-branch")
+    text = report_text("no-such-branch")
     assert "There is no branch `no-such-branch` here" in text
     assert "## ✅ Passed" in text
 
@@ -74,7 +74,7 @@ def test_a_base_without_a_model_is_not_comparable(workspace):
     workspace.git("checkout", "--quiet", "-b", "branch")
     Path("dvc.lock").write_text(lock)
     workspace.commit("First model")
-    text = written()
+    text = report_text()
     assert "Not comparable with `main`: its commit has no model in dvc.lock." in text
 
 
@@ -83,7 +83,7 @@ def test_a_champion_of_its_own_gets_a_table(workspace):
     workspace.release(start, "production")
     workspace.commit("Release")
     branch(workspace)
-    text = written("branch")
+    text = report_text("branch")
     assert "### Against the champion" in text
     assert f"The champion, `{start[:7]}`, has 0.141" in text
     assert "The model is the same as on `branch`." in text
@@ -95,7 +95,7 @@ def test_a_champion_of_other_columns_is_not_comparable(workspace):
     workspace.set("export.format", "sklearn")
     workspace.run()
     workspace.commit()
-    text = written()
+    text = report_text()
     assert "Not comparable with the champion" in text
     assert "no longer has: z" in text
 
@@ -107,7 +107,7 @@ def test_new_data_shows_rows_hash_schema_and_what_moved(workspace):
     workspace.set("export.format", "sklearn")
     workspace.run()
     workspace.commit("New rows")
-    text = written()
+    text = report_text()
     assert "**Data**: 240 → 300 rows" in text
     assert "| `x` | highest: " in text
     assert "| `g` | share of r: 0.0% → 20.0% |" in text
@@ -119,13 +119,13 @@ def test_slices_come_worst_first():
     found = report.facts("main")["slices"]
     values = [one["check"].value for one in found]
     assert values == sorted(values, reverse=True)
-    assert "### Slices, worst first" in written()
+    assert "### Slices, worst first" in report_text()
 
 
 @pytest.mark.usefixtures("workspace")
 def test_what_cannot_be_judged_is_reported_as_refused():
     Path("artifacts/metrics.json").unlink()
-    text = written()
+    text = report_text()
     assert "## ❌ Refused" in text
     assert "metrics.json is not there" in text
 
@@ -133,14 +133,14 @@ def test_what_cannot_be_judged_is_reported_as_refused():
 def test_a_metric_without_a_value_is_reported_as_refused(workspace):
     Path("artifacts/metrics.json").write_text('{"rows": 48, "log_loss": null}')
     workspace.lock()
-    text = written()
+    text = report_text()
     assert "## ❌ Refused" in text
     assert "log_loss is None, not a number" in text
 
 
 def test_parameters_that_mean_nothing_are_reported_as_refused(workspace):
     workspace.set("gate.minimum", {"quality": 1})
-    text = written()
+    text = report_text()
     assert "## ❌ Refused" in text
     assert "gate.minimum.quality" in text
 
@@ -149,7 +149,7 @@ def test_the_champion_that_is_the_base_is_shown_once(workspace):
     workspace.release(repository.head())
     workspace.commit("Release")
     branch(workspace)
-    text = written()
+    text = report_text()
     assert "is the model of `main`." in text
     assert "### Against the champion" not in text
 
@@ -157,10 +157,10 @@ def test_the_champion_that_is_the_base_is_shown_once(workspace):
 def test_a_verdict_of_this_commit_is_not_computed_again(workspace, monkeypatch):
     gate.verdict()
     monkeypatch.setattr(gate, "verdict", lambda: 1 / 0)
-    assert "Passed" in written()
+    assert "Passed" in report_text()
     workspace.set("gate.seed", 5)
     with pytest.raises(ZeroDivisionError):
-        written()
+        report_text()
 
 
 HOSTILE = [
@@ -184,7 +184,7 @@ def test_hostile_names_come_out_inert(workspace):
     workspace.set("export.format", "sklearn")
     workspace.run()
     workspace.commit("Hostile")
-    page = html(written())
+    page = html(report_text())
     tags = set(re.findall(r"<(/?\w+)", page))
     assert not tags & {"b", "i", "img", "a"}
     assert page.count("<details>") == page.count("</details>")
@@ -206,14 +206,14 @@ def test_the_report_is_short_whatever_the_data(workspace):
         place.parent.mkdir(parents=True)
         place.write_text("line\n")
     workspace.commit("Wide")
-    text = written()
+    text = report_text()
     assert len(text) < 60_000
     assert "more, left out to keep this page short." in text
 
 
 def test_charts_start_at_zero_and_name_their_bars(workspace):
     branch(workspace)
-    chart = re.search(r"```mermaid\n(.*?)```", written(), re.DOTALL)[1]
+    chart = re.search(r"```mermaid\n(.*?)```", report_text(), re.DOTALL)[1]
     assert 'x-axis ["dummy", "main", "this commit"]' in chart
     assert 'y-axis "log loss" 0 --> 0.' in chart
 
@@ -231,23 +231,25 @@ def test_moves_are_the_largest_first_and_none_if_nothing_moved():
     before = {
         "columns": {"g": {"type": "category", "missing": 0.4, "shares": {"a": 0.4, "b": 0.6}}}
     }
-    assert diff.moved(now, now) == []
-    assert diff.moved(before, now)[-1] == ("g", "missing: 40.0% → 50.0%")
+    assert diff.column_moves(now, now) == []
+    assert diff.column_moves(before, now)[-1] == ("g", "missing: 40.0% → 50.0%")
 
 
 def test_a_number_that_is_missing_everywhere_has_not_moved():
     column = {"type": "number", "missing": 1.0, "quantiles": [None] * 21}
-    assert diff.moved({"columns": {"x": column}}, {"columns": {"x": column}}) == []
+    assert diff.column_moves({"columns": {"x": column}}, {"columns": {"x": column}}) == []
 
 
 def test_differing_names_what_came_and_what_went():
-    found = diff.differing(diff.flat({"a": {"b": 1, "c": 2}}), diff.flat({"a": {"b": 3}, "d": []}))
+    found = diff.differences(
+        diff.flat({"a": {"b": 1, "c": 2}}), diff.flat({"a": {"b": 3}, "d": []})
+    )
     assert found == [("a.b", 1, 3), ("d", None, []), ("a.c", 2, None)]
 
 
 def test_a_broken_base_file_counts_as_not_there():
-    assert diff.loaded("a: [") == {}
-    assert diff.loaded(None) == {}
+    assert diff.load("a: [") == {}
+    assert diff.load(None) == {}
 
 
 def test_what_loosens_the_gate_is_shown_however_much_else_changes(workspace):
@@ -258,14 +260,14 @@ def test_what_loosens_the_gate_is_shown_however_much_else_changes(workspace):
     rules = Path("schema.yaml").read_text()
     Path("schema.yaml").write_text(f"{rules}left_out: {{w: unused}}\n")
     workspace.lock()
-    text = report.written(report.facts("main"))
+    text = report.page(report.facts("main"))
     table = text.partition("**Parameters**")[2]
     assert table.splitlines()[4].startswith("| `gate.champion.tolerance` | `")
     assert "more, left out" in table
-    found = [diff.Change(f"gate.draws{number}", 1, 2) for number in range(9)]
+    found = [diff.Change(f"gate.key{number}", 1, 2) for number in range(9)]
     found += [diff.Change("train.seed", 1, 2)]
-    assert diff.kept(found, 2) == found[:9]
-    assert diff.kept(found, 30) == found
+    assert diff.select(found, 2) == found[:9]
+    assert diff.select(found, 30) == found
 
 
 def test_rules_of_the_schema_come_before_its_columns(workspace):
@@ -279,7 +281,7 @@ def test_rules_of_the_schema_come_before_its_columns(workspace):
 
 
 def test_a_kind_of_check_that_the_base_had_is_named(workspace):
-    assert "No longer judged" not in written()
+    assert "No longer judged" not in report_text()
     workspace.git("checkout", "--quiet", "-b", "branch")
     workspace.set("gate.minimum", {})
     document = yaml.safe_load(Path("schema.yaml").read_text()) | {"slices": []}
@@ -287,7 +289,7 @@ def test_a_kind_of_check_that_the_base_had_is_named(workspace):
     Path("artifacts/slices.json").write_text("[]")
     workspace.lock()
     workspace.commit("Judge less")
-    text = written()
+    text = report_text()
     assert text.splitlines()[1] == "## ✅ Passed"
     assert "**No longer judged: minimum, slices.** `main` has such checks" in text
 
@@ -298,15 +300,15 @@ def test_a_base_whose_model_is_gone_from_the_store_has_an_unknown_difference(wor
     facts = report.facts("main")
     assert facts["base"]["judged"]["better"] is not None
     assert facts["base"]["words"] == "the difference is not known"
-    assert "Not comparable with `main`: its files are gone from the store." in report.written(facts)
+    assert "Not comparable with `main`: its files are gone from the store." in report.page(facts)
 
 
 def test_a_report_that_is_too_long_still_replaces_the_last_one(monkeypatch):
     monkeypatch.setattr(report, "render", lambda *_, **__: "x" * report.LIMIT)
-    assert report.written({}).startswith("<!-- report -->\n")
+    assert report.page({}).startswith("<!-- report -->\n")
 
 
-def loosened(workspace):
+def loosen(workspace):
     """Main's next commit learns otherwise, and loosens the gate and the schema."""
     workspace.set("train.estimator.C", 10.0)
     workspace.set("gate.champion.tolerance", 9.0)
@@ -322,8 +324,8 @@ def test_on_main_itself_what_changed_starts_from_what_runs(workspace, environmen
     start = repository.head()
     workspace.release(start, environment)
     workspace.commit("Release")
-    loosened(workspace)
-    text = written()
+    loosen(workspace)
+    text = report_text()
     name = f"`{start[:7]}` (what {environment} runs)"
     assert f"### What changed since {name}\n" in text
     assert "| `train.estimator.C` | \u2013 | `10.0` |" in text
@@ -337,7 +339,7 @@ def test_on_main_itself_a_release_is_all_that_changed_since_what_runs(workspace)
     start = repository.head()
     workspace.release(start, "production")
     workspace.commit("Release")
-    text = written()
+    text = report_text()
     found = text.partition(f"### What changed since `{start[:7]}` (what production runs)")[2]
     assert "| `deploy/production` | 4 | 0 |" in found
     assert "**Parameters**" not in found
@@ -346,4 +348,4 @@ def test_on_main_itself_a_release_is_all_that_changed_since_what_runs(workspace)
 
 @pytest.mark.usefixtures("workspace")
 def test_on_main_itself_with_nothing_released_it_is_the_first():
-    assert "those of `main`. Nothing runs yet: it would be the first release." in written()
+    assert "those of `main`. Nothing runs yet: it would be the first release." in report_text()

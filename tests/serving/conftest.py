@@ -17,7 +17,7 @@ import pandas as pd
 import pytest
 from mlgitops.data import contract
 from mlgitops.training import exported_model, features
-from served_models import exported, table
+from served_models import export_model, table
 
 SOURCE = Path(mlgitops.__file__).parent
 
@@ -117,7 +117,9 @@ def wait(running, seconds=60):
 def folders(tmp_path_factory):
     """artifacts/model/ of each task."""
     place = tmp_path_factory.mktemp("models")
-    return {task: exported(place / task, task) for task in ("binary", "multiclass", "regression")}
+    return {
+        task: export_model(place / task, task) for task in ("binary", "multiclass", "regression")
+    }
 
 
 @pytest.fixture(scope="session")
@@ -165,4 +167,4 @@ def one(records):
 @pytest.fixture(scope="session")
 def make():
     """Exports a model."""
-    return exported
+    return export_model

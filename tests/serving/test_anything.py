@@ -32,8 +32,10 @@ GOOD = st.fixed_dictionaries(
         "code": st.text(min_size=1, max_size=5),
     }
 )
-MENDED = st.tuples(GOOD, st.dictionaries(st.sampled_from([*"ab", "count", "wild", "code"]), VALUES))
-RECORDS = st.lists(GOOD | MENDED.map(lambda pair: pair[0] | pair[1]), max_size=4)
+CORRECTED = st.tuples(
+    GOOD, st.dictionaries(st.sampled_from([*"ab", "count", "wild", "code"]), VALUES)
+)
+RECORDS = st.lists(GOOD | CORRECTED.map(lambda pair: pair[0] | pair[1]), max_size=4)
 ANYTHING = st.recursive(
     VALUES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner)
 )

@@ -127,7 +127,7 @@ def test_only_the_files_that_must_know_the_answers_differ_from_the_template(tmp_
     assert differ == {".github/CODEOWNERS", "README.md", "pyproject.toml", *environments, *entry}
 
 
-def listed(*place: str) -> set[Path]:
+def git_files(*place: str) -> set[Path]:
     """What Git keeps, or will, below a folder of the template; a link to a folder is no file."""
     kept = run("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--",
                ".", cwd=ROOT.joinpath(*place)).split("\0")  # fmt: skip
@@ -138,8 +138,8 @@ def listed(*place: str) -> set[Path]:
 def test_only_the_folder_of_the_other_answer_is_left_out(tmp_path, chosen, other):
     project = bake(tmp_path, gitops=chosen)
     made = {path.relative_to(project) for path in files(project)}
-    there = {path for path in listed(PROJECT.name) if not path.is_relative_to(f"deploy/{other}")}
-    library = {VENDOR / path for path in listed("library")}
+    there = {path for path in git_files(PROJECT.name) if not path.is_relative_to(f"deploy/{other}")}
+    library = {VENDOR / path for path in git_files("library")}
     assert len(library) >= 130
     assert made == there | library | {Path(".mlgitops.yaml")}
     assert Path("deploy", chosen, "kustomization.yaml") in made
@@ -200,7 +200,7 @@ def record(project: Path) -> dict:
 def origin(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The template as it lies here, committed, in a repository of its own."""
     folder = tmp_path_factory.mktemp("origin") / "template"
-    for name in listed():
+    for name in git_files():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(ROOT / name, folder / name)
     (folder / LINK).symlink_to("../../library", target_is_directory=True)
@@ -212,7 +212,7 @@ def origin(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def used(template: object, folder: Path, **environment: str) -> Path:
+def generate(template: object, folder: Path, **environment: str) -> Path:
     """The project that the program makes in a folder, from there, of what was typed."""
     environment = {"PWD": str(folder), "HOME": str(folder / "home")} | environment
     run(*COOKIECUTTER, str(template), cwd=folder, **environment)
@@ -249,7 +249,7 @@ def head(folder: Path) -> str:
 
 
 def test_a_template_by_its_whole_path(origin, tmp_path):
-    project = used(origin, tmp_path)
+    project = generate(origin, tmp_path)
     is_whole(project, origin)
     assert record(project)["commit"] == head(origin)
     assert record(project)["template"] == ""
@@ -276,7 +276,7 @@ def test_a_template_that_is_the_current_folder(origin, tmp_path):
 
 
 def test_a_template_by_its_url(origin, tmp_path):
-    project = used(f"git+{origin.as_uri()}", tmp_path)
+    project = generate(f"git+{origin.as_uri()}", tmp_path)
     is_whole(project, origin)
     assert record(project)["commit"] == head(origin)
     assert record(project)["template"] == ""  # a URL, but of a path of this machine
@@ -285,7 +285,7 @@ def test_a_template_by_its_url(origin, tmp_path):
 def test_a_template_in_the_archive_that_git_makes(origin, tmp_path):
     archive = tmp_path / "template.zip"
     run("git", "archive", "--prefix=template/", "--output", str(archive), "HEAD", cwd=origin)
-    project = used(archive, tmp_path)
+    project = generate(archive, tmp_path)
     is_whole(project, origin)
     assert record(project)["commit"] == ""
 
@@ -304,7 +304,7 @@ def test_a_template_in_an_archive_of_its_files(origin, tmp_path, link):
                 made.mkdir(name)
             elif path.is_file() and ".git/" not in name:
                 made.write(path, name)
-    is_whole(used(archive, tmp_path), origin)
+    is_whole(generate(archive, tmp_path), origin)
 
 
 @pytest.fixture(scope="module")
@@ -318,7 +318,7 @@ def linkless(origin: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_clone_without_links_by_its_whole_path(origin, linkless, tmp_path):
-    project = used(linkless, tmp_path)
+    project = generate(linkless, tmp_path)
     is_whole(project, origin)
     assert record(project)["commit"] == head(origin)
 
@@ -346,12 +346,12 @@ def test_a_worktree_of_the_template(origin, tmp_path):
     identity = ("-c", "user.name=Test", "-c", "user.email=test@example.org")
     run("git", *identity, "commit", "--quiet", "--allow-empty", "-m", "Other", cwd=tree)
     try:
-        project = used(tree, tmp_path)
+        project = generate(tree, tmp_path)
         is_whole(project, origin)
         assert record(project)["commit"] == head(tree) != head(origin)
         run("git", "pack-refs", "--all", cwd=origin)
         shutil.rmtree(project)
-        assert record(used(tree, tmp_path))["commit"] == head(tree)
+        assert record(generate(tree, tmp_path))["commit"] == head(tree)
     finally:
         run("git", "worktree", "remove", "--force", str(tree), cwd=origin)
         run("git", "branch", "--quiet", "-D", tmp_path.name, cwd=origin)
@@ -366,11 +366,11 @@ def test_what_git_would_not_keep_does_not_come_along(origin, tmp_path):
         (room / path).write_text("{{ cookiecutter.nothing }}", encoding="utf-8")
     (template / "library/.venv/bin").mkdir(parents=True)
     (template / "library/.venv/bin/python").symlink_to(sys.executable)
-    is_whole(used(template, tmp_path), origin)
+    is_whole(generate(template, tmp_path), origin)
 
 
 def test_modes_and_jinja_of_the_library_stay_as_they_are(origin, tmp_path):
-    project = used(origin, tmp_path)
+    project = generate(origin, tmp_path)
     modes = {path.relative_to(origin / "library"): path.stat().st_mode & 0o111
              for path in files(origin / "library")}  # fmt: skip
     for name, mode in modes.items():
@@ -401,13 +401,13 @@ def test_the_source_is_a_url_without_a_password_or_nothing(origin, tmp_path, url
     run("git", "remote", "add", "origin", url, cwd=template)
     with (template / ".git/config").open("a", encoding="utf-8") as config:
         config.write("[alias]\n\tlg = log --graph\n[core]\n\tlonely\n")
-    project = used(template, tmp_path)
+    project = generate(template, tmp_path)
     assert record(project)["template"] == kept
     assert record(project)["commit"] == head(origin)
     assert "secret" not in (project / ".mlgitops.yaml").read_text("utf-8")
 
 
-def started(project: Path) -> Path:
+def has_started(project: Path) -> Path:
     run("git", "init", "--quiet", "--initial-branch=main", cwd=project)
     commit(project, "Start")
     return project
@@ -415,7 +415,7 @@ def started(project: Path) -> Path:
 
 @pytest.mark.parametrize("autocrlf", ["false", "true"])
 def test_a_clone_of_the_project_on_another_machine_is_whole(origin, tmp_path, autocrlf):
-    project = started(used(origin, tmp_path))
+    project = has_started(generate(origin, tmp_path))
     other = tmp_path / "another machine"
     other.mkdir()
     run("git", "clone", "--quiet", "--config", f"core.autocrlf={autocrlf}", project.as_uri(),
@@ -429,7 +429,7 @@ def test_a_clone_of_the_project_on_another_machine_is_whole(origin, tmp_path, au
 
 def test_a_global_rule_hides_nothing_of_vendor(origin, tmp_path):
     """`data/` is in many people's own list, and a room of the library has that name."""
-    project = used(origin, tmp_path)
+    project = generate(origin, tmp_path)
     rules = tmp_path / "ignore"
     rules.write_text("data/\n*.json\nLICENSE\nvendor/\n", encoding="utf-8")
     run("git", "init", "--quiet", cwd=project)
@@ -444,7 +444,7 @@ def test_a_global_rule_hides_nothing_of_vendor(origin, tmp_path):
 
 
 def test_an_edit_of_vendor_is_named(origin, tmp_path):
-    project = used(origin, tmp_path)
+    project = generate(origin, tmp_path)
     with (project / VENDOR / "src/mlgitops/core/files.py").open("a") as file:
         file.write("# mine\n")
     said = run(sys.executable, "-B", "-m", "mlgitops", "vendor", cwd=project, fails=True,

@@ -12,7 +12,7 @@ LONGEST = "a" + 39 * "b"  # the longest slug
 RELEASE = f"IMAGE=r/n@sha256:{'a' * 64}\nCOMMIT={'c' * 40}\nMODEL={'d' * 32}.dir\nDATA={'e' * 32}\n"
 
 
-def rendered(project: Path, folder: str) -> list[dict]:
+def render(project: Path, folder: str) -> list[dict]:
     """The objects of a folder of deploy/."""
     text = run("kubectl", "kustomize", f"deploy/{folder}", cwd=project)
     return list(yaml.safe_load_all(text))
@@ -23,7 +23,7 @@ def rendered(project: Path, folder: str) -> list[dict]:
 def test_an_environment_is_a_namespace_of_the_slug(tmp_path, slug, environment):
     project = bake(tmp_path, project_slug=slug)
     (project / f"deploy/{environment}/release.env").write_text(RELEASE, encoding="utf-8")
-    found = rendered(project, environment)
+    found = render(project, environment)
     namespaces = {d["metadata"].get("namespace", d["metadata"]["name"]) for d in found}
     assert namespaces == {f"{slug}-{environment}"}
     assert len(f"{slug}-{environment}") <= 63
@@ -33,7 +33,7 @@ def test_an_environment_is_a_namespace_of_the_slug(tmp_path, slug, environment):
 @pytest.mark.parametrize("slug", ["seals", LONGEST])
 def test_argo_cd_follows_the_two_environments_of_this_repository(tmp_path, slug):
     project = bake(tmp_path, gitops="argocd", project_slug=slug, github_owner="Ex-Ample")
-    own, *applications = sorted(rendered(project, "argocd"), key=lambda document: document["kind"])
+    own, *applications = sorted(render(project, "argocd"), key=lambda document: document["kind"])
     url = f"https://github.com/Ex-Ample/{slug}"
     assert own["spec"]["sourceRepos"] == [url]
     allowed = {place["namespace"] for place in own["spec"]["destinations"]}
@@ -51,7 +51,7 @@ def test_argo_cd_follows_the_two_environments_of_this_repository(tmp_path, slug)
 @pytest.mark.parametrize("slug", ["seals", LONGEST])
 def test_flux_follows_the_two_environments_of_this_repository(tmp_path, slug):
     project = bake(tmp_path, gitops="flux", project_slug=slug, github_owner="Ex-Ample")
-    found = rendered(project, "flux")
+    found = render(project, "flux")
     (repository,) = [document for document in found if document["kind"] == "GitRepository"]
     assert repository["spec"]["url"] == f"https://github.com/Ex-Ample/{slug}"
     followed = {d["spec"]["path"]: d["spec"] for d in found if d["kind"] == "Kustomization"}

@@ -50,7 +50,7 @@ def about() -> str:
     return f"mlgitops-{ABOUT['version']}.dist-info"
 
 
-def wanted() -> set[str]:
+def wheel_files() -> set[str]:
     """What a wheel holds: the package as it lies there, and what is said about it."""
     package = {
         path.relative_to(PACKAGE.parent).as_posix()
@@ -65,7 +65,7 @@ def wanted() -> set[str]:
 
 
 def test_the_wheel_is_the_package_and_its_licence(tmp_path):
-    assert wheel(LIBRARY, tmp_path) == wanted()
+    assert wheel(LIBRARY, tmp_path) == wheel_files()
 
 
 def test_the_wheel_that_a_project_builds_of_vendor_is_the_same(tmp_path):
@@ -75,7 +75,7 @@ def test_the_wheel_that_a_project_builds_of_vendor_is_the_same(tmp_path):
         rules.write("data/\n")
     run("git", "init", "--quiet", cwd=project)
     commit(project, "Start")
-    assert wheel(project / "vendor/mlgitops", tmp_path / "dist") == wanted()
+    assert wheel(project / "vendor/mlgitops", tmp_path / "dist") == wheel_files()
 
 
 def test_what_is_published_is_what_the_tag_says(tmp_path):
@@ -179,12 +179,12 @@ def imports(module: str) -> set[str]:
     return found
 
 
-def reached(module: str, known: set[str]) -> set[str]:
+def reachable(module: str, known: set[str]) -> set[str]:
     """A module, what it imports, and so on; of the library."""
     if module not in known and (PACKAGE.parent / f"{module.replace('.', '/')}.py").exists():
         known.add(module)
         for name in imports(module):
-            reached(name, known)
+            reachable(name, known)
     return known
 
 
@@ -216,7 +216,7 @@ def test_what_a_job_installs_is_what_it_imports(extras, tmp_path):
     names |= {name for room in ROOMS[extras] for name in modules(room)}
     known: set[str] = set()
     for name in names:
-        reached(name, known)
+        reachable(name, known)
     said = run(str(python), "-c", TRY, json.dumps([sorted(names), sorted(packages(known))]),
                cwd=tmp_path)  # fmt: skip
     assert set(json.loads(said.splitlines()[-1])) == ABSENT.get(extras, set())

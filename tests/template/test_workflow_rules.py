@@ -40,7 +40,7 @@ def command(line: str) -> str:
     return found["name"] if found else line
 
 
-def broken(text: str, thin: str = THIN) -> Iterator[str]:
+def violations(text: str, thin: str = THIN) -> Iterator[str]:
     """The rules that a workflow breaks; `thin` is what a step may run."""
     found = yaml.safe_load(text)
     if found.get("permissions") != {}:
@@ -112,7 +112,7 @@ def of_step(step: dict[str, Any], writes: bool, pushes: bool) -> Iterator[str]:
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: f"{path.parts[-4][:7]}-{path.name}")
 def test_a_workflow_keeps_the_rules(path):
     thin = THIN if path in OURS else r"(make [a-z]+( \w+=.*)?|\.ci/\w+)"
-    assert list(broken(path.read_text("utf-8"), thin)) == []
+    assert list(violations(path.read_text("utf-8"), thin)) == []
 
 
 TRAIN, GITHUB = (
@@ -180,7 +180,7 @@ MUTATIONS = [
 def test_a_rule_that_is_broken_is_named(path, old, new, said):
     text = path.read_text("utf-8")
     assert old in text
-    assert said in "\n".join(broken(text.replace(old, new, 1)))
+    assert said in "\n".join(violations(text.replace(old, new, 1)))
 
 
 def jobs(path: Path) -> dict[str, Any]:
@@ -222,7 +222,7 @@ def refs(job: dict[str, Any]) -> list[str]:
     return [str((step.get("with") or {}).get("ref")) for step in uses(job, "actions/checkout")]
 
 
-def chosen(text: str) -> Iterator[str]:
+def author_choices(text: str) -> Iterator[str]:
     """Where the author of a pull request chooses what check.yml trusts, or what judges it."""
     found = yaml.safe_load(text)["jobs"]
     for name, job in found.items():
@@ -248,7 +248,7 @@ def chosen(text: str) -> Iterator[str]:
 
 def test_the_author_of_a_change_chooses_nothing_that_judges_it():
     text = CHECK.read_text("utf-8")
-    assert list(chosen(text)) == []
+    assert list(author_choices(text)) == []
     assert sorted(jobs(CHECK)) == sorted([*REQUIRED, "status"])
     assert "base_ref" not in text
     assert "pull_request.base" not in text
@@ -279,7 +279,7 @@ GATE = CHECK.read_text("utf-8").split("\n  gate:\n")[1]
 def test_what_lets_an_author_choose_is_named(old, new, said):
     text = CHECK.read_text("utf-8")
     assert text.count(old) == 1
-    assert said in "\n".join(chosen(text.replace(old, new)))
+    assert said in "\n".join(author_choices(text.replace(old, new)))
 
 
 def test_a_release_is_made_of_the_default_branch_only():
@@ -382,26 +382,26 @@ def test_one_version_of_an_action_everywhere():
     assert len(found) == len({line.split("@")[0] for line in found}), sorted(found)
 
 
-def linted(*command: str) -> str:
+def lint(*command: str) -> str:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     return done.stdout + done.stderr if done.returncode else ""
 
 
 @pytest.mark.skipif(not shutil.which("actionlint"), reason="actionlint is not installed")
 def test_actionlint_reports_nothing_and_sees_a_slip(tmp_path):
-    assert linted("actionlint", *map(str, WORKFLOWS)) == ""
+    assert lint("actionlint", *map(str, WORKFLOWS)) == ""
     slip = tmp_path / "slip.yml"
     slip.write_text(CHECK.read_text("utf-8").replace("github.event_name ==", "github.evnt_name =="))
-    assert "evnt_name" in linted("actionlint", str(slip))
+    assert "evnt_name" in lint("actionlint", str(slip))
 
 
 def test_zizmor_reports_nothing_and_sees_a_slip(tmp_path):
     strict = ("zizmor", "--offline", "--pedantic", "--quiet")
-    assert linted(*strict, str(PROJECT / ".github"), str(ROOT / ".github")) == ""
+    assert lint(*strict, str(PROJECT / ".github"), str(ROOT / ".github")) == ""
     slip = tmp_path / "slip.yml"
     text = CHECK.read_text("utf-8")
     slip.write_text(text.replace(f"{GITHUB} comment", "run: echo ${{ github.head_ref }}"))
-    assert "template-injection" in linted(*strict, str(slip))
+    assert "template-injection" in lint(*strict, str(slip))
 
 
 def test_nothing_is_ignored_by_wholesale():
@@ -414,6 +414,6 @@ def test_nothing_is_ignored_by_wholesale():
 @pytest.mark.skipif(not shutil.which("hadolint"), reason="hadolint is not installed")
 def test_hadolint_reports_nothing_and_sees_a_slip(tmp_path):
     text = (PROJECT / "Dockerfile").read_text("utf-8")
-    assert linted("hadolint", "--no-color", str(PROJECT / "Dockerfile")) == ""
+    assert lint("hadolint", "--no-color", str(PROJECT / "Dockerfile")) == ""
     (tmp_path / "Dockerfile").write_text(text + "\nRUN cd /tmp && apt-get install curl\n")
-    assert "DL3" in linted("hadolint", "--no-color", str(tmp_path / "Dockerfile"))
+    assert "DL3" in lint("hadolint", "--no-color", str(tmp_path / "Dockerfile"))

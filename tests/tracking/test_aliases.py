@@ -24,7 +24,7 @@ def database(tmp_path_factory):
 
 
 @pytest.fixture
-def tracked(workspace, database, monkeypatch):
+def tracker_project(workspace, database, monkeypatch):
     """A project of two trained commits, the first of which runs in both environments."""
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     shutil.copy(database, "mlflow.db")
@@ -56,7 +56,7 @@ def versions() -> int:
     return len(MlflowClient(f"sqlite:///{Path.cwd()}/mlflow.db").search_model_versions())
 
 
-def test_aliases_follow_the_releases(tracked, capsys):
+def test_aliases_follow_the_releases(tracker_project, capsys):
     start = release_env.read("staging").commit
     track(every=True)
     register()
@@ -68,14 +68,14 @@ def test_aliases_follow_the_releases(tracked, capsys):
         f"production: version 1, {start[:7]} Start, as before\n"
     )
     second = repository.head()
-    tracked.release(second)
+    tracker_project.release(second)
     register()  # What is not on main is not released.
     assert aliases()["staging"] == start
-    tracked.commit("Release another")
+    tracker_project.commit("Release another")
     register()
     assert aliases() == {"staging": second, "production": start}
     release_env.write("production", None)
-    tracked.commit("Take it down")
+    tracker_project.commit("Take it down")
     register()
     assert aliases() == {"staging": second}
     register()
@@ -84,7 +84,7 @@ def test_aliases_follow_the_releases(tracked, capsys):
     assert versions() == 2
 
 
-def test_a_release_that_was_never_tracked_is_tracked_first(tracked, capsys):
+def test_a_release_that_was_never_tracked_is_tracked_first(tracker_project, capsys):
     start = release_env.read("staging").commit
     register()
     assert f"{start[:7]} was not tracked: 1 logged" in capsys.readouterr().out
@@ -92,44 +92,46 @@ def test_a_release_that_was_never_tracked_is_tracked_first(tracked, capsys):
     assert versions() == 1
 
 
-def test_a_merge_has_the_version_of_what_it_merged(tracked):
-    tracked.git("switch", "--quiet", "--create", "branch")
-    tracked.set("split.seed", 7)
-    tracked.run()
-    inner = tracked.commit("On a branch")
-    tracked.git("switch", "--quiet", "main")
-    tracked.git("merge", "--quiet", "--no-ff", "--message", "Merge", "branch")
-    tracked.release(repository.head())
-    tracked.commit("Release the merge")
+def test_a_merge_has_the_version_of_what_it_merged(tracker_project):
+    tracker_project.git("switch", "--quiet", "--create", "branch")
+    tracker_project.set("split.seed", 7)
+    tracker_project.run()
+    inner = tracker_project.commit("On a branch")
+    tracker_project.git("switch", "--quiet", "main")
+    tracker_project.git("merge", "--quiet", "--no-ff", "--message", "Merge", "branch")
+    tracker_project.release(repository.head())
+    tracker_project.commit("Release the merge")
     register()
     assert aliases()["staging"] == inner
 
 
-def test_nothing_released_needs_no_model(tracked, capsys):
+def test_nothing_released_needs_no_model(tracker_project, capsys):
     for environment in release_env.ENVIRONMENTS:
         release_env.write(environment, None)
-    tracked.commit("Take both down")
+    tracker_project.commit("Take both down")
     register()
     assert aliases() == {}
     assert versions() == 0
     assert "staging: nothing is released, as before" in capsys.readouterr().out
 
 
-def test_a_model_that_is_gone_is_refused(tracked):
+def test_a_model_that_is_gone_is_refused(tracker_project):
     shutil.rmtree(".dvc/cache")
     with pytest.raises(UserError, match="gone from the store: it has no version"):
         register()
 
 
-def test_a_commit_that_nobody_knows_is_refused(tracked):
-    tracked.release("1" * 40)
-    tracked.commit("By hand")
+def test_a_commit_that_nobody_knows_is_refused(tracker_project):
+    tracker_project.release("1" * 40)
+    tracker_project.commit("By hand")
     with pytest.raises(UserError, match="COMMIT 1111111 is not in this repository"):
         register()
 
 
-def test_a_shallow_clone_is_refused(tracked, tmp_path, monkeypatch):
-    tracked.git("clone", "--quiet", "--depth", "1", f"file://{Path.cwd()}", str(tmp_path / "new"))
+def test_a_shallow_clone_is_refused(tracker_project, tmp_path, monkeypatch):
+    tracker_project.git(
+        "clone", "--quiet", "--depth", "1", f"file://{Path.cwd()}", str(tmp_path / "new")
+    )
     monkeypatch.chdir(tmp_path / "new")
     with pytest.raises(UserError, match="git fetch --unshallow"):
         register()

@@ -82,7 +82,7 @@ def run(*command: str) -> None:
 
 
 @pytest.fixture(scope="session")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def pipeline_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project whose pipeline has run, in one commit; and an empty database of MLflow."""
     folder = tmp_path_factory.mktemp("bees")
     before = Path.cwd()
@@ -104,10 +104,10 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def repo(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def repo(pipeline_project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of the trained project; it is the current folder."""
     folder = tmp_path / "bees"
-    shutil.copytree(trained, folder, symlinks=True)
+    shutil.copytree(pipeline_project, folder, symlinks=True)
     monkeypatch.chdir(folder)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     return folder
@@ -340,13 +340,13 @@ def test_an_interrupted_history_is_completed(
     shas = [repository.head(), try_rate(0.2), try_rate(0.3)]
     tie = MLflow.link
 
-    def broken(self: MLflow, number: str, logged: Any) -> None:
+    def fail(self: MLflow, number: str, logged: Any) -> None:
         if logged.key.commit == shas[1]:
             raise KeyboardInterrupt
         tie(self, number, logged)
 
     with monkeypatch.context() as patch:
-        patch.setattr(MLflow, "link", broken)
+        patch.setattr(MLflow, "link", fail)
         with pytest.raises(KeyboardInterrupt):
             track(every=True)
     tracker = connect("mlflow", NAME)
@@ -472,13 +472,13 @@ def test_a_half_trial_is_logged_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     study(range(3))
     finish = MLflow.finish
 
-    def broken(self: MLflow, number: str, when: float) -> None:
+    def fail(self: MLflow, number: str, when: float) -> None:
         if when == 1001.0:
             raise KeyboardInterrupt
         finish(self, number, when)
 
     with monkeypatch.context() as patch:
-        patch.setattr(MLflow, "finish", broken)
+        patch.setattr(MLflow, "finish", fail)
         with pytest.raises(KeyboardInterrupt):
             log_trials(tracker)
     assert log_trials(tracker) == "2 trials logged, 1 there already"

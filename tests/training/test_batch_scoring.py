@@ -9,14 +9,14 @@ from mlgitops.core.errors import UserError
 from mlgitops.data import reader
 from mlgitops.data.schema import Column
 from mlgitops.training import batch_scoring, export, exported_model
-from template_model import fitted
+from template_model import fit
 
 IN, OUT = Path("in.csv"), Path("out.csv")
 
 
 def export_model(frame, rules, path="sklearn.tree.DecisionTreeClassifier", **options):
     """artifacts/model/ of an estimator fitted to the table."""
-    joblib.dump(fitted(frame, rules, path, **options), "artifacts/fitted.joblib")
+    joblib.dump(fit(frame, rules, path, **options), "artifacts/fitted.joblib")
     frame.to_parquet("data/train.parquet")
     Path("schema.yaml").write_text(export.schema.dump(rules), encoding="utf-8")
     paths = Path("artifacts/fitted.joblib"), Path("data/train.parquet")

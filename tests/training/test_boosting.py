@@ -9,7 +9,7 @@ from mlgitops.data.schema import Column, Schema
 from mlgitops.serving.labels import NumberedLabels
 from mlgitops.training import convert, exported_model
 from mlgitops.training.features import inputs
-from template_model import fitted
+from template_model import fit
 
 LIGHTGBM = {"n_estimators": 5, "verbose": -1, "deterministic": True, "force_row_wise": True}
 CATBOOST = {"iterations": 5, "verbose": False, "allow_writing_files": False, "random_seed": 0}
@@ -21,7 +21,7 @@ LIBRARIES = [
 
 
 @pytest.fixture
-def labelled():
+def label():
     """A table of 90 rows with three classes, and its schema, for a type and a list of labels."""
 
     def make(kind, labels):
@@ -35,9 +35,9 @@ def labelled():
 
 @pytest.mark.parametrize(("path", "options"), LIBRARIES)
 @pytest.mark.parametrize(("kind", "labels"), [("category", list("cäb")), ("integer", [7, 3, 5])])
-def test_labels_of_any_kind_come_back(path, options, kind, labels, labelled, tmp_path):
-    table, rules = labelled(kind, labels)
-    pipeline = fitted(table, rules, path, **options)
+def test_labels_of_any_kind_come_back(path, options, kind, labels, label, tmp_path):
+    table, rules = label(kind, labels)
+    pipeline = fit(table, rules, path, **options)
     file = tmp_path / "model.onnx"
     file.write_bytes(convert.convert(pipeline, rules.features).SerializeToString())
     answer = exported_model.onnx(file)(inputs(table, rules.features))
@@ -48,11 +48,11 @@ def test_labels_of_any_kind_come_back(path, options, kind, labels, labelled, tmp
 
 
 @pytest.mark.parametrize(("path", "options"), LIBRARIES)
-def test_the_same_rows_give_the_same_model(path, options, labelled):
-    table, rules = labelled("category", ["a", "b", "c"])
+def test_the_same_rows_give_the_same_model(path, options, label):
+    table, rules = label("category", ["a", "b", "c"])
     found = set()
     for _ in range(2):
-        model = convert.convert(fitted(table, rules, path, **options), rules.features)
+        model = convert.convert(fit(table, rules, path, **options), rules.features)
         text = model.SerializeToString(deterministic=True)
         found.add(hashlib.md5(text, usedforsecurity=False).hexdigest())
     assert len(found) == 1

@@ -9,7 +9,7 @@ import pytest
 from mlgitops.data.schema import Column
 from mlgitops.training import convert, exported_model
 from mlgitops.training.features import inputs
-from template_model import fitted
+from template_model import fit
 
 QUIET = {"verbose": False, "allow_writing_files": False}
 
@@ -36,7 +36,7 @@ def answers(pipeline, rules, folder):
     ],
 )
 def test_a_classifier_answers_alike_in_onnx(path, options, frame, rules, tmp_path):
-    pipeline = fitted(frame, rules, path, **options)
+    pipeline = fit(frame, rules, path, **options)
     table = inputs(frame, rules.features)
     answer = answers(pipeline, rules, tmp_path)(table)
     np.testing.assert_allclose(answer.probabilities, pipeline.predict_proba(table), atol=1e-4)
@@ -60,7 +60,7 @@ def test_a_regressor_answers_alike_in_onnx(path, options, frame, rules, tmp_path
     columns = rules.columns | {"kind": Column(type="number")}
     rules = rules.model_copy(update={"task": "regression", "columns": columns})
     frame["kind"] = frame["length"].fillna(0) + frame["wild"]
-    pipeline = fitted(frame, rules, path, **options)
+    pipeline = fit(frame, rules, path, **options)
     table = inputs(frame, rules.features)
     answer = answers(pipeline, rules, tmp_path)(table)
     assert answer.probabilities is None
@@ -84,7 +84,7 @@ def test_columns_of_any_name_keep_it_and_are_not_mixed_up(text, rules, tmp_path)
     frame["kind"] = np.where(frame["bill length"] == frame["bill_length"], "a", "b")
     columns = dict.fromkeys(HARD, kind) | {"kind": rules.columns["kind"]}
     rules = rules.model_copy(update={"columns": columns, "slices": ()})
-    pipeline = fitted(frame, rules, "sklearn.tree.DecisionTreeClassifier")
+    pipeline = fit(frame, rules, "sklearn.tree.DecisionTreeClassifier")
     made = convert.convert(pipeline, rules.features)
     onnx.checker.check_model(made)
     assert [one.name for one in made.graph.input] == HARD
@@ -139,6 +139,6 @@ def test_fit_and_convert_do_not_depend_on_hash_seed_or_threads(frame, project):
 
 
 def test_a_step_without_a_converter_raises(frame, rules):
-    pipeline = fitted(frame, rules, "sklearn.semi_supervised.LabelPropagation")
+    pipeline = fit(frame, rules, "sklearn.semi_supervised.LabelPropagation")
     with pytest.raises(RuntimeError, match="LabelPropagation"):
         convert.convert(pipeline, rules.features)

@@ -5,7 +5,7 @@ import joblib
 import numpy as np
 import pytest
 from mlgitops.training import evaluate, export, exported_model, plots
-from template_model import fitted
+from template_model import fit
 
 OUT = [Path("artifacts") / name for name in ("metrics.json", "slices.json", "plots")]
 P = evaluate.Evaluate(bins=10, max_slices=2, max_points=1000)
@@ -49,7 +49,7 @@ def test_booleans_and_integers_slice_too(frame, rules, right):
 
 
 def test_the_stage_measures_the_exported_model(project, frame, rules, capsys):
-    joblib.dump(fitted(frame, rules), "artifacts/fitted.joblib")
+    joblib.dump(fit(frame, rules), "artifacts/fitted.joblib")
     frame.to_parquet("data/train.parquet")
     export.export(
         Path("artifacts/fitted.joblib"),

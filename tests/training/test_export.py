@@ -12,7 +12,7 @@ from mlgitops.data.schema import Column
 from mlgitops.training import export, exported_model, train
 from mlgitops.training.features import inputs
 from tables import forget
-from template_model import fitted
+from template_model import fit
 
 LIMITS = export.Parity(tolerance=0.0001, max_differing=0.001, max_flipped=0.001, rows=100)
 PATHS = Path("artifacts/fitted.joblib"), Path("data/train.parquet"), exported_model.FOLDER
@@ -34,7 +34,7 @@ def files(folder="artifacts"):
 
 
 def test_the_folder_is_all_that_serving_needs(run_export, frame, rules):
-    run_export(fitted(frame, rules))
+    run_export(fit(frame, rules))
     assert files("artifacts/model") == ["model.onnx", "reference.json", "signature.json"]
     assert json.loads(AGREEMENT.read_text("utf-8")) == {"differing": 0, "flipped": 0}
     signature = json.loads(Path("artifacts/model/signature.json").read_text("utf-8"))
@@ -59,7 +59,7 @@ def test_a_regression_has_one_output(run_export, project, frame, rules):
     rules = rules.model_copy(update={"task": "regression", "columns": columns})
     (project / "schema.yaml").write_text(schema.dump(rules), encoding="utf-8")
     frame["kind"] = frame["count"] / 2
-    run_export(fitted(frame, rules, "sklearn.tree.DecisionTreeRegressor"))
+    run_export(fit(frame, rules, "sklearn.tree.DecisionTreeRegressor"))
     found = exported_model.load()
     assert found.signature.labels is None
     assert [one.type for one in found.signature.outputs] == ["value"]
@@ -68,7 +68,7 @@ def test_a_regression_has_one_output(run_export, project, frame, rules):
 
 
 def test_parity_counts_rows_that_differ_and_labels_that_flip(frame, rules):
-    pipeline = fitted(frame, rules)
+    pipeline = fit(frame, rules)
     table = inputs(frame, rules.features)
     same = exported_model.Predictions(pipeline.predict(table), pipeline.predict_proba(table))
 
@@ -108,7 +108,7 @@ def test_parity_of_values_is_measured_by_their_spread(frame, rules):
 
 
 def test_answers_that_are_no_numbers_differ(frame, rules):
-    pipeline = fitted(frame, rules)
+    pipeline = fit(frame, rules)
     table = inputs(frame, rules.features)
 
     def nothing(table):
@@ -122,15 +122,15 @@ def test_a_model_that_answers_otherwise_is_refused(kind, run_export, frame, rule
     other = {"differing": 0.0, "flipped": 0.0} | {kind: 0.002}
     monkeypatch.setattr(export, "parity", lambda *_: other)
     with pytest.raises(UserError, match=f"0.20% of 40 rows are {kind} .*parity.max_{kind}, 0.10%"):
-        run_export(fitted(frame, rules))
+        run_export(fit(frame, rules))
     assert files() == ["fitted.joblib"]
 
 
 def test_another_model_in_the_file_is_refused(run_export, frame, rules, monkeypatch):
     from mlgitops.training import convert
 
-    good = fitted(frame, rules)
-    bad = fitted(frame.assign(kind=frame["kind"][::-1].to_numpy()), rules)
+    good = fit(frame, rules)
+    bad = fit(frame.assign(kind=frame["kind"][::-1].to_numpy()), rules)
     monkeypatch.setattr(
         "mlgitops.training.convert.convert",
         lambda _, columns, real=convert.convert: real(bad, columns),
@@ -141,11 +141,11 @@ def test_another_model_in_the_file_is_refused(run_export, frame, rules, monkeypa
 
 
 def test_a_refused_model_leaves_the_one_before(run_export, frame, rules, monkeypatch):
-    run_export(fitted(frame, rules))
+    run_export(fit(frame, rules))
     before = Path("artifacts/model/model.onnx").read_bytes()
     monkeypatch.setattr(export, "parity", lambda *_: {"differing": 1.0, "flipped": 1.0})
     with pytest.raises(UserError):
-        run_export(fitted(frame, rules, max_depth=1))
+        run_export(fit(frame, rules, max_depth=1))
     assert Path("artifacts/model/model.onnx").read_bytes() == before
     assert files() == ["fitted.joblib", "model", "parity.json"]
 
@@ -157,13 +157,13 @@ def test_an_estimator_without_a_converter_is_refused_with_the_way_out(run_export
     with pytest.raises(
         UserError, match=r"LabelPropagation .* set export.format: sklearn in params"
     ):
-        run_export(fitted(frame, rules, UNCONVERTED))
+        run_export(fit(frame, rules, UNCONVERTED))
     assert files() == ["fitted.joblib"]
 
 
 def test_an_estimator_without_a_converter_is_exported_as_it_is(run_export, choose, frame, rules):
     choose("format: onnx", "format: sklearn")
-    pipeline = fitted(frame, rules, UNCONVERTED)
+    pipeline = fit(frame, rules, UNCONVERTED)
     run_export(pipeline)
     assert files("artifacts/model") == [
         "ml",
@@ -261,22 +261,22 @@ def test_onnx_needs_no_code_even_if_it_was_made_from_a_helper_module(project, fr
 def test_an_onnx_model_that_cannot_run_is_a_mistake(run_export, frame, rules, monkeypatch):
     import onnx
 
-    def unknown(*_):
+    def refuse(*_):
         node = onnx.helper.make_node("Wish", ["x"], ["y"], domain="nowhere")
         x, y = (onnx.helper.make_tensor_value_info(name, 1, [None, 1]) for name in "xy")
         graph = onnx.helper.make_graph([node], "wish", [x], [y])
         opsets = [onnx.helper.make_opsetid("", 18), onnx.helper.make_opsetid("nowhere", 1)]
         return onnx.helper.make_model(graph, opset_imports=opsets)
 
-    monkeypatch.setattr("mlgitops.training.convert.convert", unknown)
+    monkeypatch.setattr("mlgitops.training.convert.convert", refuse)
     with pytest.raises(UserError, match=r"set export.format: sklearn"):
-        run_export(fitted(frame, rules))
+        run_export(fit(frame, rules))
 
 
 def test_an_onnx_model_that_fails_on_the_rows_is_a_mistake(run_export, frame, rules):
     radius = "sklearn.neighbors.RadiusNeighborsClassifier"
     with pytest.raises(UserError, match=r"ONNX Runtime cannot run it.* set export.format: sklearn"):
-        run_export(fitted(frame, rules, radius))
+        run_export(fit(frame, rules, radius))
     assert files() == ["fitted.joblib"]
 
 

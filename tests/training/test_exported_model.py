@@ -11,7 +11,7 @@ from mlgitops.core.errors import UserError
 from mlgitops.training import convert, export, exported_model, hooks, train
 from mlgitops.training.features import inputs
 from tables import forget
-from template_model import fitted
+from template_model import fit
 
 PLAIN = {
     "version": 1,
@@ -79,7 +79,7 @@ def test_both_runtimes_answer_in_the_same_form(labels, frame, rules, tmp_path):
         update={"type": "integer" if isinstance(labels[0], int) else "category"}
     )
     rules = rules.model_copy(update={"columns": rules.columns | {"kind": column}})
-    model = fitted(frame, rules)
+    model = fit(frame, rules)
     (tmp_path / "model.onnx").write_bytes(
         convert.convert(model, rules.features).SerializeToString()
     )
@@ -104,7 +104,7 @@ def test_some_of_the_predictions_are_taken_by_position():
 
 
 def test_onnx_takes_columns_by_name_in_any_order(frame, rules, tmp_path):
-    model = fitted(frame, rules)
+    model = fit(frame, rules)
     (tmp_path / "model.onnx").write_bytes(
         convert.convert(model, rules.features).SerializeToString()
     )

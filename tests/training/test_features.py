@@ -6,7 +6,7 @@ from mlgitops.data.schema import Column
 from mlgitops.serving.features import derive
 from mlgitops.training import convert, exported_model, features, hooks
 from onnxruntime import InferenceSession
-from template_model import fitted, params
+from template_model import fit, params
 
 FOREST = "sklearn.ensemble.RandomForestClassifier"
 
@@ -48,14 +48,14 @@ def test_missing_integers_and_booleans_are_nan():
 
 
 def test_the_target_is_what_the_task_learns(rules):
-    def learned_type(values, kind, task):
+    def type_learned(values, kind, task):
         column = {"kind": Column(type=kind)}
         found = rules.model_copy(update={"task": task, "columns": rules.columns | column})
         return features.target(pd.DataFrame({"kind": values}), found).dtype
 
-    assert learned_type([1, 2], "integer", "multiclass") == "int64"
-    assert learned_type([1, 2], "integer", "regression") == "float64"
-    assert learned_type(["a", "b"], "category", "binary") == "object"
+    assert type_learned([1, 2], "integer", "multiclass") == "int64"
+    assert type_learned([1, 2], "integer", "regression") == "float64"
+    assert type_learned(["a", "b"], "category", "binary") == "object"
 
 
 def test_a_feature_is_one_column_more_and_never_infinite(frame, rules):
@@ -71,7 +71,7 @@ def test_a_feature_is_one_column_more_and_never_infinite(frame, rules):
 
 def test_the_exported_model_makes_the_features_itself(frame, rules, tmp_path):
     made = per_count, is_red, magnitude
-    model = fitted(frame, rules, FOREST, features=made, n_estimators=5)
+    model = fit(frame, rules, FOREST, features=made, n_estimators=5)
     assert model[-1].n_features_in_ == 3 + 3 + 3  # numbers, features, colours
     file = tmp_path / "model.onnx"
     file.write_bytes(convert.convert(model, rules.features).SerializeToString())

@@ -8,7 +8,7 @@ from mlgitops.core.errors import UserError
 from mlgitops.data.schema import Column
 from mlgitops.training import estimator, train
 from mlgitops.training.features import inputs
-from template_model import fitted, params
+from template_model import fit, params
 
 LOGISTIC = "sklearn.linear_model.LogisticRegression"
 BOOSTING = "sklearn.ensemble.HistGradientBoostingClassifier"
@@ -16,7 +16,7 @@ BOOSTING = "sklearn.ensemble.HistGradientBoostingClassifier"
 
 def test_fit_learns_a_separable_target(frame, rules):
     known = frame[frame["length"].notna()]
-    for model in (fitted(known, rules), fitted(known, rules, LOGISTIC, C=1000)):
+    for model in (fit(known, rules), fit(known, rules, LOGISTIC, C=1000)):
         assert (model.predict(inputs(known, rules.features)) == known["kind"]).all()
 
 
@@ -24,13 +24,13 @@ def test_fit_predicts_a_quantity(frame, rules):
     columns = rules.columns | {"kind": Column(type="number")}
     rules = rules.model_copy(update={"task": "regression", "columns": columns})
     frame["kind"] = frame["count"] * 2.0 + 1
-    model = fitted(frame, rules, "sklearn.linear_model.LinearRegression")
+    model = fit(frame, rules, "sklearn.linear_model.LinearRegression")
     found = model.predict(inputs(frame, rules.features))
     np.testing.assert_allclose(found, frame["kind"], atol=1e-4)
 
 
 def test_missing_values_and_unknown_categories_are_no_obstacle(frame, rules):
-    model = fitted(frame, rules, LOGISTIC)
+    model = fit(frame, rules, LOGISTIC)
     table = inputs(frame.head(2), rules.features)
     table["colour"] = ["", "pink"]
     table["length"] = np.float32("nan")
@@ -39,23 +39,23 @@ def test_missing_values_and_unknown_categories_are_no_obstacle(frame, rules):
 
 @pytest.mark.parametrize(("one_hot", "width"), [(16, 3 + 3), (3, 3 + 3), (2, 3 + 1), (0, 3 + 1)])
 def test_few_categories_are_columns_and_many_a_rank(one_hot, width, frame, rules):
-    assert fitted(frame, rules, LOGISTIC, one_hot=one_hot)[-1].n_features_in_ == width
+    assert fit(frame, rules, LOGISTIC, one_hot=one_hot)[-1].n_features_in_ == width
 
 
 def test_an_open_category_is_a_rank(frame, rules):
     columns = rules.columns | {"colour": Column(type="category")}
     rules = rules.model_copy(update={"columns": columns})
-    assert fitted(frame, rules, LOGISTIC)[-1].n_features_in_ == 4
+    assert fit(frame, rules, LOGISTIC)[-1].n_features_in_ == 4
 
 
 @pytest.mark.parametrize("scale", [True, False])
 def test_numbers_are_scaled_where_params_yaml_says_so(scale, frame, rules):
-    assert ("StandardScaler" in str(fitted(frame, rules, LOGISTIC, scale=scale))) is scale
+    assert ("StandardScaler" in str(fit(frame, rules, LOGISTIC, scale=scale))) is scale
 
 
 def test_a_column_without_a_value_is_no_obstacle(frame, rules):
     frame["length"] = np.nan
-    assert fitted(frame, rules, BOOSTING, max_iter=2)[-1].n_features_in_ == 6
+    assert fit(frame, rules, BOOSTING, max_iter=2)[-1].n_features_in_ == 6
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from mlgitops.core.errors import UserError
 from mlgitops.data import schema
 from mlgitops.data.schema import Column, Schema
 from mlgitops.training import cross_validation, hooks, search, tune
-from tables import written
+from tables import write_project
 
 pytestmark = pytest.mark.slow
 
@@ -47,7 +47,7 @@ def tree_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         columns={"length": Column(type="number"), "kind": Column(type="category")},
     )
     monkeypatch.chdir(tmp_path)
-    written(tmp_path, rules)
+    write_project(tmp_path, rules)
     Path("params.yaml").write_text(PARAMS)
     Path("data").mkdir()
     length = np.arange(60) * 7 % 60 / 4

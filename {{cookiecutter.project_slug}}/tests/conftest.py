@@ -69,7 +69,7 @@ class Model:
     def __init__(self, train, rules, folder):
         """Fit and export it into the folder."""
         self.rules, self.folder = rules, folder
-        self.fitted = fitted(train, rules)
+        self.fitted = fit_pipeline(train, rules)
         self.exported = export.fill(folder, self.fitted, train, rules)
         self.app = make_app(folder, Settings())
 
@@ -94,10 +94,10 @@ class Model:
         """Status and answer of the server for rows of a typed table."""
         rows = table[list(self.rules.features)].astype("object")
         records = rows.where(rows.notna(), None).to_dict("records")
-        return asyncio.run(posted(self.app, {"dataframe_records": records, "params": params}))
+        return asyncio.run(post(self.app, {"dataframe_records": records, "params": params}))
 
 
-def fitted(train, rules):
+def fit_pipeline(train, rules):
     """The pipeline of train.py, fitted as the stage fits it."""
     return hooks.fit(train, hooks.features(), rules, config.load(hooks.section("train")))
 
@@ -111,7 +111,7 @@ def scores(answer: Predictions, labels):
     return np.asarray(answer.probabilities, dtype="float64")
 
 
-async def posted(app, content):
+async def post(app, content):
     """Status and body that the server's application gives for a request to /invocations."""
     sent = []
 
@@ -173,7 +173,7 @@ def actual(data, rules):
 
 
 @pytest.fixture(scope="session")
-def mixed(data, rules):
+def random_rows(data, rules):
     """Rows that nobody has seen: each column drawn for itself, with all that schema.yaml allows.
 
     Missing values where a column is nullable, and every category, the unseen ones too.

@@ -49,7 +49,7 @@ def columns(table):
 
 
 @pytest.fixture(scope="module")
-def served(model, features, rules):
+def model_features(model, features, rules):
     """The features of a table as the served model makes them: in its graph, or in its pickle."""
     if config.load(export.Export).format == "sklearn":
         first = joblib.load(model.folder / "model.joblib")[0]
@@ -57,13 +57,13 @@ def served(model, features, rules):
     graph = features_alone(features, rules.features).SerializeToString() if features else None
     session = graph and onnxruntime.InferenceSession(graph)
 
-    def made(table):
+    def make(table):
         asked = {name: table[[name]].to_numpy() for name in table}
         answers = session.run(None, asked) if session else []
         names = [one.__name__ for one in features]
         return pd.DataFrame(dict(zip(names, (one[:, 0] for one in answers), strict=True)))
 
-    return made
+    return make
 
 
 def value(column, seen):
@@ -84,7 +84,7 @@ def value(column, seen):
 
 @pytest.fixture(scope="module")
 def rows(data, rules, features, columns):
-    """Draws rows of the table with other values in them."""
+    """Samples rows of the table with other values in them."""
     for feature in features:
         feature(columns, np)
     names = list(dict.fromkeys([*columns.names, *rules.features]))
@@ -94,14 +94,14 @@ def rows(data, rules, features, columns):
         {name: value(rules.features[name], data.train[name].dropna()) for name in drawn}
     )
 
-    def changed(values):
+    def change(values):
         table = some.copy()
         for row, change in enumerate(values):
             for name, one in change.items():
                 table.at[row, name] = one
         return contract.cast_table(table, rules.features)[0]
 
-    return st.lists(changes, min_size=1, max_size=len(some)).map(changed)
+    return st.lists(changes, min_size=1, max_size=len(some)).map(change)
 
 
 def test_a_feature_is_one_number_for_each_row(features, table, columns):
@@ -124,13 +124,13 @@ def test_a_feature_of_a_row_does_not_depend_on_the_other_rows(table, features):
         pd.testing.assert_frame_equal(alone, together.iloc[[row]], rtol=TOLERANCE)
 
 
-def test_the_served_model_makes_the_same_features(model, table, features, served, rows):
+def test_the_served_model_makes_the_same_features(model, table, features, model_features, rows):
     spread = derive(table, features).std(numeric_only=True).fillna(0)
 
     @given(rows)
     def agree(drawn):
         given_table = model.inputs(drawn)
-        trained, answered = derive(given_table, features), served(given_table)
+        trained, answered = derive(given_table, features), model_features(given_table)
         assert list(answered) == [one.__name__ for one in features]
         for name in answered:
             np.testing.assert_allclose(

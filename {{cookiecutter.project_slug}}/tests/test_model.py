@@ -1,7 +1,7 @@
 """The model learns, is the same every time, and answers over HTTP what was measured."""
 
 import numpy as np
-from conftest import fitted, scores
+from conftest import fit_pipeline, scores
 from mlgitops.core import config
 from mlgitops.serving import contract
 from mlgitops.training import export, exported_model
@@ -30,9 +30,9 @@ def test_it_learns_more_than_a_dummy(model, data, actual):
 
 
 def test_it_is_the_same_every_time(model, data, rules):
-    """An estimator that draws at random needs a random_state: the same commit, the same model."""
+    """An estimator that uses chance needs a random_state: the same commit, the same model."""
     table = model.inputs(data.train)
-    again = fitted(data.train, rules)
+    again = fit_pipeline(data.train, rules)
     kind = "predict_proba" if hasattr(again, "predict_proba") else "predict"
     first, second = (getattr(one, kind)(table) for one in (model.fitted, again))
     if first.dtype.kind == "f":

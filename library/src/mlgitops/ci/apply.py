@@ -16,11 +16,11 @@ def apply(
     ],
 ) -> None:
     """Apply a patch that was made for HEAD; a path that no command makes refuses all of it."""
-    patch = push_outputs.found_patch(changes)
+    patch = push_outputs.patch_path(changes)
     if patch is None:
         print("the patch is empty: nothing to apply")
         return
     head = repository.head()
-    found = push_outputs.changed(head, push_outputs.patched(head, patch))
+    found = push_outputs.differences(head, push_outputs.apply_patch(head, patch))
     git("apply", "--whitespace=nowarn", str(patch))
     print(f"applied: {len(found)} files")

@@ -13,7 +13,7 @@ import typer
 import yaml
 
 from mlgitops.core import job_output
-from mlgitops.core.errors import UserError, listed
+from mlgitops.core.errors import UserError, join_names
 from mlgitops.core.files import replacing
 from mlgitops.core.paths import MADE
 from mlgitops.evaluation import gate
@@ -74,10 +74,10 @@ def status() -> dict[str, Any]:
     return found
 
 
-def described(changed: dict[str, Any]) -> str:
+def description(changed: dict[str, Any]) -> str:
     """What `status` found, for people: names of stages, each with the paths."""
-    return listed(
-        f"{name} ({listed(parts) or 'command'})"
+    return join_names(
+        f"{name} ({join_names(parts) or 'command'})"
         for name, entries in changed.items()
         for parts in [paths(entries, "deps") | paths(entries, "outs")]
     )
@@ -92,7 +92,7 @@ def paths(entries: list[Any], kind: str) -> dict[str, Any]:
     return found
 
 
-def edited(changed: dict[str, Any]) -> list[str]:
+def edits(changed: dict[str, Any]) -> list[str]:
     """Outputs that are not what dvc.lock says, where no input says why."""
     if any(paths(entries, "deps") or "changed command" in entries for entries in changed.values()):
         return []
@@ -104,7 +104,7 @@ def edited(changed: dict[str, Any]) -> list[str]:
     ]
 
 
-def lost(changed: dict[str, Any]) -> list[str]:
+def absent_outputs(changed: dict[str, Any]) -> list[str]:
     """Outputs that are nowhere, where dvc.lock says nothing else than what is here."""
     outs = {
         path: how for entries in changed.values() for path, how in paths(entries, "outs").items()
@@ -116,10 +116,10 @@ def lost(changed: dict[str, Any]) -> list[str]:
 
 def stages(lock: str | None) -> lockfile.Stages:
     """The stages of a dvc.lock's text."""
-    return repository.parsed(lock or "").stages
+    return repository.parse_lock(lock or "").stages
 
 
-def written() -> str | None:
+def lock_text() -> str | None:
     """The text of dvc.lock as it is in the working tree; None if it is not there."""
     return LOCK.read_text(encoding="utf-8") if LOCK.exists() else None
 
@@ -145,7 +145,7 @@ def put(lock: str | None) -> None:
 
 
 @contextmanager
-def unchanged(lock: str | None) -> Iterator[None]:
+def restore_lock_on_failure(lock: str | None) -> Iterator[None]:
     """If the block fails, dvc.lock is as it was before it."""
     try:
         yield
@@ -154,7 +154,7 @@ def unchanged(lock: str | None) -> Iterator[None]:
         raise
 
 
-def unmerged() -> list[str]:
+def paths_in_conflict() -> list[str]:
     """Paths in conflict."""
     found = repository.git("diff", "--name-only", "--diff-filter=U", "-z") or ""
     return [path for path in found.split("\0") if path]
@@ -163,7 +163,7 @@ def unmerged() -> list[str]:
 def settle(conflicts: list[str]) -> None:
     """Take one side of what is made, as it is made again; a person settles the rest."""
     if others := [path for path in conflicts if not path.startswith(MADE)]:
-        raise UserError(f"settle these first, then `git add` them: {listed(others)}")
+        raise UserError(f"settle these first, then `git add` them: {join_names(others)}")
     for path in conflicts:
         if repository.git("checkout", "--ours", "--", path) is None:
             repository.git("checkout", "--theirs", "--", path)
@@ -194,43 +194,45 @@ def unmakeable(changed: dict[str, Any]) -> list[str]:
 
 def refuse_edits(changed: dict[str, Any]) -> None:
     """Refuse what no run can have written, before anything runs."""
-    if found := lockfile.inconsistent(stages(written())):
-        raise UserError(f"dvc.lock contradicts itself: {listed(found)}. {WAY_OUT}")
-    if names := edited(changed):
-        raise UserError(f"not what dvc.lock says, and no input changed: {listed(names)}. {WAY_OUT}")
+    if found := lockfile.inconsistent(stages(lock_text())):
+        raise UserError(f"dvc.lock contradicts itself: {join_names(found)}. {WAY_OUT}")
+    if names := edits(changed):
+        raise UserError(
+            f"not what dvc.lock says, and no input changed: {join_names(names)}. {WAY_OUT}"
+        )
 
 
 def refuse_training(base: str, changed: dict[str, Any]) -> None:
     """Refuse to run anything on the branch that others go to."""
-    if names := lost(changed):
+    if names := absent_outputs(changed):
         raise UserError(
-            f"dvc.lock of {base} is current, but the store lacks {listed(names)}. {AGAIN}"
+            f"dvc.lock of {base} is current, but the store lacks {join_names(names)}. {AGAIN}"
         )
-    raise UserError(f"dvc.lock of {base} is out of date: {described(changed)}. {BRANCH}")
+    raise UserError(f"dvc.lock of {base} is out of date: {description(changed)}. {BRANCH}")
 
 
 def refuse_objects(start: str | None) -> None:
     """Refuse objects of a store in Git that were changed, or that are not what their name says."""
-    changes = push_outputs.changed(start, "HEAD") if start else []
-    if found := list(push_outputs.refused([one for one in changes if one.path.startswith(STORE)])):
+    changes = push_outputs.differences(start, "HEAD") if start else []
+    if found := list(push_outputs.refusals([one for one in changes if one.path.startswith(STORE)])):
         raise UserError(
-            f"objects are only added to the store: {listed(found)}. "
+            f"objects are only added to the store: {join_names(found)}. "
             f"Way out: `git checkout {str(start)[:7]} -- {STORE}`, delete what is of another name "
             "than its content, then `dvc push`"
         )
 
 
-def made(there: str | None, claims: bool) -> Outcome:
+def remake(there: str | None, claims: bool) -> Outcome:
     """Make again, from the base's lock file, what this commit's says; refuse another claim."""
-    before = written()
-    with unchanged(before):
+    before = lock_text()
+    with restore_lock_on_failure(before):
         put(there)
         # DVC would take what it remembers of an earlier run, and anybody may have written that.
         if not dvc("repro", "--no-run-cache"):
             raise UserError(FAILED)
-        now = stages(written())
-        if found := lockfile.contradicted(stages(before) if claims else {}, now):
-            raise UserError(f"{listed(found)}. {WAY_OUT}")
+        now = stages(lock_text())
+        if found := lockfile.contradictions(stages(before) if claims else {}, now):
+            raise UserError(f"{join_names(found)}. {WAY_OUT}")
     if before is None or now != stages(before):
         return "made"
     put(before)
@@ -239,35 +241,35 @@ def made(there: str | None, claims: bool) -> Outcome:
 
 def outcome(base: str) -> Outcome:
     """Bring dvc.lock up to date, or find that it is, or refuse it."""
-    conflicts = unmerged()
+    conflicts = paths_in_conflict()
     settle(conflicts)
     start = repository.fork(base)
     refuse_objects(start)
-    there = repository.text(start, repository.LOCK) if start else written()
+    there = repository.text(start, repository.LOCK) if start else lock_text()
     there = there if readable(there) else None
-    whole = readable(written())
+    whole = readable(lock_text())
     if not whole:
         put(there)
     fetch()
     changed = status()
     if missing := unmakeable(changed):
-        raise UserError(f"not in the store, and no stage makes it: {listed(missing)}. {PUSH}")
+        raise UserError(f"not in the store, and no stage makes it: {join_names(missing)}. {PUSH}")
     # Two lock files that a merge mixed claim nothing: both are made again.
     claims = whole and not conflicts and not by_merge()
-    if claims and written() == there:
+    if claims and lock_text() == there:
         if not changed:
             return "current"
         if start == repository.commit("HEAD"):
             refuse_training(base, changed)
     if claims:
         refuse_edits(changed)
-    found = made(there, claims)
+    found = remake(there, claims)
     if conflicts:
         repository.git("add", "--all", "--", *conflicts)
     return found
 
 
-def judged(base: str, found: Outcome, *more: str) -> bool:
+def write_result(base: str, found: Outcome, *more: str) -> bool:
     """Write the result: changes (in more paths too), verdict, report. Whether the gate passes.
 
     A UserError after that where the store has not all that the lock file names, and takes it not.
@@ -275,7 +277,7 @@ def judged(base: str, found: Outcome, *more: str) -> bool:
     if found == "made" or any(path.exists() for path in DOCUMENTS):
         card(check=False)
     gate.GATE.unlink(missing_ok=True)
-    text = report.written(report.facts(base))
+    text = report.page(report.facts(base))
     job_output.keep_verdict(gate.GATE)
     # Where all is there already, a store that may only be read is enough: nothing is sent.
     stored = found == "current" or dvc("push", "--quiet")
@@ -299,7 +301,7 @@ def keep_changes(*more: str) -> bool:
 
 
 @contextmanager
-def told() -> Iterator[None]:
+def report_failure() -> Iterator[None]:
     """If the block fails before its report, the report says why, and nothing else is in result/."""
     try:
         yield
@@ -325,7 +327,7 @@ def reproduce(
 ) -> None:
     """Make dvc.lock current, or refuse it; leave the changes and the verdict in result/."""
     job_output.start()
-    with told():
+    with report_failure():
         found = outcome(base)
-        passed = judged(base, found)
+        passed = write_result(base, found)
     print(f"{SAYS[found]}; the gate {'passes' if passed else 'refuses'}: {job_output.REPORT}")

@@ -23,7 +23,7 @@ class Retrain(config.Rule):
     cooldown_days: NonNegativeInt
 
 
-def resting(days: int) -> str:
+def cool_down(days: int) -> str:
     """Why it is too soon, by the history of main; "" if it is not."""
     # By the date of the merge that brought it: the branch's own commit may be much older.
     newest = ("log", "-1", "--first-parent", "--format=%ct")
@@ -47,7 +47,7 @@ def idle(force: bool) -> str:
             f"the source of the data, {source}, is a file that is not here, so one machine only "
             "knows it: `make data SOURCE=…` there, or remember an address that all can read"
         )
-    return "" if force else resting(config.load(Retrain).cooldown_days)
+    return "" if force else cool_down(config.load(Retrain).cooldown_days)
 
 
 def say(line: str) -> None:
@@ -74,11 +74,11 @@ def retrain(
         job_output.tell(changed=False)
         say(f"not retrained: {why}")
         return
-    with reproduce.told():
+    with reproduce.report_failure():
         reproduce.fetch()
         data()
-        found = reproduce.made(reproduce.written(), claims=True)
-        passed = reproduce.judged(base, found, POINTER.parent.as_posix())
+        found = reproduce.remake(reproduce.lock_text(), claims=True)
+        passed = reproduce.write_result(base, found, POINTER.parent.as_posix())
     if reason:
         text = job_output.REPORT.read_text("utf-8")
         job_output.write(

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from mlgitops.core.errors import UserError, listed
+from mlgitops.core.errors import UserError, join_names
 from mlgitops.evaluation import evidence
 from mlgitops.git import repository
 
@@ -15,8 +15,8 @@ def staged() -> None:
     path = Path(repository.LOCK)
     if not path.exists():
         raise UserError("artifacts/ has figures and there is no dvc.lock: make pipeline")
-    if stale := evidence.changed(repository.parsed(path.read_text(encoding="utf-8"))):
+    if stale := evidence.changes(repository.parse_lock(path.read_text(encoding="utf-8"))):
         raise UserError(
-            f"dvc.lock was made from another {listed(stale)}: make pipeline, git add --all, and "
-            "commit again. Or leave dvc.lock and artifacts/ out: the pull request trains"
+            f"dvc.lock was made from another {join_names(stale)}: make pipeline, git add --all, "
+            "and commit again. Or leave dvc.lock and artifacts/ out: the pull request trains"
         )

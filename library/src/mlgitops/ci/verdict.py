@@ -6,9 +6,9 @@ from typing import Annotated, Any
 import typer
 
 from mlgitops.core import job_output
-from mlgitops.core.errors import UserError, listed
-from mlgitops.core.print_metrics import aligned
-from mlgitops.github.client import logged
+from mlgitops.core.errors import UserError, join_names
+from mlgitops.core.print_metrics import align
+from mlgitops.github.client import escape_commands
 
 # What the gate judges in every project; slices only where schema.yaml names some.
 KINDS = ("minimum", "champion", "budget")
@@ -30,7 +30,7 @@ def checks() -> list[dict[str, Any]]:
 
 def cell(value: Any) -> Any:
     """A number, or nothing, as it is; anything else as text that is only text in a log."""
-    return value if value is None or isinstance(value, int | float) else logged(value)
+    return value if value is None or isinstance(value, int | float) else escape_commands(value)
 
 
 def verdict(
@@ -43,14 +43,14 @@ def verdict(
 ) -> None:
     """Print the verdict in result/; exit with 1 if it refuses."""
     found = checks()
-    print(aligned([{name: cell(check.get(name)) for name in COLUMNS} for check in found]))
+    print(align([{name: cell(check.get(name)) for name in COLUMNS} for check in found]))
     if broken := [check for check in found if not check["passed"]]:
         print(f"\nrefused: {len(broken)} of {len(found)} checks")
         raise typer.Exit(1)
     kinds = [check.get("kind") for check in found]
     if lacking := [kind for kind in KINDS if kind not in kinds]:
         raise UserError(
-            f"{job_output.VERDICT} says passed, but has no check of {listed(lacking)}: "
+            f"{job_output.VERDICT} says passed, but has no check of {join_names(lacking)}: "
             "`make reproduce` writes all of them; gate.yaml: gate.minimum must name a metric"
         )
     if fork and job_output.PATCH.exists():

@@ -55,7 +55,10 @@ CI: Commands = {
     "reproduce": ("ci.reproduce:reproduce", "make dvc.lock current or refuse it; judge; result/"),
     "verdict": ("ci.verdict:verdict", "the verdict in result/, as an exit code"),
     "retrain": ("ci.retrain:retrain", "the data from its source again, and the model"),
-    "staged": ("ci.staged:staged", "refuse to commit a dvc.lock that is not of the staged files"),
+    "staged": (
+        "ci.staged:staged",
+        "refuse to commit a dvc.lock that is not of the staged files",
+    ),
     "apply": ("ci.apply:apply", "put what another job made into this tree"),
     "comment": ("github.comment:comment", "write one comment on a pull request, or update it"),
     "save": ("github.push_outputs:save", "commit what a job made to a pull request's branch"),
@@ -121,8 +124,8 @@ def main() -> None:
         return
     try:
         group(GROUPS[program])(args=arguments, prog_name=program)
-    except UserError as mistake:
-        print(f"{program} {arguments[0]}: {mistake}", file=sys.stderr)
+    except UserError as error:
+        print(f"{program} {arguments[0]}: {error}", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)

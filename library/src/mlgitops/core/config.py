@@ -97,7 +97,9 @@ def load(section: type[AnySection], path: Path | None = None) -> AnySection:
     if section.file == RULES:
         return load_rule(section, name, file)
     value = sections(file).get(name)
-    return parse(section, kept(name, value) if path is None else value, f"{file}: {name}")
+    return parse(
+        section, drop_moved_keys(name, value) if path is None else value, f"{file}: {name}"
+    )
 
 
 def load_rule(section: type[AnySection], name: str, file: Path) -> AnySection:
@@ -108,14 +110,14 @@ def load_rule(section: type[AnySection], name: str, file: Path) -> AnySection:
         if name in old:
             hint(f"{PARAMS}: {name} is not read, for {file} has it: remove it")
         return parse(section, found[name], f"{file}: {name}")
-    values = moved(section, name, old)
+    values = old_values(section, name, old)
     if values is None:
         return parse(section, sections(file).get(name), f"{file}: {name}")
     hint(f"{PARAMS}: what `{name}` needs belongs into {RULES}, section {name}")
     return parse(section, values, f"{PARAMS}: {name}")
 
 
-def moved(section: type[Section], name: str, old: Mapping[str, Any]) -> Any:
+def old_values(section: type[Section], name: str, old: Mapping[str, Any]) -> Any:
     """A section of gate.yaml from where params.yaml had it; None if it has nothing of it."""
     if name in old:
         return old[name]
@@ -128,7 +130,7 @@ def moved(section: type[Section], name: str, old: Mapping[str, Any]) -> Any:
     return values or None
 
 
-def kept(name: str, value: Any) -> Any:
+def drop_moved_keys(name: str, value: Any) -> Any:
     """A section of params.yaml without the keys that belong into gate.yaml by now."""
     old = {place: new for new, place in MOVED.items()}
     if name == "prepare" and not (isinstance(value, dict) and "split" in value):

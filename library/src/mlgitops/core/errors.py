@@ -12,7 +12,7 @@ class UserError(Exception):
     """
 
 
-def listed(names: Iterable[object]) -> str:
+def join_names(names: Iterable[object]) -> str:
     """The names for a message: the first of them, and how many more there are."""
     texts = [str(name) for name in names]
     more = len(texts) - LISTED

@@ -9,7 +9,7 @@ from mlgitops.core.errors import UserError
 METRICS, SLICES = paths.METRICS, paths.SLICES
 
 
-def aligned(rows: Sequence[Mapping[str, object]]) -> str:
+def align(rows: Sequence[Mapping[str, object]]) -> str:
     """Rows of the same keys as aligned text: names to the left, numbers to the right."""
     cells = [list(rows[0]), *([_cell(value) for value in row.values()] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
@@ -34,4 +34,4 @@ def show() -> None:
     except OSError:
         raise UserError(f"{METRICS} is not there: run `make pipeline`") from None
     rows = [{"column": "(all rows)", "value": "", **measured}, *sliced]
-    print(aligned(rows))
+    print(align(rows))

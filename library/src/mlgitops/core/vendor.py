@@ -9,7 +9,7 @@ from pathlib import Path
 
 import yaml
 
-from mlgitops.core.errors import UserError, listed
+from mlgitops.core.errors import UserError, join_names
 
 FOLDER = Path("vendor/mlgitops")
 MANIFEST = "MANIFEST"
@@ -52,7 +52,7 @@ def edits(folder: Path) -> list[str]:
     ]
 
 
-def recorded() -> list[str]:
+def record_problems() -> list[str]:
     """What is wrong with the manifest itself, by the project's record of it."""
     try:
         known = yaml.safe_load(RECORD.read_text("utf-8"))["vendor"]
@@ -63,10 +63,10 @@ def recorded() -> list[str]:
 
 def vendor() -> None:
     """Refuse edits of vendor/mlgitops: an upgrade would undo them, and nobody reviews them."""
-    found = edits(FOLDER) or recorded()
+    found = edits(FOLDER) or record_problems()
     if found:
         raise UserError(
-            f"{FOLDER} is the library as it was released, and it was changed: {listed(found)}\n"
+            f"{FOLDER} is the library as it was released, and it was changed: {join_names(found)}\n"
             "git restore it; what the project needs otherwise goes to src/ml"
         )
     print(f"{FOLDER}: as released")

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pandera.pandas as pa
 
-from mlgitops.core.errors import listed
+from mlgitops.core.errors import join_names
 from mlgitops.data.schema import Column
 
 TRUE = {"true", "t", "yes", "y", "1", "1.0"}
@@ -125,7 +125,7 @@ def _rules(column: Column) -> pa.Column:
         low, high = column.range
         checks.append(pa.Check.in_range(low, high, error=f"is outside {low:g} to {high:g}"))
     if column.categories is not None:
-        error = f"is not one of {listed(column.categories)}"
+        error = f"is not one of {join_names(column.categories)}"
         checks.append(pa.Check.isin(column.categories, error=error))
     return pa.Column(None, checks, nullable=column.nullable)
 

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from mlgitops.core.print_metrics import aligned
+from mlgitops.core.print_metrics import align
 from mlgitops.data import schema
 
 
@@ -23,7 +23,7 @@ def describe_columns(rows: pd.DataFrame, rules: schema.Schema) -> str:
                 else rules.left_out.get(name, "not in schema.yaml"),
             }
         )
-    return "\n" + aligned(lines)
+    return "\n" + align(lines)
 
 
 def role(name: str, rules: schema.Schema) -> str:

@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pandas as pd
 
-from mlgitops.core.errors import UserError, listed
+from mlgitops.core.errors import UserError, join_names
 from mlgitops.data.contract import cast, strings
 from mlgitops.data.schema import Column, Schema, Task, Type
 
@@ -165,7 +165,9 @@ def infer(frame: pd.DataFrame, target: str, time: str | None, wanted: Task | Non
     task = task_of_table(frame, target, time, wanted)
     features, left_out = features_of(frame.drop(columns=[target, *([time] if time else [])]))
     if not features:
-        why = listed(f"{name}: {reason}" for name, reason in left_out.items()) or "there is none"
+        why = (
+            join_names(f"{name}: {reason}" for name, reason in left_out.items()) or "there is none"
+        )
         raise UserError(f"no column is left to predict {target!r} from ({why})")
     columns = features | {target: target_column(frame[target], task)}
     if time:
@@ -184,7 +186,7 @@ def task_of_table(frame: pd.DataFrame, target: str, time: str | None, wanted: Ta
     """The task of the target, once the columns are there and the target can be learned."""
     for name in [target, *([time] if time else [])]:
         if name not in frame:
-            raise UserError(f"there is no column {name!r}; there are {listed(frame.columns)}")
+            raise UserError(f"there is no column {name!r}; there are {join_names(frame.columns)}")
     if target == time:
         raise UserError(f"{target!r} cannot be both the target and the time")
     check_target(frame[target])

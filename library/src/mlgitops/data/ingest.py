@@ -15,7 +15,7 @@ from ruamel.yaml import YAML
 
 from mlgitops.core import config, paths
 from mlgitops.core.config import LOSSES
-from mlgitops.core.errors import UserError, listed
+from mlgitops.core.errors import UserError, join_names
 from mlgitops.core.files import replacing
 from mlgitops.data import contract, infer, reader, schema
 from mlgitops.data.describe import describe_columns
@@ -72,7 +72,7 @@ def request_of(words: Sequence[str]) -> Request:
     for word in words:
         name, equals, value = word.partition("=")
         if not equals or name.lower() not in Request.model_fields:
-            names = listed(name.upper() for name in Request.model_fields)
+            names = join_names(name.upper() for name in Request.model_fields)
             raise UserError(f"{word}: say NAME=value; the names are {names}")
         given[name.lower()] = value
     if (task := given.get("task", "")) not in ("", *get_args(schema.Task)):
@@ -113,8 +113,8 @@ def matching_schema(frame: pd.DataFrame, request: Request) -> schema.Schema | No
         return None
     if missing := [name for name in rules.columns if name not in frame]:
         raise UserError(
-            f"columns of schema.yaml are not in the table: {listed(missing)}. It has "
-            f"{listed(frame.columns)}. RESET=1 TARGET=… infers schema.yaml again"
+            f"columns of schema.yaml are not in the table: {join_names(missing)}. It has "
+            f"{join_names(frame.columns)}. RESET=1 TARGET=… infers schema.yaml again"
         )
     if request.task not in ("", rules.task):
         raise UserError(f"schema.yaml says {rules.task}: RESET=1 TASK={request.task} infers it")
@@ -129,7 +129,9 @@ def infer_schema(frame: pd.DataFrame, request: Request) -> schema.Schema:
             f"{len(frame)} rows are too few to learn from (validate.min_rows: {fewest})"
         )
     if not request.target:
-        raise UserError(f"name the column to predict: TARGET=…; there are {listed(frame.columns)}")
+        raise UserError(
+            f"name the column to predict: TARGET=…; there are {join_names(frame.columns)}"
+        )
     task = cast(schema.Task | None, request.task or None)
     return infer.infer(frame, request.target, request.time or None, task)
 

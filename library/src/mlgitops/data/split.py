@@ -7,7 +7,7 @@ import pandas as pd
 from pydantic import Field, model_validator
 
 from mlgitops.core.config import Rule
-from mlgitops.core.errors import UserError, listed
+from mlgitops.core.errors import UserError, join_names
 from mlgitops.data.schema import Schema
 
 
@@ -63,7 +63,7 @@ def group_of(raw: pd.DataFrame, p: Split) -> pd.Series | None:
     if p.group not in raw:
         raise UserError(
             f"gate.yaml: split.group: there is no column {p.group!r} in the table; there are "
-            f"{listed(raw.columns)}"
+            f"{join_names(raw.columns)}"
         )
     return raw[p.group]
 
@@ -96,7 +96,7 @@ def split(
         unseen = set(test[rules.target].unique()) - set(train[rules.target].unique())
         if unseen:
             raise UserError(
-                f"{rules.target}: {listed(sorted(unseen))} occurs in the test set only; "
+                f"{rules.target}: {join_names(sorted(unseen))} occurs in the test set only; "
                 "set split.by: random in gate.yaml"
             )
     return train.reset_index(drop=True), test.reset_index(drop=True)

@@ -87,7 +87,7 @@ def cost(metric: Mean, means: Any) -> Any:
     return np.sqrt(means) if metric == "rmse" else means
 
 
-def shown(metric: str, costs: Any) -> Any:
+def as_metric(metric: str, costs: Any) -> Any:
     """A cost as the metric that people know, and back."""
     return 1 - costs if metric == "accuracy" else costs
 
@@ -97,7 +97,7 @@ def worse(metric: str, one: float, other: float) -> float:
     return other - one if metric in HIGHER_IS_BETTER else one - other
 
 
-def resampled(losses: np.ndarray, bootstrap_samples: int, seed: int) -> np.ndarray:
+def resample(losses: np.ndarray, bootstrap_samples: int, seed: int) -> np.ndarray:
     """The mean losses of rows drawn again: (rows, models) → (bootstrap_samples, models)."""
     rows = len(losses)
     chance = np.random.default_rng(seed)

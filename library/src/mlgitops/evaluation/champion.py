@@ -8,7 +8,7 @@ from typing import NamedTuple, get_args
 import numpy as np
 import pandas as pd
 
-from mlgitops.core.errors import UserError, listed
+from mlgitops.core.errors import UserError, join_names
 from mlgitops.data import schema
 from mlgitops.data.schema import Column
 from mlgitops.evaluation.evidence import TRAIN, Evidence
@@ -43,10 +43,10 @@ def other_model(commit: str, here: Evidence) -> OtherModel:
     try:
         check_history(commit, there)
         with TemporaryDirectory() as folder:
-            exported = fetched(commit, Path(folder))
+            exported = fetch(commit, Path(folder))
             check_inputs(commit, exported.signature, here)
-            rows = unseen(commit, there, here, Path(folder))
-            answer = asked(exported, here.table.iloc[rows])
+            rows = new_rows(commit, there, here, Path(folder))
+            answer = predictions(exported, here.table.iloc[rows])
     except Incomparable as reason:
         return OtherModel(commit, rows, None, None, str(reason))
     return OtherModel(commit, rows, answer, exported.signature.labels, "")
@@ -64,7 +64,7 @@ def check_history(commit: str, there: repository.Lock | None) -> None:
         raise Incomparable("its commit has no model in dvc.lock")
 
 
-def fetched(commit: str, folder: Path) -> exported_model.Model:
+def fetch(commit: str, folder: Path) -> exported_model.Model:
     """The exported model of the commit, copied to `folder` and loaded."""
     path = repository.fetch(commit, exported_model.FOLDER.as_posix(), folder)
     if path is None:
@@ -87,17 +87,17 @@ def check_inputs(commit: str, signature: exported_model.Signature, here: Evidenc
     if before and before.target != here.rules.target:
         raise Incomparable(f"it predicts {before.target!r}, not {here.rules.target!r}")
     if set(signature.labels or ()) != set(here.labels or ()):
-        raise Incomparable(f"it knows other classes: {listed(signature.labels or ())}")
+        raise Incomparable(f"it knows other classes: {join_names(signature.labels or ())}")
     missing = [name for name in signature.columns if name not in here.table]
     if missing:
-        raise Incomparable(f"it needs columns that the table no longer has: {listed(missing)}")
+        raise Incomparable(f"it needs columns that the table no longer has: {join_names(missing)}")
     others = [
         name
         for name, column in signature.columns.items()
         if _kind(column) != _kind(here.rules.columns[name]) or name == here.rules.target
     ]
     if others:
-        raise Incomparable(f"columns that it needs are of another type now: {listed(others)}")
+        raise Incomparable(f"columns that it needs are of another type now: {join_names(others)}")
 
 
 def _schema(commit: str) -> schema.Schema | None:
@@ -114,7 +114,9 @@ def _kind(column: Column) -> str:
     return column.type if column.type in ("category", "time") else "number"
 
 
-def unseen(commit: str, there: repository.Lock | None, here: Evidence, folder: Path) -> np.ndarray:
+def new_rows(
+    commit: str, there: repository.Lock | None, here: Evidence, folder: Path
+) -> np.ndarray:
     """Positions of the test rows that the other model was not trained on.
 
     After new data a random split puts some of its training rows into this test set; it would
@@ -146,7 +148,7 @@ def _keys(table: pd.DataFrame) -> list[int]:
     return keys
 
 
-def asked(exported: exported_model.Model, table: pd.DataFrame) -> exported_model.Predictions:
+def predictions(exported: exported_model.Model, table: pd.DataFrame) -> exported_model.Predictions:
     """The answers of a model for a table."""
     try:
         return exported.predict(inputs(table, exported.signature.columns))

@@ -72,9 +72,9 @@ class Judge:
             ]
         )
 
-    def sampled(self, metric: Mean, losses: np.ndarray) -> np.ndarray:
+    def resample(self, metric: Mean, losses: np.ndarray) -> np.ndarray:
         """The costs of resampled rows: shape (bootstrap_samples, models)."""
-        means = bootstrap.resampled(losses, self.p.bootstrap_samples, self.p.seed)
+        means = bootstrap.resample(losses, self.p.bootstrap_samples, self.p.seed)
         return np.asarray(bootstrap.cost(metric, means))
 
     def minimum(self) -> list[Check]:
@@ -83,16 +83,16 @@ class Judge:
 
     def least(self, name: Name, limit: Limit) -> Check:
         """One metric against its limit."""
-        value = measured(self.here, name)
+        value = read_metric(self.here, name)
         if not bootstrap.is_mean(name):
             assert limit != "dummy"
-            return limited("minimum", name, value, limit)
+            return check_limit("minimum", name, value, limit)
         losses = self.losses(name)
         check_agreement(name, value, losses[:, 0])
-        drawn = self.sampled(name, losses)
+        drawn = self.resample(name, losses)
         own = metric_interval(name, drawn[:, 0], self.p.confidence, len(losses))
         if limit != "dummy":
-            return limited("minimum", name, value, limit, own)
+            return check_limit("minimum", name, value, limit, own)
         plain = metric_of(name, losses[:, 1])
         found = bootstrap.interval(drawn[:, 0] - drawn[:, 1], self.p.confidence, len(losses))
         return Check(
@@ -135,7 +135,7 @@ class Judge:
         if not len(rows):
             raise UserError(f"{SLICES}: no test row has {column} = {value}: run `make pipeline`")
         losses = self.losses(metric, rows)
-        drawn = self.sampled(metric, losses)
+        drawn = self.resample(metric, losses)
         confidence = 1 - (1 - self.p.confidence) / judged
         own = metric_interval(metric, drawn[:, 0], confidence, len(losses))
         if limit == "dummy":
@@ -144,7 +144,7 @@ class Judge:
         else:
             bound = limit
             apart = bootstrap.interval(
-                drawn[:, 0] - bootstrap.shown(metric, limit), confidence, len(rows)
+                drawn[:, 0] - bootstrap.as_metric(metric, limit), confidence, len(rows)
             )
         enough = len(rows) >= self.p.slices.min_rows
         return Check(
@@ -174,13 +174,13 @@ class Judge:
         if other.same:
             return Check(
                 kind="champion", name=name, value=0, passed=True, low=0, high=0,
-                limit=round_number(self.allowed()), reason="not worse: it is the same model",
+                limit=round_number(self.tolerance()), reason="not worse: it is the same model",
             )  # fmt: skip
         if other.answer is None:
             why = f"not comparable with the champion {other.commit[:7]}: {other.reason}"
             return Check(kind="champion", name=name, passed=True, judged=False, reason=why)
         worse, drawn = difference(self.here, other, self.p.metric, self.p)
-        rows, limit = len(other.rows), self.allowed()
+        rows, limit = len(other.rows), self.tolerance()
         found = bootstrap.interval(drawn, self.p.confidence, rows)
         beyond = bootstrap.exceeds(worse, drawn, limit, self.p.confidence, rows)
         return Check(
@@ -190,7 +190,7 @@ class Judge:
             reason=self.champion_reason(worse, limit, found, beyond, other),
         )  # fmt: skip
 
-    def allowed(self) -> float:
+    def tolerance(self) -> float:
         """The accepted difference, in the unit of the metric."""
         plain = self.losses(self.p.metric)[:, 1].mean()
         return self.p.champion.tolerance * float(bootstrap.cost(self.p.metric, plain))
@@ -221,7 +221,7 @@ class Judge:
             sum(file.stat().st_size for file in exported_model.FOLDER.rglob("*") if file.is_file())
             / 1e6
         )
-        return limited("budget", "artifacts/model, MB", size, self.p.budget.model_mb)
+        return check_limit("budget", "artifacts/model, MB", size, self.p.budget.model_mb)
 
     def budget(self) -> list[Check]:
         """Size of the model, and times of predictions of one row."""
@@ -229,14 +229,18 @@ class Judge:
         limits = self.p.budget
         return [
             self.size(),
-            limited("budget", "one row, p50, ms", float(np.quantile(times, 0.5)), limits.p50_ms),
-            limited("budget", "one row, p99, ms", float(np.quantile(times, 0.99)), limits.p99_ms),
+            check_limit(
+                "budget", "one row, p50, ms", float(np.quantile(times, 0.5)), limits.p50_ms
+            ),
+            check_limit(
+                "budget", "one row, p99, ms", float(np.quantile(times, 0.99)), limits.p99_ms
+            ),
         ]
 
 
 def metric_of(metric: Mean, losses: np.ndarray) -> float:
     """The metric that the losses give."""
-    return float(bootstrap.shown(metric, bootstrap.cost(metric, losses.mean())))
+    return float(bootstrap.as_metric(metric, bootstrap.cost(metric, losses.mean())))
 
 
 def metric_interval(
@@ -244,12 +248,12 @@ def metric_interval(
 ) -> bootstrap.Interval:
     """The interval of the metric, from resampled costs."""
     found = sorted(
-        bootstrap.shown(metric, end) for end in bootstrap.interval(costs, confidence, rows)
+        bootstrap.as_metric(metric, end) for end in bootstrap.interval(costs, confidence, rows)
     )
     return bootstrap.Interval(*found)
 
 
-def measured(here: Evidence, name: str) -> float:
+def read_metric(here: Evidence, name: str) -> float:
     """A metric as `evaluate` wrote it; a UserError if it is missing or no number."""
     if name not in here.metrics:
         there = ", ".join(one for one in here.metrics if one != "rows")
@@ -270,7 +274,7 @@ def check_agreement(name: Mean, written: float, losses: np.ndarray) -> None:
         )
 
 
-def limited(
+def check_limit(
     kind: Kind, name: str, value: float, limit: float, found: bootstrap.Interval | None = None
 ) -> Check:
     """A value against a limit that it must not pass on the wrong side."""
@@ -298,13 +302,13 @@ def difference(
     theirs = bootstrap.losses(metric, actual, other.answer, other.labels)
     losses = np.column_stack([ours, theirs])
     costs = bootstrap.cost(metric, losses.mean(axis=0))
-    drawn = bootstrap.cost(metric, bootstrap.resampled(losses, p.bootstrap_samples, p.seed))
+    drawn = bootstrap.cost(metric, bootstrap.resample(losses, p.bootstrap_samples, p.seed))
     return float(costs[0] - costs[1]), drawn[:, 0] - drawn[:, 1]
 
 
 def latencies(here: Evidence) -> np.ndarray:
     """Seconds of each prediction of one row: CALLS, or as many as SECONDS allow."""
-    calls = answering(here, inputs(here.table.head(CALLS), here.exported.signature.columns))
+    calls = row_calls(here, inputs(here.table.head(CALLS), here.exported.signature.columns))
     for call in calls[:WARM_UP]:
         call()
     taken, end = [], perf_counter() + SECONDS
@@ -317,7 +321,7 @@ def latencies(here: Evidence) -> np.ndarray:
     return np.asarray(taken)
 
 
-def answering(here: Evidence, table: pd.DataFrame) -> list[Callable[[], Any]]:
+def row_calls(here: Evidence, table: pd.DataFrame) -> list[Callable[[], Any]]:
     """A call for each row that predicts it: the model's time without that of a table."""
     if here.exported.signature.format == "sklearn":
         return [partial(here.exported.predict, table.iloc[[n]]) for n in range(len(table))]

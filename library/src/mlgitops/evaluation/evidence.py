@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from mlgitops.core import config, paths
-from mlgitops.core.errors import UserError, listed
+from mlgitops.core.errors import UserError, join_names
 from mlgitops.data import schema
 from mlgitops.git import repository
 from mlgitops.training import exported_model
@@ -43,17 +43,19 @@ class Evidence:
         return self.exported.signature.labels
 
 
-def gathered() -> Evidence:
+def gather() -> Evidence:
     """The evidence in the working tree; a UserError if it is missing, empty or out of date."""
     try:
-        lock = repository.parsed(Path(repository.LOCK).read_text(encoding="utf-8"))
+        lock = repository.parse_lock(Path(repository.LOCK).read_text(encoding="utf-8"))
     except OSError:
         raise UserError(f"{repository.LOCK} is not there: run `make pipeline`") from None
     rules = schema.load()
     table, known = _rows(TEST), _rows(TRAIN, rules.target)
     metrics, slices = _json(METRICS), _json(SLICES)
-    if stale := changed(lock):
-        raise UserError(f"{listed(stale)}: not what dvc.lock was made from: run `make pipeline`")
+    if stale := changes(lock):
+        raise UserError(
+            f"{join_names(stale)}: not what dvc.lock was made from: run `make pipeline`"
+        )
     exported = exported_model.load()
     return Evidence(
         rules=rules,
@@ -86,7 +88,7 @@ def _json(path: Path) -> Any:
         raise UserError(f"{path} is not JSON: run `make pipeline`") from None
 
 
-def changed(lock: repository.Lock) -> list[str]:
+def changes(lock: repository.Lock) -> list[str]:
     """Files, folders and parameters that are not those that dvc.lock was made from.
 
     What is not here, such as raw data that nobody pulled, is not counted. Folders are compared

@@ -9,10 +9,10 @@ from pydantic import BaseModel, ValidationError
 from mlgitops.core import config
 from mlgitops.core.errors import UserError
 from mlgitops.core.files import write_json
-from mlgitops.core.print_metrics import aligned
+from mlgitops.core.print_metrics import align
 from mlgitops.evaluation.champion import other_model
-from mlgitops.evaluation.checks import Check, Judge, measured
-from mlgitops.evaluation.evidence import Evidence, gathered
+from mlgitops.evaluation.checks import Check, Judge, read_metric
+from mlgitops.evaluation.evidence import Evidence, gather
 from mlgitops.evaluation.limits import Gate
 from mlgitops.git import repository
 from mlgitops.releases import release_env
@@ -38,37 +38,37 @@ def load(path: Path = GATE) -> Verdict | None:
         return None
 
 
-def judged(here: Evidence, p: Gate) -> Verdict:
+def judge(here: Evidence, p: Gate) -> Verdict:
     """The verdict on the evidence."""
-    measured(here, p.metric)  # also where no slice and no champion needs it
-    judge, commit = Judge(here, p), release_env.champion()
+    read_metric(here, p.metric)  # also where no slice and no champion needs it
+    checker, commit = Judge(here, p), release_env.champion()
     checks = [
-        *judge.minimum(),
-        *judge.slices(),
-        judge.champion(other_model(commit, here) if commit else None),
-        *judge.budget(),
+        *checker.minimum(),
+        *checker.slices(),
+        checker.champion(other_model(commit, here) if commit else None),
+        *checker.budget(),
     ]
     return Verdict(
         passed=all(check.passed for check in checks),
-        commit=repository.judged(),
+        commit=repository.verdict_commit(),
         champion=commit,
         checks=checks,
     )
 
 
-def refused(reason: str) -> Verdict:
+def refusal(reason: str) -> Verdict:
     """The verdict on what cannot be judged."""
     check = Check(kind="minimum", name=EVIDENCE, passed=False, judged=False, reason=reason)
-    return Verdict(passed=False, commit=repository.judged(), champion=None, checks=[check])
+    return Verdict(passed=False, commit=repository.verdict_commit(), champion=None, checks=[check])
 
 
 def verdict() -> Verdict:
     """The verdict on the working tree, also written to gate.json."""
     GATE.unlink(missing_ok=True)
     try:
-        found = judged(gathered(), config.load(Gate))
-    except UserError as mistake:
-        found = refused(str(mistake))
+        found = judge(gather(), config.load(Gate))
+    except UserError as error:
+        found = refusal(str(error))
     write_json(found.model_dump(), GATE)
     return found
 
@@ -76,7 +76,7 @@ def verdict() -> Verdict:
 def current() -> Verdict:
     """The verdict that is written, if it is on this commit; else a new one."""
     found = load()
-    clean = repository.judged()
+    clean = repository.verdict_commit()
     return found if found and clean and found.commit == clean else verdict()
 
 
@@ -105,7 +105,7 @@ def word(check: Check) -> str:
 def gate() -> None:
     """Judge the model of the last run; exit with 1 if it is refused."""
     found = verdict()
-    print(aligned(rows(found.checks)))
+    print(align(rows(found.checks)))
     if found.passed:
         print("\npassed")
         return

@@ -86,7 +86,7 @@ def working_tree() -> str:
         return git("write-tree", env=env)
 
 
-def fetched(name: str) -> str | None:
+def remote_head(name: str) -> str | None:
     """The head of a branch of origin, with its commits; None if there is no such branch."""
     if not git("ls-remote", "--heads", "origin", f"refs/heads/{name}"):
         return None

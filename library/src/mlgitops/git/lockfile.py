@@ -26,7 +26,7 @@ def inconsistent(stages: Stages) -> list[str]:
     ]
 
 
-def contradicted(claimed: Stages, made: Stages) -> list[str]:
+def contradictions(claimed: Stages, made: Stages) -> list[str]:
     """Where the same command, parameters and inputs made something else, a line each."""
     return [
         f"{name}: {path} is {short(md5)} in dvc.lock, and running it makes {short(now.get(path))}"

@@ -96,7 +96,7 @@ def text(commit: str, path: str) -> str | None:
     return git("show", "--end-of-options", f"{commit}:{path}")
 
 
-def parsed(lock: str) -> Lock:
+def parse_lock(lock: str) -> Lock:
     """The text of a dvc.lock."""
     stages: dict[str, Any] = (yaml.load(lock, yaml.CSafeLoader) or {}).get("stages") or {}
     known = hashes(stages)
@@ -117,10 +117,10 @@ def hashes(stages: dict[str, Any]) -> dict[str, str | None]:
 def lock(commit: str) -> Lock | None:
     """dvc.lock of a commit; None if it has none."""
     found = text(commit, LOCK)
-    return None if found is None else parsed(found)
+    return None if found is None else parse_lock(found)
 
 
-def trained(branch: str = "HEAD") -> list[Commit]:
+def training_commits(branch: str = "HEAD") -> list[Commit]:
     """The commits that changed dvc.lock, on the branch and on what it merged, oldest first."""
     form = "--format=%H%x00%s%x00%an%x00%aI%x00%P"
     order = ("--reverse", "--date-order", "--full-history")
@@ -132,10 +132,10 @@ def trained(branch: str = "HEAD") -> list[Commit]:
         Commit(sha, subject, author, when, tuple(parents.split()))
         for sha, subject, author, when, parents in zip(*[iter(fields)] * 5, strict=True)
     ]
-    return [one for one in commits if len(one.parents) < 2 or not _inherited(one)]
+    return [one for one in commits if len(one.parents) < 2 or not _inherits_lock(one)]
 
 
-def _inherited(merge: Commit) -> bool:
+def _inherits_lock(merge: Commit) -> bool:
     """Whether a merge has the dvc.lock of one of its parents."""
     names = [f"{sha}:{LOCK}" for sha in (merge.sha, *merge.parents)]
     own, *others = (git("rev-parse", "--verify", "--quiet", name) for name in names)
@@ -169,7 +169,7 @@ def fetch(commit: str, path: str, into: Path) -> Path | None:
     except UserError:
         raise
     except Exception as error:
-        if _gone(error):
+        if _is_gone(error):
             return None
         why = " ".join(str(error).split())[:200]
         raise UserError(
@@ -187,24 +187,24 @@ def check_content(name: str, path: Path, wanted: str | None) -> None:
         )
 
 
-def _gone(error: BaseException | None) -> bool:
+def _is_gone(error: BaseException | None) -> bool:
     # DVC wraps the reason; another one, such as a store out of reach, is no missing object.
     return isinstance(error, FileNotFoundError) or (
-        error is not None and _gone(error.__cause__ or error.__context__)
+        error is not None and _is_gone(error.__cause__ or error.__context__)
     )
 
 
 def content(path: Path) -> str:
     """The MD5 that DVC gives to what a file or a folder holds."""
     if path.is_dir():
-        ignored = unversioned()
+        ignored = ignore_rule()
         files = (file for file in path.rglob("*") if file.is_file() and not ignored(file))
         return digest({file.relative_to(path).as_posix(): file.read_bytes() for file in files})
     with path.open("rb") as file:
         return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
 
-def unversioned() -> Callable[[Path], bool]:
+def ignore_rule() -> Callable[[Path], bool]:
     """Whether .dvcignore leaves a file out of the folder that it is in, as caches."""
     if not IGNORE.exists():
         return lambda _: False
@@ -213,11 +213,11 @@ def unversioned() -> Callable[[Path], bool]:
     patterns = GitIgnoreSpec.from_lines(IGNORE.read_text("utf-8").splitlines())
     here = Path.cwd()
 
-    def ignored(file: Path) -> bool:
+    def is_ignored(file: Path) -> bool:
         path = file.relative_to(here) if file.is_absolute() and file.is_relative_to(here) else file
         return not path.is_absolute() and patterns.match_file(path.as_posix())
 
-    return ignored
+    return is_ignored
 
 
 def digest(files: Mapping[str, bytes]) -> str:
@@ -243,12 +243,12 @@ def within(commit: str, later: str) -> bool:
     return git("merge-base", "--is-ancestor", commit, later) is not None
 
 
-def merged(commit: str) -> bool:
+def is_merged(commit: str) -> bool:
     """Whether a commit is part of main."""
     return within(commit, mainline())
 
 
-def judged() -> str | None:
+def verdict_commit() -> str | None:
     """The sha of HEAD if what a verdict rests on is as HEAD has it; None if it is changed."""
     clean = git("diff", "--quiet", "HEAD", "--", *JUDGED) is not None
     new = git("ls-files", "--others", "--exclude-standard", "--", paths.CODE.as_posix())

@@ -13,7 +13,7 @@ import typer
 import yaml
 
 from mlgitops.core import vendor
-from mlgitops.core.errors import UserError, listed
+from mlgitops.core.errors import UserError, join_names
 from mlgitops.core.files import replacing
 from mlgitops.core.pipeline_version import PIPELINE
 from mlgitops.git import commits
@@ -34,7 +34,7 @@ def upgrade(
 ) -> None:
     """Replace vendor/mlgitops by another release, and remember which; nothing else is changed."""
     if found := vendor.edits(vendor.FOLDER):
-        raise UserError(f"{vendor.FOLDER} was edited, which would be lost: {listed(found)}")
+        raise UserError(f"{vendor.FOLDER} was edited, which would be lost: {join_names(found)}")
     source = template or str(record().get("template") or "")
     if not source:
         raise UserError(f"{RECORD} names no template: TEMPLATE=url-or-folder")
@@ -42,10 +42,10 @@ def upgrade(
     with checkout(source, version) as there:
         library = there / "library"
         if found := [one for one in vendor.edits(library) if not one.endswith(" was added")]:
-            raise UserError(f"{source} is no whole release: {listed(found)}")
+            raise UserError(f"{source} is no whole release: {join_names(found)}")
         take(library)
         remember(source, commits.git("-C", str(there), "rev-parse", "HEAD"))
-    print(f"{vendor.FOLDER}: {before} -> {version_of(vendor.FOLDER)}. Next: {following()}")
+    print(f"{vendor.FOLDER}: {before} -> {version_of(vendor.FOLDER)}. Next: {next_steps()}")
 
 
 def record() -> dict[str, object]:
@@ -103,7 +103,7 @@ def version_of(library: Path) -> str:
     return found[1] if found else "unknown"
 
 
-def following() -> str:
+def next_steps() -> str:
     """What to do after it."""
     module = vendor.FOLDER / "src/mlgitops/core/pipeline_version.py"
     found = PIPELINE_IN.search(module.read_text("utf-8"))

@@ -78,19 +78,19 @@ class GitHost:
             try:
                 return ask()
             except GithubException as error:
-                words = said(error)
-                wait = asked_wait(error, words, self.patience / 2)
+                words = host_message(error)
+                wait = retry_after(error, words, self.patience / 2)
                 if wait is None and error.status < 500:
                     raise Refused(error.status, words, what) from None
                 reason, pause = f"{error.status} {words}", max(wait or 0, pause)
             except OSError as error:  # what every error of a connection is
                 reason = " ".join(str(error).split())[:200]
             if monotonic() + pause > end:
-                raise UserError(self.given_up(reason, pause)) from None
+                raise UserError(self.failure_message(reason, pause)) from None
             sleep(pause)
             pause *= 2
 
-    def given_up(self, reason: str, pause: float) -> str:
+    def failure_message(self, reason: str, pause: float) -> str:
         """Why there is no answer, and what to do."""
         if LIMITED.search(reason) or reason.startswith("429"):
             when = f"in {max(1, round(pause / 60))} min" if pause >= 60 else "later"
@@ -144,7 +144,7 @@ class GitHost:
         """Start a workflow on a branch: pushes by a workflow's own token start none."""
         self.post(f"/actions/workflows/{workflow}/dispatches", {"ref": branch})
 
-    def started(self, workflow: str, sha: str) -> bool:
+    def has_dispatch(self, workflow: str, sha: str) -> bool:
         """Whether a workflow was dispatched on a commit; False where the Git host does not say.
 
         A pull request's own run does not count: it may wait for a person's approval forever.
@@ -168,7 +168,7 @@ class GitHost:
         )
 
 
-def said(error: Any) -> str:
+def host_message(error: Any) -> str:
     """The Git host's own words, as one line."""
     data = error.data if isinstance(error.data, dict) else {}
     details = data.get("errors")
@@ -177,7 +177,7 @@ def said(error: Any) -> str:
     return " ".join(words.split())[:300]
 
 
-def asked_wait(error: Any, words: str, otherwise: float) -> float | None:
+def retry_after(error: Any, words: str, otherwise: float) -> float | None:
     """Seconds to wait for a Git host that limits requests; None if it does not."""
     headers = error.headers or {}
     after = str(headers.get("retry-after", ""))
@@ -258,7 +258,7 @@ def body(path: str) -> str:
     return text if len(text) <= LONGEST else text[:LONGEST] + CUT
 
 
-def logged(value: object) -> str:
+def escape_commands(value: object) -> str:
     """What others wrote, for a log: on one line, in which a workflow's runner sees no command."""
     text = "".join(char if char.isprintable() else repr(char)[1:-1] for char in str(value))
     return re.sub(r":(?=:)|##(?=\[)", r"\g<0> ", text)
@@ -295,6 +295,6 @@ def sha(given: str) -> str:
     return given
 
 
-def quoted(name: str) -> str:
+def quote_name(name: str) -> str:
     """A name as a part of a path."""
     return quote(name, safe="")

@@ -48,11 +48,15 @@ def comment(
     client.summary(text)
     there = client.connect()
     try:
-        pull = wanted(there, number)
+        pull = pull_number(there, number)
         if pull and about and (newest := newest_of(there, pull)) != about:
-            client.summary(f"\n{superseded(pull, newest, about)}")
+            client.summary(f"\n{newer_run(pull, newest, about)}")
             return
-        done = placed(there, pull, marker, text) if pull else "no pull request is open: no comment"
+        done = (
+            put_comment(there, pull, marker, text)
+            if pull
+            else "no pull request is open: no comment"
+        )
     except Refused as error:
         if error.status not in (401, 403):
             raise
@@ -60,7 +64,7 @@ def comment(
     print(done)
 
 
-def wanted(there: GitHost, number: str) -> int | None:
+def pull_number(there: GitHost, number: str) -> int | None:
     """NUMBER, else the event's pull request, else the open one of this branch; None if none."""
     if number:
         if not number.isdecimal():
@@ -81,7 +85,7 @@ def newest_of(there: GitHost, number: int) -> str:
     return str(there.get(f"/pulls/{number}")["head"]["sha"])
 
 
-def superseded(number: int, newest: str, about: str) -> str:
+def newer_run(number: int, newest: str, about: str) -> str:
     """Why an older run leaves the comment as it is."""
     return (
         f"no comment: #{number} is at {newest[:7]} by now, and this is about {about[:7]}; "
@@ -89,7 +93,7 @@ def superseded(number: int, newest: str, about: str) -> str:
     )
 
 
-def placed(there: GitHost, number: int, marker: str, text: str) -> str:
+def put_comment(there: GitHost, number: int, marker: str, text: str) -> str:
     """Update the comment that has the marker, or make it; what was done."""
     own, *more = ours(there, number, marker) or [None]
     for one in more:  # A request that was cut off may have made a second one.

@@ -42,10 +42,10 @@ def doctor(
 
 def findings(fix: bool) -> Iterator[Finding]:
     """Everything in turn: this machine, the store, the registry, the Git host."""
-    yield locked()
-    yield trained()
+    yield has_lock()
+    yield has_model()
     if not os.environ.get("CI"):
-        yield hooked()
+        yield has_hooks()
     url, found = store()
     yield found
     yield registry()
@@ -54,29 +54,29 @@ def findings(fix: bool) -> Iterator[Finding]:
     except UserError as error:
         yield Finding("missing", "token", one_line(error))
         return
-    yield from Settings(there, lambda name: needed(name, url), fix).findings()
+    yield from Settings(there, lambda name: is_needed(name, url), fix).findings()
 
 
-def committed(path: str) -> bool:
+def is_committed(path: str) -> bool:
     """Whether Git has a file."""
     return bool(repository.git("ls-files", "--", path))
 
 
-def locked() -> Finding:
+def has_lock() -> Finding:
     """Whether the versions of the packages are committed."""
-    if committed("uv.lock"):
+    if is_committed("uv.lock"):
         return Finding("ok", "uv.lock", "is in Git")
     return Finding("missing", "uv.lock", "is not in Git: make setup, then git add uv.lock")
 
 
-def trained() -> Finding:
+def has_model() -> Finding:
     """Whether a model is committed."""
-    if committed("dvc.lock"):
+    if is_committed("dvc.lock"):
         return Finding("ok", "dvc.lock", "is in Git")
     return Finding("missing", "dvc.lock", "is not in Git: make pipeline, then git add --all")
 
 
-def hooked() -> Finding:
+def has_hooks() -> Finding:
     """Whether Git runs the checks before a commit and a push."""
     folder = Path((repository.git("rev-parse", "--git-path", "hooks") or ".git/hooks").strip())
     absent = [name for name in HOOKS if not (folder / name).is_file()]
@@ -98,10 +98,10 @@ def store() -> tuple[str, Finding]:
     if not url:
         words = "none is configured: dvc remote add --default store URL"
         return "", Finding("missing", "store", words)
-    return url, stored(url)
+    return url, store_answers(url)
 
 
-def stored(url: str) -> Finding:
+def store_answers(url: str) -> Finding:
     """Whether the store answers."""
     from dvc.repo import Repo
 
@@ -134,7 +134,7 @@ def registry() -> Finding:
     return Finding("ok", "registry", f"{host} answers")
 
 
-def needed(name: str, url: str) -> bool:
+def is_needed(name: str, url: str) -> bool:
     """Whether a variable or secret must be set: for the store's cloud, or a registry's login."""
     for start, scheme in CLOUDS.items():
         if name.startswith(start):

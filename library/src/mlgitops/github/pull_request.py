@@ -43,9 +43,9 @@ def propose(
     if tree == commits.tree(head):
         print(obsolete(there, branch, head))
         return
-    sha, pushed = proposed(branch, title, tree, head)
+    sha, pushed = push_proposal(branch, title, tree, head)
     try:
-        pull, created = requested(there, branch, title, text)
+        pull, created = open_or_update(there, branch, title, text)
     except Refused as error:
         if FORBIDDEN not in error.words:
             raise
@@ -55,7 +55,7 @@ def propose(
     label(there, pull, names)
     if auto:
         automerge(there, pull)
-    if pushed or not there.started(CHECK, sha):
+    if pushed or not there.has_dispatch(CHECK, sha):
         there.dispatch(CHECK, branch)
 
 
@@ -68,9 +68,9 @@ def check(branch: str, title: str) -> None:
         raise UserError(f"TITLE: one line of up to {LONGEST_TITLE} characters is needed")
 
 
-def proposed(branch: str, title: str, tree: str, head: str) -> tuple[str, bool]:
+def push_proposal(branch: str, title: str, tree: str, head: str) -> tuple[str, bool]:
     """The commit of the branch, and whether it had to be pushed."""
-    there = commits.fetched(branch)
+    there = commits.remote_head(branch)
     line = git("rev-list", f"--max-count={ON_TOP}", there, f"^{head}").split() if there else []
     for sha in line:  # Others may have put their commits on top of it.
         if commits.tree(sha) == tree and repository.commit(f"{sha}^") == head:
@@ -82,7 +82,7 @@ def proposed(branch: str, title: str, tree: str, head: str) -> tuple[str, bool]:
     return sha, True
 
 
-def requested(there: GitHost, branch: str, title: str, text: str) -> tuple[Any, bool]:
+def open_or_update(there: GitHost, branch: str, title: str, text: str) -> tuple[Any, bool]:
     """The open pull request of the branch as it should be, and whether it is new."""
     wanted = {"title": title, "body": text}
     pull = there.pull(branch)
@@ -136,7 +136,7 @@ def obsolete(there: GitHost, branch: str, head: str) -> str:
     if pull is None:
         return "nothing changed: nothing to propose"
     base = there.facts["default_branch"]
-    if commits.fetched(base) != head:
+    if commits.remote_head(base) != head:
         return f"nothing changed, but this is not the newest {base}: {pull['html_url']} stays open"
     text = f"`{base}` has what this would change: there is nothing left to propose.\n"
     there.post(f"/issues/{pull['number']}/comments", {"body": text})

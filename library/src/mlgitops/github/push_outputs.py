@@ -15,7 +15,7 @@ from typing import Annotated, NamedTuple
 
 import typer
 
-from mlgitops.core.errors import UserError, listed
+from mlgitops.core.errors import UserError, join_names
 from mlgitops.git import commits, repository
 from mlgitops.git.commits import Failed, Moved, git
 from mlgitops.github import client
@@ -55,20 +55,20 @@ def save(
 ) -> None:
     """Commit a patch of what the pipeline made to a branch, and start the checks there."""
     commits.branch(branch)
-    patch = found_patch(changes)
+    patch = patch_path(changes)
     if patch is None:
         print("the patch is empty: nothing to save")
         return
-    there, wanted = client.connect(), wanted_head(head)
+    there, wanted = client.connect(), head_of_patch(head)
     if branch == there.facts["default_branch"]:
         raise UserError(f"BRANCH={branch}: what CI makes goes to a pull request's branch only")
-    now = commits.fetched(branch)
+    now = commits.remote_head(branch)
     if now is None:
         raise UserError(f"origin has no branch {branch}: was it deleted, or is it a fork's?")
-    print(saved(there, branch, wanted or now, now, patch))
+    print(push_patch(there, branch, wanted or now, now, patch))
 
 
-def found_patch(changes: Path) -> Path | None:
+def patch_path(changes: Path) -> Path | None:
     """The patch that a path or a folder names; None for an empty one, or a folder without one."""
     patch = changes / PATCH if changes.is_dir() else changes
     if patch.is_symlink():
@@ -80,19 +80,19 @@ def found_patch(changes: Path) -> Path | None:
     return patch.absolute() if patch.stat().st_size else None
 
 
-def wanted_head(given: str) -> str:
+def head_of_patch(given: str) -> str:
     """The commit that the patch was made for: HEAD, else the event's pull request's; "" if none."""
     pull = client.event().get("pull_request")
     sha = given or ((pull or {}).get("head") or {}).get("sha", "")
     return client.sha(str(sha)) if sha else ""
 
 
-def saved(there: GitHost, branch: str, wanted: str, now: str, patch: Path) -> str:
+def push_patch(there: GitHost, branch: str, wanted: str, now: str, patch: Path) -> str:
     """Put the patch on the branch; what was done, in a line."""
     superseded = f"{branch} is at {now[:7]}: a newer push supersedes {wanted[:7]}; nothing is saved"
     if repository.commit(wanted) is None:
         return superseded
-    tree = patched(wanted, patch)
+    tree = apply_patch(wanted, patch)
     if tree == commits.tree(wanted):
         return "the branch has this already: nothing to save"
     if now != wanted:
@@ -106,12 +106,12 @@ def saved(there: GitHost, branch: str, wanted: str, now: str, patch: Path) -> st
         except Moved:
             return superseded
         done = f"saved on {branch}: {sha[:7]}"
-    if not there.started(CHECK, sha):
+    if not there.has_dispatch(CHECK, sha):
         there.dispatch(CHECK, branch)
     return done
 
 
-def patched(head: str, patch: Path) -> str:
+def apply_patch(head: str, patch: Path) -> str:
     """The tree of a commit with a patch on it; a UserError names each path it must not touch."""
     with TemporaryDirectory() as folder:
         env = {"GIT_INDEX_FILE": str(Path(folder, "index"))}
@@ -123,13 +123,13 @@ def patched(head: str, patch: Path) -> str:
             words = " ".join(error.words.split())[:300]
             raise UserError(f"the patch does not fit {head[:7]}: {words}") from None
         tree = git("write-tree", env=env)
-    reasons = list(refused(changed(head, tree)))
+    reasons = list(refusals(differences(head, tree)))
     if reasons:
-        raise UserError(f"the patch changes what CI must not save: {listed(reasons)}")
+        raise UserError(f"the patch changes what CI must not save: {join_names(reasons)}")
     return tree
 
 
-def changed(head: str, tree: str) -> list[Changed]:
+def differences(head: str, tree: str) -> list[Changed]:
     """What differs between a commit and a tree."""
     raw = git("diff-tree", "-r", "-z", "--raw", "--no-renames", "--no-abbrev", head, tree)
     fields = raw.removesuffix("\0").split("\0") if raw else []
@@ -139,11 +139,11 @@ def changed(head: str, tree: str) -> list[Changed]:
     ]
 
 
-def refused(changes: list[Changed]) -> Iterator[str]:
+def refusals(changes: list[Changed]) -> Iterator[str]:
     """The paths that must not be saved, each with the reason."""
-    ignored = unwanted([one.path for one in changes])
+    ignored = git_ignores([one.path for one in changes])
     for one in changes:
-        name, stored = client.logged(one.path), OBJECT.fullmatch(one.path)
+        name, stored = client.escape_commands(one.path), OBJECT.fullmatch(one.path)
         if not (stored or MADE.fullmatch(one.path)):
             yield f"{name} (only what the pipeline makes)"
         elif one.after not in (PLAIN, NOTHING) or one.before not in (PLAIN, NOTHING):
@@ -156,7 +156,7 @@ def refused(changes: list[Changed]) -> Iterator[str]:
             yield f"{name} (its content is another one than its name says)"
 
 
-def unwanted(paths: list[str]) -> set[str]:
+def git_ignores(paths: list[str]) -> set[str]:
     """The paths that the .gitignore files of the trusted commit, which lies here, leave out."""
     done = subprocess.run(
         ["git", "check-ignore", "--no-index", "--stdin", "-z"],  # noqa: S607

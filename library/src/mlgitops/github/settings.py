@@ -8,8 +8,8 @@ from typing import Any, Literal, NamedTuple
 
 import yaml
 
-from mlgitops.core.errors import UserError, listed
-from mlgitops.github.client import GitHost, Refused, quoted
+from mlgitops.core.errors import UserError, join_names
+from mlgitops.github.client import GitHost, Refused, quote_name
 from mlgitops.github.environment_protection import MAIN, EnvironmentProtection
 
 WORKFLOWS = Path(".github/workflows")
@@ -49,15 +49,17 @@ class Settings:
             self.branch, self.workflows, self.pulls, self.ruleset, self.owners,
             self.environments, self.labels, self.variables, self.secrets,
         ]  # fmt: skip
-        first = tried(self.token)
+        first = attempt(self.token)
         yield first
         for check in checks:
             if first.state == "unknown":
                 yield Finding("unknown", check.__name__, "asked once the token is usable")
             else:
-                yield tried(check)
+                yield attempt(check)
 
-    def fixed(self, name: str, what: str, action: Callable[[], object], page: str) -> Finding:
+    def fix_or_report(
+        self, name: str, what: str, action: Callable[[], object], page: str
+    ) -> Finding:
         """Something that is missing: fixed, or with the command and the page that fix it."""
         by_hand = f"{self.there.facts['html_url']}/{page}"
         if not self.fix:
@@ -88,9 +90,9 @@ class Settings:
         name = self.there.facts["default_branch"]
         if name == MAIN:
             return Finding("ok", "branch", f"{MAIN} is the default branch")
-        path, wanted = f"/branches/{quoted(name)}/rename", {"new_name": MAIN}
+        path, wanted = f"/branches/{quote_name(name)}/rename", {"new_name": MAIN}
         what = f"the default branch is {name}, not {MAIN} (here: git branch --move {name} {MAIN})"
-        return self.fixed(
+        return self.fix_or_report(
             "branch", what, lambda: self.there.post(path, wanted), "settings"
         )  # fmt: skip
 
@@ -103,13 +105,13 @@ class Settings:
         absent = [path for path in paths if path not in known]
         if absent:
             return Finding(
-                "missing", "workflows", f"not on the Git host: {listed(absent)}: git push"
+                "missing", "workflows", f"not on the Git host: {join_names(absent)}: git push"
             )
         off = [known[path] for path in paths if known[path]["state"] != "active"]
         slept = [one for one in off if one["state"] == "disabled_inactivity"]
         if slept:
             what = f"switched off after 60 quiet days: {names_of(slept)}"
-            return self.fixed("workflows", what, lambda: self.enable(slept), "actions")
+            return self.fix_or_report("workflows", what, lambda: self.enable(slept), "actions")
         if off:
             words = f"switched off by a person: {names_of(off)}: gh workflow enable NAME"
             return Finding("missing", "workflows", words)
@@ -129,7 +131,7 @@ class Settings:
         kept = {"default_workflow_permissions": found["default_workflow_permissions"]}
         wanted = {**kept, "can_approve_pull_request_reviews": True}
         what = "workflows may not open pull requests"
-        return self.fixed(
+        return self.fix_or_report(
             "pulls", what, lambda: self.there.put(path, wanted), "settings/actions"
         )  # fmt: skip
 
@@ -140,7 +142,7 @@ class Settings:
         found = next((one for one in pages if one["name"] == wanted["name"]), None)
         if found is None:
             what = f"{wanted['name']} is not protected"
-            return self.fixed(
+            return self.fix_or_report(
                 "ruleset", what, lambda: self.there.post("/rulesets", wanted), "settings/rules"
             )
         path = f"/rulesets/{found['id']}"
@@ -149,7 +151,7 @@ class Settings:
         if holds(there, {key: wanted[key] for key in wanted if key in there or key != HIDDEN}):
             return Finding("ok", "ruleset", f"{wanted['name']} is protected as {RULESET} says")
         what = f"{wanted['name']} is protected otherwise than {RULESET} says"
-        return self.fixed(
+        return self.fix_or_report(
             "ruleset", what, lambda: self.there.put(path, wanted), "settings/rules"
         )  # fmt: skip
 
@@ -169,14 +171,16 @@ class Settings:
         protections = [EnvironmentProtection(self.there, name) for name in names]
         lacking = {one: why for one in protections if (why := one.lacks())}
         if not lacking:
-            return Finding("ok", "environments", f"{listed(names)}: for jobs of {MAIN} only")
+            return Finding("ok", "environments", f"{join_names(names)}: for jobs of {MAIN} only")
 
         def limit() -> None:
             for one in lacking:
                 one.limit()
 
-        what = listed(f"{one.name} {why}" for one, why in lacking.items())
-        return self.by_plan(self.fixed("environments", what, limit, "settings/environments"))
+        what = join_names(f"{one.name} {why}" for one, why in lacking.items())
+        return self.by_plan(
+            self.fix_or_report("environments", what, limit, "settings/environments")
+        )
 
     def by_plan(self, found: Finding) -> Finding:
         """What is missing is no failure where a plan may not have it."""
@@ -191,17 +195,17 @@ class Settings:
         known = {one["name"] for one in self.there.pages("/labels")}
         absent = [name for name in wanted if name not in known]
         if not absent:
-            return Finding("ok", "labels", listed(wanted) or "no workflow gives one")
+            return Finding("ok", "labels", join_names(wanted) or "no workflow gives one")
 
         def make() -> None:
             for name in absent:
                 self.there.post("/labels", {"name": name, "color": GREY})
 
-        return self.fixed("labels", listed(absent), make, "labels")
+        return self.fix_or_report("labels", join_names(absent), make, "labels")
 
     def variables(self) -> Finding:
         """Whether the variables that are needed are set."""
-        return self.given("variables", "gh variable set NAME", "settings/variables/actions")
+        return self.check_names("variables", "gh variable set NAME", "settings/variables/actions")
 
     def secrets(self) -> Finding:
         """Whether those that are needed are set, in the environment of the jobs that read them.
@@ -214,11 +218,11 @@ class Settings:
         pages = self.there.pages("/actions/secrets", key="secrets")
         if astray := sorted(one["name"] for one in pages if homes.get(one["name"])):
             words = (
-                f"{listed(astray)}: a workflow of any branch may read it where it stands: "
+                f"{join_names(astray)}: a workflow of any branch may read it where it stands: "
                 f"{command}, then gh secret delete NAME"
             )
             return self.by_plan(Finding("missing", "secrets", words))
-        return self.given("secrets", command, "settings/environments")
+        return self.check_names("secrets", command, "settings/environments")
 
     def home(self, secret: str) -> str:
         """The one environment of all jobs that read a secret; "" if there is none."""
@@ -226,26 +230,26 @@ class Settings:
         homes = {name for name, job in jobs(self.files) if reads.search(job)}
         return homes.pop() if len(homes) == 1 else ""
 
-    def given(self, kind: str, command: str, page: str) -> Finding:
+    def check_names(self, kind: str, command: str, page: str) -> Finding:
         """Which of the names that workflows use are set."""
         names = self.names(kind)
         if not names:
             return Finding("ok", kind, "no workflow needs one")
-        known = set(self.known(kind))
+        known = set(self.names_there(kind))
         needed = [name for name in names if name not in known and self.needed(name)]
         if needed:
             by_hand = f"{self.there.facts['html_url']}/{page}"
-            return Finding("missing", kind, f"{listed(needed)}: {command}, or {by_hand}")
+            return Finding("missing", kind, f"{join_names(needed)}: {command}, or {by_hand}")
         rest = [name for name in names if name not in known]
-        more = f"not set, and not needed: {listed(rest)}" if rest else "all are set"
+        more = f"not set, and not needed: {join_names(rest)}" if rest else "all are set"
         return Finding("ok", kind, more)
 
-    def known(self, kind: str) -> Iterator[str]:
+    def names_there(self, kind: str) -> Iterator[str]:
         """The names that are set in the repository, its environments and its organisation."""
         for one in self.there.pages(f"/actions/{kind}", key=kind):
             yield one["name"]
         for name in environments(self.files):
-            yield from self.optional(f"/environments/{quoted(name)}/{kind}", kind)
+            yield from self.optional(f"/environments/{quote_name(name)}/{kind}", kind)
         yield from self.optional(f"/actions/organization-{kind}", kind)
 
     def optional(self, path: str, key: str) -> Iterator[str]:
@@ -256,7 +260,7 @@ class Settings:
             return
 
 
-def tried(check: Callable[[], Finding]) -> Finding:
+def attempt(check: Callable[[], Finding]) -> Finding:
     """What a check finds; unknown, with the reason, if the Git host does not tell."""
     try:
         return check()
@@ -271,7 +275,7 @@ def one_line(words: object) -> str:
 
 def names_of(workflows: list[Any]) -> str:
     """The file names of workflows."""
-    return listed(Path(one["path"]).name for one in workflows)
+    return join_names(Path(one["path"]).name for one in workflows)
 
 
 def read(path: Path) -> Any:

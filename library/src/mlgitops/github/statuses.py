@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mlgitops.core.errors import UserError, listed
+from mlgitops.core.errors import UserError, join_names
 from mlgitops.github import client
 from mlgitops.github.client import GitHost
 from mlgitops.github.settings import RULESET, read
@@ -26,20 +26,22 @@ def statuses(
     url: Annotated[str, typer.Option(envvar="URL", help="The page of the run.")] = "",
 ) -> None:
     """Give the commit a status for each check that main requires: success, or failure."""
-    commit, ends = client.sha(head), ended(results)
-    wanted = [name for name in required() if name in ends]
+    commit, ends = client.sha(head), job_ends(results)
+    wanted = [name for name in main_checks() if name in ends]
     if not wanted:
-        raise UserError(f"RESULTS has none of the checks that {RULESET} requires: {listed(ends)}")
+        raise UserError(
+            f"RESULTS has none of the checks that {RULESET} requires: {join_names(ends)}"
+        )
     there = client.connect()
     known = newest(there, commit)
     for name in wanted:
-        status = said(name, ends[name], url)
+        status = status_of(name, ends[name], url)
         if known.get(name) != (status["state"], url):
             there.post(f"/statuses/{commit}", status)
         print(f"{name}: {status['state']} on {commit[:7]}")
 
 
-def ended(results: str) -> Results:
+def job_ends(results: str) -> Results:
     """How each job ended, by its name; a UserError where that is not what was given."""
     try:
         return {str(name): str(job["result"]) for name, job in json.loads(results).items()}
@@ -47,7 +49,7 @@ def ended(results: str) -> Results:
         raise UserError('RESULTS must be as in {"check": {"result": "success"}}') from None
 
 
-def required() -> Iterator[str]:
+def main_checks() -> Iterator[str]:
     """The checks without which nothing is merged to main."""
     for rule in read(RULESET)["rules"]:
         for one in (rule.get("parameters") or {}).get("required_status_checks", ()):
@@ -63,7 +65,7 @@ def newest(there: GitHost, head: str) -> dict[str, tuple[str, str]]:
     return found
 
 
-def said(name: str, result: str, url: str) -> dict[str, Any]:
+def status_of(name: str, result: str, url: str) -> dict[str, Any]:
     """The status of a job: only `success` is one, so skipped or cancelled is a failure."""
     return {
         "context": name,

@@ -35,11 +35,11 @@ def image(
     target: Annotated[docker.Target, typer.Option(help="Stage of the Dockerfile.")] = "server",
 ) -> None:
     """Build the image of what is checked out: BASE and BUILDER name other images to build from."""
-    docker.required()
+    docker.require()
     if not LOCKED.exists():
         raise UserError(f"{LOCKED} is missing: `make setup` writes it; commit it")
     name, known = docker.reference(target), facts()
-    docker.shown("build", *arguments(target, name, known), ".")
+    docker.run_visibly("build", *arguments(target, name, known), ".")
     whole, own = sizes(name)
     identity = docker.docker("image", "inspect", "--format", "{{.Id}}", name)
     print(f"image  {name}\nid     {identity}\nsize   {whole} MB, without its base {own} MB")
@@ -68,7 +68,7 @@ def facts() -> Facts:
     lock = Path(repository.LOCK)
     if not lock.exists():
         raise UserError(f"{lock} is not there: run `make pipeline`")
-    known = repository.parsed(lock.read_text("utf-8"))
+    known = repository.parse_lock(lock.read_text("utf-8"))
     if not any(FOLDER.rglob("*")):
         raise UserError(f"{FOLDER} is not there: `dvc pull` gets it, `make pipeline` makes it")
     here = repository.content(FOLDER)

@@ -74,7 +74,7 @@ def docker(*arguments: str) -> str:
     return raw(*arguments).decode("utf-8", errors="replace").strip()
 
 
-def shown(*arguments: str) -> list[str]:
+def run_visibly(*arguments: str) -> list[str]:
     """Run a docker command whose progress a person follows on stderr; the lines it printed."""
     lines = []
     command = ["docker", *arguments]
@@ -95,13 +95,13 @@ def last(said: str | Sequence[str]) -> str:
     return next((line.strip() for line in reversed(lines) if line.strip()), "it does not say why")
 
 
-def required() -> None:
+def require() -> None:
     """A UserError if no Docker answers."""
     try:
         docker("version", "--format", "{{.Server.Version}}")
-    except UserError as mistake:
-        why = str(mistake)
-        raise mistake if "not installed" in why else UserError(ABSENT.format(why)) from None
+    except UserError as error:
+        why = str(error)
+        raise error if "not installed" in why else UserError(ABSENT.format(why)) from None
 
 
 def labels(image: str) -> dict[str, str]:

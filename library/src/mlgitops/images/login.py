@@ -21,7 +21,7 @@ def credentials(host: str) -> tuple[str, str] | None:
 
 def login() -> None:
     """Log Docker in to the registry of the image."""
-    docker.required()
+    docker.require()
     host = docker.host()
     known = credentials(host)
     if known is None:

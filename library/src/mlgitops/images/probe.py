@@ -12,7 +12,7 @@ from http.client import HTTPConnection
 PORT = 8000
 
 
-def asked(path: str, body: str) -> tuple[int, str]:
+def ask(path: str, body: str) -> tuple[int, str]:
     """Status and text of one answer."""
     connection = HTTPConnection(socket.gethostname(), PORT, timeout=30)
     headers = {"Content-Type": "application/json"}
@@ -26,7 +26,7 @@ def patient(path: str, body: str, seconds: float) -> tuple[int, str]:
     end, last = time.monotonic() + seconds, (0, "nothing listens")
     while True:
         try:
-            last = asked(path, body)
+            last = ask(path, body)
         except OSError as error:
             last = 0, str(error)
         if last[0] not in (0, 503) or time.monotonic() > end:

@@ -20,12 +20,12 @@ def push(
     target: Annotated[docker.Target, typer.Option(help="Which of the two images.")] = "server",
 ) -> None:
     """Push the image of what is checked out; print IMAGE=…@sha256:… and note it for a release."""
-    docker.required()
+    docker.require()
     name = docker.reference(target)
     if name.endswith(docker.DIRTY):
         raise UserError("the tree has changes that no commit has: commit, then `make image`")
     docker.labels(name)
-    pushed, found = name.rpartition(":")[0], digest(docker.shown("push", name), name)
+    pushed, found = name.rpartition(":")[0], digest(docker.run_visibly("push", name), name)
     line = f"IMAGE={pushed}@{found}"
     if target == "server":
         with replacing(NOTE) as part:

@@ -21,11 +21,11 @@ print(json.dumps([platform.python_version(), sorted(found)]))
 
 def sbom() -> None:
     """Write artifacts/sbom.json for the image of what is checked out."""
-    docker.required()
+    docker.require()
     name = docker.reference()
     docker.labels(name)
     identity = docker.docker("image", "inspect", "--format", "{{.Id}}", name)
-    python, packages = installed(name)
+    python, packages = list_packages(name)
     parts = [interpreter(python), *(package(*one) for one in packages)]
     document = {
         "bomFormat": "CycloneDX",
@@ -39,7 +39,7 @@ def sbom() -> None:
     print(f"{SBOM}: Python {python} and {len(packages)} packages")
 
 
-def installed(image: str) -> tuple[str, list[tuple[str, str]]]:
+def list_packages(image: str) -> tuple[str, list[tuple[str, str]]]:
     """The version of the image's Python, and the names and versions of its packages."""
     run = ("run", "--rm", "--network=none", "--read-only", "--entrypoint=python")
     python, packages = json.loads(docker.docker(*run, image, "-c", PROGRAM))

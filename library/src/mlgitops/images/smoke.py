@@ -41,11 +41,11 @@ def smoke(
     memory: Annotated[str, typer.Option(help="The limit of its memory.")] = "512m",
 ) -> None:
     """Start the image as Kubernetes would: ready, version, prediction, no writing, SIGTERM."""
-    docker.required()
+    docker.require()
     name, begun = image or docker.reference(), perf_counter()
     labels = docker.labels(name)
     check_user(name)
-    with started(name, memory) as container:
+    with run_container(name, memory) as container:
         with step("ready"):
             ready(container)
         with step("model"):
@@ -79,7 +79,7 @@ def check_user(image: str) -> None:
 
 
 @contextmanager
-def started(image: str, memory: str) -> Iterator[str]:
+def run_container(image: str, memory: str) -> Iterator[str]:
     """A container of the image, removed at the end, whatever happens."""
     drain = f"--env=SERVE_DRAIN_SECONDS={DRAIN_SECONDS}"
     with step("start"):
@@ -93,12 +93,12 @@ def started(image: str, memory: str) -> Iterator[str]:
 
 def ready(container: str) -> None:
     """Wait until it takes requests."""
-    status, text = asked(container, "/v2/health/ready")
+    status, text = ask(container, "/v2/health/ready")
     if status != 200:
         raise UserError(f"not ready in {READY_SECONDS} s: /v2/health/ready says {status} {text}")
 
 
-def asked(container: str, path: str, body: str = "") -> tuple[int, str]:
+def ask(container: str, path: str, body: str = "") -> tuple[int, str]:
     """Status and text of an answer; a UserError tells the last words of a container that ended."""
     program = CLIENT.read_text("utf-8") + "\nmain()\n"
     arguments = ("python", "-c", program, path, body, str(READY_SECONDS))
@@ -113,13 +113,13 @@ def asked(container: str, path: str, body: str = "") -> tuple[int, str]:
 
 def check_running(container: str) -> None:
     """A UserError if the container ended."""
-    state = inspected(container)
+    state = inspect(container)
     if not state["Running"]:
         why = "it ran out of memory" if state["OOMKilled"] else words(container)
         raise UserError(f"the container ended with {state['ExitCode']}: {why}")
 
 
-def inspected(container: str) -> dict[str, Any]:
+def inspect(container: str) -> dict[str, Any]:
     """The state of a container."""
     state = docker.docker("inspect", "--format", "{{json .State}}", container)
     found: dict[str, Any] = json.loads(state)
@@ -141,7 +141,7 @@ def model(container: str) -> dict[str, bytes]:
 
 def version(container: str, labels: dict[str, str]) -> None:
     """A UserError if /version and the image's labels differ."""
-    status, text = asked(container, "/version")
+    status, text = ask(container, "/version")
     if status != 200:
         raise UserError(f"/version says {status}: {text[:200]}")
     told = json.loads(text)
@@ -158,7 +158,7 @@ def same(what: str, found: str | None, label: str | None) -> None:
 def predict(container: str, signature: dict[str, Any]) -> None:
     """Ask for the first example of the signature."""
     body = json.dumps({"dataframe_records": signature["examples"][:1]})
-    status, text = asked(container, "/invocations", body)
+    status, text = ask(container, "/invocations", body)
     if status != 200:
         raise UserError(f"the signature's example is answered with {status}: {text[:200]}")
     [value] = json.loads(text)["predictions"]
@@ -178,7 +178,7 @@ def unwritable(container: str) -> None:
 def stop(container: str) -> None:
     """End it as Kubernetes does; a UserError if it does not end by itself, with 0, in time."""
     docker.docker("stop", "-t", str(STOP_SECONDS), container)
-    code = inspected(container)["ExitCode"]
+    code = inspect(container)["ExitCode"]
     if code == 137:
         raise UserError(f"SIGTERM did not end it in {STOP_SECONDS} s: it had to be killed")
     if code != 0:

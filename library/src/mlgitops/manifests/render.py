@@ -68,7 +68,7 @@ def problems(documents: Sequence[dict[str, Any]]) -> list[str]:
     own = [
         f"{schema_check.name(document)}: {text}"
         for document in documents
-        for rule in (counted, restricted, followed)
+        for rule in (replica_problems, security_problems, entry_point_problems)
         for text in rule(document)
     ]
     return schema_check.problems(documents) + own
@@ -78,7 +78,7 @@ def strange(environment: str, documents: Sequence[dict[str, Any]]) -> Iterator[s
     """What an environment lacks, or runs otherwise than its release.env says."""
     if environment not in release_env.ENVIRONMENTS:
         return
-    lines = (release_env.stored(environment) or "").splitlines()
+    lines = (release_env.file_text(environment) or "").splitlines()
     said = {name: value for name, _, value in (line.partition("=") for line in lines)}
     there = {document.get("kind") for document in documents}
     for kind in (*ALWAYS, *(RELEASED if said.get("IMAGE") else ())):
@@ -105,13 +105,13 @@ def otherwise(container: Mapping[str, Any], said: Mapping[str, str]) -> Iterator
             yield f"{name}: leave it out, the image's own is what was tried"
 
 
-def counted(document: dict[str, Any]) -> Iterator[str]:
+def replica_problems(document: dict[str, Any]) -> Iterator[str]:
     """A number of pods in Git makes the controller and the autoscaler fight."""
     if pod_security.inside(document, "spec", "replicas") is not None:
         yield "spec.replicas: leave it out, the HorizontalPodAutoscaler decides"
 
 
-def restricted(document: dict[str, Any]) -> Iterator[str]:
+def security_problems(document: dict[str, Any]) -> Iterator[str]:
     """Pods, and the namespaces that enforce the same."""
     for pod in pod_security.pods(document):
         yield from pod_security.problems(pod)
@@ -121,7 +121,7 @@ def restricted(document: dict[str, Any]) -> Iterator[str]:
         yield f"metadata.labels: {enforced}: restricted is missing"
 
 
-def followed(document: dict[str, Any]) -> Iterator[str]:
+def entry_point_problems(document: dict[str, Any]) -> Iterator[str]:
     """An entry point whose folder is not there would follow nothing."""
     path = pod_security.inside(document, "spec", "path") or pod_security.inside(
         document, "spec", "source", "path"

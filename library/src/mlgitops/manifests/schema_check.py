@@ -51,10 +51,12 @@ def problems(documents: Sequence[dict[str, Any]]) -> list[str]:
     """What is wrong with rendered objects."""
     custom = [document for document in documents if schema(document)]
     built_in = [document for document in documents if not schema(document)]
-    return [text for document in custom for text in refused(document)] + validated(built_in)
+    return [
+        text for document in custom for text in custom_object_problems(document)
+    ] + builtin_problems(built_in)
 
 
-def refused(document: dict[str, Any]) -> Iterator[str]:
+def custom_object_problems(document: dict[str, Any]) -> Iterator[str]:
     """What the schema of a custom object refuses."""
     found = schema(document)
     assert found is not None
@@ -82,7 +84,7 @@ def version() -> str:
     return str(document["tool"]["manifests"]["kubernetes"])
 
 
-def validated(documents: Sequence[dict[str, Any]]) -> list[str]:
+def builtin_problems(documents: Sequence[dict[str, Any]]) -> list[str]:
     """What kubernetes-validate says about objects of Kubernetes' own kinds."""
     if not documents:
         return []
@@ -99,10 +101,12 @@ def validated(documents: Sequence[dict[str, Any]]) -> list[str]:
         raise UserError("uv is not installed: make setup, or https://docs.astral.sh/uv") from None
     if done.returncode and not re.match("ERROR|WARN", done.stdout):
         raise UserError(f"{VALIDATOR} did not run: {(done.stdout + done.stderr).strip()[-300:]}")
-    return [told(line) for line in re.split(r"\n(?=ERROR|WARN|FATAL)", done.stdout.strip()) if line]
+    return [
+        explain(line) for line in re.split(r"\n(?=ERROR|WARN|FATAL)", done.stdout.strip()) if line
+    ]
 
 
-def told(line: str) -> str:
+def explain(line: str) -> str:
     """A line of the validator, in our words; a kind that it does not know is no pass."""
     if error := ERROR.match(line):
         return f"{error[1]}: {error[2][:300]}"

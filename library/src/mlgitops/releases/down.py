@@ -10,4 +10,4 @@ def down() -> None:
     """Stop and remove the containers; what MLflow and Prometheus stored stays."""
     check_compose("staging")
     os.environ["IMAGE"] = "any"  # compose.yaml asks for one, whatever is to be done.
-    docker.shown("compose", "down")
+    docker.run_visibly("compose", "down")

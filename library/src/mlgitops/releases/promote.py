@@ -8,25 +8,25 @@ from mlgitops.releases.release_env import PRODUCTION, STAGING, Release
 
 def promote() -> None:
     """Write deploy/production/release.env as staging has it."""
-    release = proven()
-    new, old = release_env.text(release), release_env.stored(PRODUCTION)
+    release = staging_release()
+    new, old = release_env.text(release), release_env.file_text(PRODUCTION)
     if old == new:
-        state = "" if old == release_env.stored(PRODUCTION, "HEAD") else ", not committed"
-        print(f"nothing to do: {PRODUCTION} has {release_env.named(new)} already{state}")
+        state = "" if old == release_env.file_text(PRODUCTION, "HEAD") else ", not committed"
+        print(f"nothing to do: {PRODUCTION} has {release_env.describe(new)} already{state}")
         return
     release_env.check_unedited(PRODUCTION)
-    if wrong := release_env.broken(PRODUCTION, new):
+    if wrong := release_env.text_problems(PRODUCTION, new):
         raise UserError(f"what {STAGING} runs cannot be promoted: {wrong[0]}")
     release_env.write(PRODUCTION, release)
     print(release_env.difference(PRODUCTION, old, new))
     print(release_env.to_commit(PRODUCTION, f"Promote {release.commit[:7]} to {PRODUCTION}"))
 
 
-def proven() -> Release:
+def staging_release() -> Release:
     """What staging runs, by main."""
     release_env.check_unedited(STAGING)
-    here = release_env.stored(STAGING)
-    if here is not None and here != release_env.stored(STAGING, repository.mainline()):
+    here = release_env.file_text(STAGING)
+    if here is not None and here != release_env.file_text(STAGING, repository.mainline()):
         known = release_env.ran(STAGING, here)
         raise UserError(
             f"{release_env.path(STAGING)}: "

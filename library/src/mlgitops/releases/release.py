@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from mlgitops.core import job_output
-from mlgitops.core.errors import UserError, listed
+from mlgitops.core.errors import UserError, join_names
 from mlgitops.git import repository
 from mlgitops.images import build, docker
 from mlgitops.images.push import NOTE
@@ -25,10 +25,10 @@ def release(
     ] = False,
 ) -> None:
     """Write deploy/staging/release.env for a commit of main and an image that was built from it."""
-    new = proposed(image or pushed(offline), commit)
+    new = proposal(image or last_image(offline), commit)
     release_env.check_sound(STAGING)
     check_forward(new)
-    done = overtaken(new) or already(new)
+    done = newer_commit_hint(new) or already(new)
     job_output.tell(changed=not done)
     if done:
         print(done)
@@ -38,13 +38,13 @@ def release(
         print("the image's labels were not looked at: nothing proves what it was built from")
     else:
         check_labels(new)
-    old = release_env.stored(STAGING)
+    old = release_env.file_text(STAGING)
     release_env.write(STAGING, new)
     print(release_env.difference(STAGING, old, release_env.text(new)))
     print(release_env.to_commit(STAGING, f"Release {new.commit[:7]} to {STAGING}"))
 
 
-def pushed(offline: bool) -> str:
+def last_image(offline: bool) -> str:
     """The image that `make push` pushed last."""
     if offline:
         raise UserError("OFFLINE=1 looks at no image, so say which: IMAGE=host/owner/name@sha256:…")
@@ -57,7 +57,7 @@ def pushed(offline: bool) -> str:
     return image
 
 
-def proposed(image: str, name: str) -> Release:
+def proposal(image: str, name: str) -> Release:
     """The commit of a name, or HEAD, as a release, if it can be one."""
     commit = repository.commit(name) if name else repository.head()
     if commit is None:
@@ -72,7 +72,7 @@ def proposed(image: str, name: str) -> Release:
     if other := release_env.foreign(image):
         raise UserError(other)
     check_clean()
-    if not repository.merged(commit):
+    if not repository.is_merged(commit):
         raise UserError(
             f"{commit[:7]} is not merged to main: merge it, and release the commit of main "
             "(git switch main && git pull)"
@@ -83,7 +83,9 @@ def proposed(image: str, name: str) -> Release:
 def check_clean() -> None:
     """Refuse changes that are not committed; what was released is no part of an image."""
     if changed := repository.changes(*OUTSIDE):
-        raise UserError(f"not committed: {listed(changed)}.\nCommit or git stash, then build again")
+        raise UserError(
+            f"not committed: {join_names(changed)}.\nCommit or git stash, then build again"
+        )
 
 
 def check_forward(new: Release) -> None:
@@ -91,12 +93,12 @@ def check_forward(new: Release) -> None:
     runs = release_env.read(STAGING, repository.mainline())
     if runs and runs.commit != new.commit and repository.within(new.commit, runs.commit):
         raise UserError(
-            f"{STAGING} already has a newer one, {release_env.named(release_env.text(runs))}.\n"
+            f"{STAGING} already has a newer one, {release_env.describe(release_env.text(runs))}.\n"
             f"To go back from it: make rollback ENVIRONMENT={STAGING}, or git revert"
         )
 
 
-def overtaken(new: Release) -> str | None:
+def newer_commit_hint(new: Release) -> str | None:
     """What to say where main has a newer commit that gets an image of its own; None if not."""
     span = f"{new.commit}..{repository.mainline()}"
     paths = (".", *(f":(exclude){pattern}" for pattern in IGNORED))
@@ -114,8 +116,8 @@ def already(new: Release) -> str | None:
     if not same:
         return None
     text = release_env.text(old)
-    state = "" if text == release_env.stored(STAGING, "HEAD") else ", not committed"
-    return f"nothing to do: {STAGING} has {release_env.named(text)} with this image{state}"
+    state = "" if text == release_env.file_text(STAGING, "HEAD") else ", not committed"
+    return f"nothing to do: {STAGING} has {release_env.describe(text)} with this image{state}"
 
 
 def check_labels(new: Release) -> None:
@@ -137,10 +139,10 @@ def check_labels(new: Release) -> None:
 def labels(image: str) -> dict[str, str]:
     """The labels of an image, which is pulled if it is not here."""
     try:
-        docker.required()
-    except UserError as mistake:
+        docker.require()
+    except UserError as error:
         raise UserError(
-            f"{mistake}.\nOFFLINE=1 trusts that the image was built from it, without asking"
+            f"{error}.\nOFFLINE=1 trusts that the image was built from it, without asking"
         ) from None
     if not docker.docker("image", "ls", "--quiet", "--no-trunc", image):
         docker.docker("pull", "--quiet", image)

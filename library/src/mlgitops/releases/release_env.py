@@ -68,7 +68,7 @@ def path(environment: str) -> Path:
     return Path("deploy", environment, "release.env")
 
 
-def stored(environment: str, commit: str | None = None) -> str | None:
+def file_text(environment: str, commit: str | None = None) -> str | None:
     """The file's text in a commit, or as it lies here; None if it is not there."""
     place = path(environment)
     if commit:
@@ -79,12 +79,12 @@ def stored(environment: str, commit: str | None = None) -> str | None:
 
 def read(environment: str, commit: str | None = None) -> Release | None:
     """What an environment runs by a commit, or by the file here; None if nothing."""
-    found = stored(environment, commit)
+    found = file_text(environment, commit)
     try:
         return None if found is None else parse(found)
-    except UserError as mistake:
+    except UserError as error:
         where = f" of {commit[:7]}" if commit else ""
-        raise UserError(f"{path(environment)}{where}: {mistake}") from None
+        raise UserError(f"{path(environment)}{where}: {error}") from None
 
 
 def write(environment: str, release: Release | None) -> None:
@@ -93,7 +93,7 @@ def write(environment: str, release: Release | None) -> None:
         part.write_bytes(text(release).encode())
 
 
-def running() -> tuple[str, str] | None:
+def release_in_use() -> tuple[str, str] | None:
     """Production and its commit, else staging and its, by main; None before the first release.
 
     What a branch writes into the files changes nothing: it would choose its own judge.
@@ -109,7 +109,7 @@ def running() -> tuple[str, str] | None:
 
 def champion() -> str | None:
     """The commit that runs; None before the first release."""
-    found = running()
+    found = release_in_use()
     return found[1] if found else None
 
 
@@ -118,11 +118,11 @@ def problems() -> list[str]:
     return [
         f"{path(environment)}: {problem}"
         for environment in ENVIRONMENTS
-        for problem in broken(environment, stored(environment))
+        for problem in text_problems(environment, file_text(environment))
     ]
 
 
-def broken(environment: str, found: str | None) -> list[str]:
+def text_problems(environment: str, found: str | None) -> list[str]:
     """What is wrong with a text as the file of an environment.
 
     The name of its image is judged when it comes: what main has had there may be of a registry
@@ -132,8 +132,8 @@ def broken(environment: str, found: str | None) -> list[str]:
         return ["is not there: git restore it"]
     try:
         release = parse(found)
-    except UserError as mistake:
-        return [str(mistake)]
+    except UserError as error:
+        return [str(error)]
     if release is None:
         return []
     unproven = environment == PRODUCTION and not ran(STAGING, found)
@@ -163,7 +163,7 @@ def _mismatches(release: Release) -> Iterable[str]:
         deeper = ": git fetch --unshallow" if repository.shallow() else ""
         yield f"COMMIT {short} is not in this repository{deeper}"
         return
-    if not repository.merged(release.commit):
+    if not repository.is_merged(release.commit):
         yield f"COMMIT {short} is not merged to main"
     lock = repository.lock(release.commit)
     for name, known in (("MODEL", lock and lock.model), ("DATA", lock and lock.data)):
@@ -187,7 +187,7 @@ def ran(environment: str, found: str) -> bool:
 
 def check_unedited(environment: str) -> None:
     """Refuse a file that is not as HEAD has it."""
-    if stored(environment) != stored(environment, "HEAD"):
+    if file_text(environment) != file_text(environment, "HEAD"):
         place = path(environment)
         raise UserError(
             f"{place} is not as it was committed: commit it, or `git restore --staged --worktree "
@@ -197,7 +197,7 @@ def check_unedited(environment: str) -> None:
 
 def check_sound(environment: str) -> None:
     """Refuse a file that contradicts the history."""
-    if found := broken(environment, stored(environment)):
+    if found := text_problems(environment, file_text(environment)):
         check_unedited(environment)
         raise UserError(
             f"{path(environment)}: {found[0]}.\nSomebody edited it by hand: "
@@ -205,7 +205,7 @@ def check_sound(environment: str) -> None:
         )
 
 
-def named(found: str | None) -> str:
+def describe(found: str | None) -> str:
     """The text of a release.env for people: the commit that it releases, and its subject."""
     try:
         release = parse(found or EMPTY)
@@ -222,7 +222,7 @@ def difference(environment: str, old: str | None, new: str) -> str:
     before, after = (old or "").splitlines(), new.splitlines()
     lines = [f"  - {line}" for line in before if line not in after]
     lines += [f"  + {line}" for line in after if line not in before]
-    return "\n".join([f"{environment}: {named(old)} -> {named(new)}", *lines])
+    return "\n".join([f"{environment}: {describe(old)} -> {describe(new)}", *lines])
 
 
 def to_commit(environment: str, subject: str) -> str:

@@ -28,23 +28,23 @@ def rollback(
     """Write the release.env of an environment as it was before what runs now came."""
     release_env.check_unedited(environment)
     check_newest(environment)
-    now = release_env.stored(environment) or release_env.EMPTY
+    now = release_env.file_text(environment) or release_env.EMPTY
     if now == release_env.EMPTY:
         raise UserError(f"nothing runs in {environment}: there is nothing to roll back")
-    *below, top = standing(past(environment))
+    *below, top = live_states(past(environment))
     before = previous(environment, top, below)
     release_env.write(environment, before)
-    print(told(environment, now, release_env.text(before)))
-    print(f"or by Git alone: git restore {place(environment)}, then {reverting(top)}")
+    print(plan_text(environment, now, release_env.text(before)))
+    print(f"or by Git alone: git restore {place(environment)}, then {revert_command(top)}")
     print(further(environment, below))
 
 
-def told(environment: str, now: str, before: str) -> str:
+def plan_text(environment: str, now: str, before: str) -> str:
     """What runs, what will run, and what to do for it."""
-    back = release_env.named(before)
+    back = release_env.describe(before)
     return "\n".join(
         [
-            f"{environment} runs now:   {release_env.named(now)}",
+            f"{environment} runs now:   {release_env.describe(now)}",
             f"{environment} will run:   {back}",
             release_env.difference(environment, now, before),
             release_env.to_commit(environment, f"Roll {environment} back to {back.split()[0]}"),
@@ -73,12 +73,12 @@ def past(environment: str) -> list[State]:
     form = ("--first-parent", "--reverse", "--format=%H %P")
     lines = (repository.git("log", *form, "HEAD", "--", place(environment)) or "").splitlines()
     return [
-        State(commit, len(parents), release_env.stored(environment, commit) or release_env.EMPTY)
+        State(commit, len(parents), release_env.file_text(environment, commit) or release_env.EMPTY)
         for commit, *parents in map(str.split, lines)
     ]
 
 
-def standing(states: Iterable[State]) -> list[State]:
+def live_states(states: Iterable[State]) -> list[State]:
     """What was not taken back, oldest first: a text that is there takes back what came after it."""
     found: list[State] = []
     for state in states:
@@ -101,9 +101,9 @@ def previous(environment: str, top: State, below: Sequence[State]) -> release_en
     if text == release_env.EMPTY:
         raise UserError(
             f"before {top.commit[:7]} nothing ran in {environment}, so there is nothing "
-            f"to go back to.\nTo let nothing run again: {reverting(top)}"
+            f"to go back to.\nTo let nothing run again: {revert_command(top)}"
         )
-    if found := release_env.broken(environment, text):
+    if found := release_env.text_problems(environment, text):
         raise UserError(
             f"what ran before in {environment} cannot be released: {found[0]}.\n"
             f"git log -p {place(environment)} shows what else ran"
@@ -113,7 +113,7 @@ def previous(environment: str, top: State, below: Sequence[State]) -> release_en
     return before
 
 
-def reverting(state: State) -> str:
+def revert_command(state: State) -> str:
     """The command of Git that undoes the commit which brought a release."""
     return f"git revert {'-m 1 ' if state.parents > 1 else ''}{state.commit[:10]}"
 
@@ -124,4 +124,4 @@ def further(environment: str, below: Sequence[State]) -> str:
     text = last(below[:-1])
     if text == release_env.EMPTY:
         return f"{again}, is refused: before it nothing ran"
-    return f"{again}, goes further back: to {release_env.named(text)}"
+    return f"{again}, goes further back: to {release_env.describe(text)}"

@@ -28,7 +28,7 @@ def serve(
     values = {name: getattr(release, name.lower()) for name in release_env.NAMES}
     # As in the image, so that V2's addresses are the same.
     named = {"SERVE_NAME": docker.image_name().rpartition("/")[2]}
-    print(f"{environment}: {release_env.named(release_env.text(release))}", flush=True)
+    print(f"{environment}: {release_env.describe(release_env.text(release))}", flush=True)
     command = [sys.executable, "-m", "mlgitops.serving", str(folder)]
     os.execve(sys.executable, command, named | os.environ | values)  # noqa: S606
 

@@ -31,14 +31,14 @@ def up(
     for name in release_env.NAMES:
         os.environ.pop(name, None)  # It would go before the file's.
     release = release_env.path(environment).as_posix()
-    docker.shown("compose", "--env-file", release, "up", "--detach", "--wait")
+    docker.run_visibly("compose", "--env-file", release, "up", "--detach", "--wait")
     for part, (name, port, page) in PORTS.items():
         print(f"{part:11}http://127.0.0.1:{os.environ.get(name) or port}{page}")
 
 
 def check_compose(environment: str) -> None:
     """A UserError if no Docker answers, or it has no compose."""
-    docker.required()
+    docker.require()
     try:
         docker.docker("compose", "version")
     except UserError:

@@ -21,7 +21,7 @@ from mlgitops.data.ingest import Data
 from mlgitops.data.split import Split
 from mlgitops.evaluation.bootstrap import is_mean
 from mlgitops.evaluation.checks import Check, Judge, metric_interval
-from mlgitops.evaluation.evidence import Evidence, gathered
+from mlgitops.evaluation.evidence import Evidence, gather
 from mlgitops.evaluation.limits import Gate
 from mlgitops.reporting import diff
 from mlgitops.reporting.markdown import render
@@ -62,14 +62,14 @@ def intervals(judge: Judge, here: Evidence, p: Gate) -> dict[str, Any]:
     """The interval of each metric that has one."""
     found: dict[str, Any] = {}
     for name in filter(is_mean, here.metrics):
-        drawn = judge.sampled(name, judge.losses(name))
+        drawn = judge.resample(name, judge.losses(name))
         found[name] = metric_interval(name, drawn[:, 0], p.confidence, len(here.actual))
     return found
 
 
 def facts() -> dict[str, Any]:
     """Everything that the two templates show."""
-    here, p = gathered(), config.load(Gate)
+    here, p = gather(), config.load(Gate)
     judge = Judge(here, p)
     checks: list[Check] = [*judge.minimum(), judge.size()]
     slices = judge.slices()
@@ -83,7 +83,7 @@ def facts() -> dict[str, Any]:
         "slices": list(zip(here.slices, slices, strict=True)),
         "passed": all(check.passed for check in [*checks, *slices]),
         "train": diff.flat(config.read(config.PARAMS)["train"]),
-        "parity": diff.loaded(PARITY.read_text("utf-8") if PARITY.exists() else None),
+        "parity": diff.load(PARITY.read_text("utf-8") if PARITY.exists() else None),
         "data": json.loads(diff.DATA.read_text(encoding="utf-8")),
         "source": config.load(Data).source,
         "split": config.load(Split),
@@ -92,7 +92,7 @@ def facts() -> dict[str, Any]:
     }
 
 
-def marked(template: str, found: dict[str, Any]) -> str:
+def new_document(template: str, found: dict[str, Any]) -> str:
     """The whole document as it is first written, with the digest of its figures."""
     text = render(template, digest="0", **found)
     block = BLOCK.search(text)
@@ -111,7 +111,7 @@ def figures(path: Path, text: str) -> re.Match[str]:
     return found[0]
 
 
-def updated(path: Path, new: str) -> str:
+def update(path: Path, new: str) -> str:
     """The document with the new figures; what people wrote around them stays."""
     if not path.exists():
         return new
@@ -142,11 +142,11 @@ def card(
     """Write the figures of the model card and of the data sheet, or check them."""
     found = facts()
     for path, template in DOCUMENTS.items():
-        new = marked(template, found)
+        new = new_document(template, found)
         if check:
             check_current(path, new)
             continue
-        text = updated(path, new)
+        text = update(path, new)
         with replacing(path) as part:
             part.write_bytes(text.encode("utf-8"))
         print(f"{path}: {len(text.splitlines())} lines")

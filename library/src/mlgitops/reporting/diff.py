@@ -37,14 +37,14 @@ def flat(value: Any, name: str = "") -> dict[str, Any]:
     return found
 
 
-def differing(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[Change]:
+def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[Change]:
     """The keys with another value, in the order of `now`."""
     names = [*now, *(name for name in before if name not in now)]
     pairs = (Change(name, before.get(name), now.get(name)) for name in names)
     return [change for change in pairs if change.before != change.now]
 
 
-def loaded(text: str | None) -> Any:
+def load(text: str | None) -> Any:
     """The contents of a YAML or JSON file of a commit; an empty mapping if it is not there."""
     try:
         return yaml.load(text or "", yaml.CSafeLoader) or {}
@@ -54,13 +54,13 @@ def loaded(text: str | None) -> Any:
 
 def document(path: Path, commit: str | None) -> Any:
     """A YAML file of a commit, or as it lies here."""
-    return loaded(repository.text(commit, path.as_posix())) if commit else config.read(path)
+    return load(repository.text(commit, path.as_posix())) if commit else config.read(path)
 
 
 def parameters(base: str, now: str | None = None) -> list[Change]:
     """The parameters that differ here, or in a commit, rules first."""
     before, after = (flat(settings(one)) for one in (base, now))
-    return sorted(differing(before, after), key=lambda change: not is_rule(change))
+    return sorted(differences(before, after), key=lambda change: not is_rule(change))
 
 
 def settings(commit: str | None) -> dict[str, Any]:
@@ -72,7 +72,7 @@ def settings(commit: str | None) -> dict[str, Any]:
 def contract(base: str, now: str | None = None) -> list[Change]:
     """The columns and rules of schema.yaml that differ here, or in a commit, columns last."""
     before, after = (_rules(document(schema.SCHEMA, one)) for one in (base, now))
-    return sorted(differing(before, after), key=lambda change: not is_rule(change))
+    return sorted(differences(before, after), key=lambda change: not is_rule(change))
 
 
 def is_rule(change: Change) -> bool:
@@ -85,7 +85,7 @@ def _rules(document: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in document.items() if key != "columns"} | columns
 
 
-def kept(found: list[Change], most: int) -> list[Change]:
+def select(found: list[Change], most: int) -> list[Change]:
     """The changes to show where there is room for `most`: rules are first, and all."""
     return found[: max(most, sum(map(is_rule, found)))]
 
@@ -103,7 +103,7 @@ def profiles(base: str) -> tuple[dict[str, Any], dict[str, Any]]:
     return before, now
 
 
-def moved(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[tuple[str, str]]:
+def column_moves(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Columns and what moved in them, the largest move first; profiles as `validate` writes."""
     found = []
     columns = before.get("columns", {})

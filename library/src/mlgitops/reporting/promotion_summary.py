@@ -15,13 +15,13 @@ METRICS, TEST = paths.METRICS.as_posix(), paths.TEST.as_posix()
 MOST = 30  # commits
 
 
-def measured(release: Release | None) -> dict[str, Any]:
+def metrics_of(release: Release | None) -> dict[str, Any]:
     """The metrics of a release's commit, as Git has them."""
     found = repository.text(release.commit, METRICS) if release else None
     return dict(json.loads(found)) if found else {}
 
 
-def tested(release: Release | None) -> str | None:
+def test_hash(release: Release | None) -> str | None:
     """The hash of the test rows that a release was measured on."""
     lock = repository.lock(release.commit) if release else None
     return repository.hashes(lock.stages).get(TEST) if lock else None
@@ -32,7 +32,7 @@ def facts(main: str) -> dict[str, Any]:
     staging, production = (release_env.read(name, main) for name in (STAGING, PRODUCTION))
     if staging is None:
         raise UserError(f"{STAGING} has no release: there is nothing to promote")
-    before, now = measured(production), measured(staging)
+    before, now = metrics_of(production), metrics_of(staging)
     both = (production.commit, staging.commit) if production else None
     span = f"{production.commit}..{staging.commit}" if production else staging.commit
     log = repository.git("log", "--first-parent", "--format=%h %s", span, "--", ".", ":!deploy/")
@@ -44,8 +44,8 @@ def facts(main: str) -> dict[str, Any]:
         ],
         "params": diff.parameters(*both) if both else [],
         "schema": diff.contract(*both) if both else [],
-        "kept": diff.kept,
-        "same_test": tested(production) == tested(staging),
+        "kept": diff.select,
+        "same_test": test_hash(production) == test_hash(staging),
         "commits": (log or "").splitlines(),
         "most": MOST,
     }

@@ -10,7 +10,7 @@ from mlgitops.core.files import replacing
 from mlgitops.evaluation import bootstrap, gate
 from mlgitops.evaluation.champion import OtherModel, other_model
 from mlgitops.evaluation.checks import Check, Kind, difference, metric_of
-from mlgitops.evaluation.evidence import METRICS, SLICES, TEST, Evidence, gathered
+from mlgitops.evaluation.evidence import METRICS, SLICES, TEST, Evidence, gather
 from mlgitops.evaluation.limits import Gate
 from mlgitops.git import repository
 from mlgitops.releases import release_env
@@ -37,16 +37,16 @@ class Since(NamedTuple):
 def since(base: str) -> Since:
     """Where HEAD left the base; where HEAD is the base itself, what runs."""
     fork = repository.fork(base)
-    runs = release_env.running() if fork == repository.head() else None
+    runs = release_env.release_in_use() if fork == repository.head() else None
     if runs is None:
         return Since(fork, code(base))
     environment, commit = runs
     return Since(commit, f"{code(commit[:7])} (what {environment} runs)")
 
 
-def compared(here: Evidence, other: OtherModel, p: Gate) -> list[dict[str, Any]]:
+def comparison(here: Evidence, other: OtherModel, p: Gate) -> list[dict[str, Any]]:
     """Each metric now and of the other model, and how much better this one is, with interval."""
-    recorded = diff.loaded(repository.text(other.commit, METRICS.as_posix()))
+    recorded = diff.load(repository.text(other.commit, METRICS.as_posix()))
     same = same_test(here, repository.lock(other.commit))
     found = []
     for name, now in here.metrics.items():
@@ -80,7 +80,7 @@ def other_model_facts(commit: str | None, here: Evidence, p: Gate) -> dict[str, 
     if commit is None:
         return None
     other, there = other_model(commit, here), repository.lock(commit)
-    metrics = compared(here, other, p)
+    metrics = comparison(here, other, p)
     judged = next(one for one in metrics if one["name"] == p.metric)
     return {
         "judged": judged,
@@ -110,7 +110,7 @@ def slice_facts(here: Evidence, verdict: gate.Verdict, base: str | None) -> list
     checks = [check for check in verdict.checks if check.kind == "slices"]
     before: dict[tuple[str, str], Any] = {}
     if base and same_test(here, repository.lock(base)):
-        parts = diff.loaded(repository.text(base, SLICES.as_posix()))
+        parts = diff.load(repository.text(base, SLICES.as_posix()))
         before = {(part["column"], part["value"]): part for part in parts}
     metric = config.load(Gate).metric
     found = [
@@ -144,7 +144,7 @@ def data_facts(here: Evidence, base: str | None) -> dict[str, Any]:
         "rows": (before.get("rows"), now["rows"]),
         "hash": (there.data if there else None, here.lock.data),
         "schema": diff.contract(base) if base else [],
-        "moved": diff.moved(before, now),
+        "moved": diff.column_moves(before, now),
     }
 
 
@@ -155,7 +155,7 @@ def facts(base: str) -> dict[str, Any]:
     found = {"verdict": verdict, "refused": refused, "head": repository.head(), "base_name": base}
     if any(check.name == gate.EVIDENCE for check in refused):
         return found | {"here": None}
-    here, p = gathered(), config.load(Gate)
+    here, p = gather(), config.load(Gate)
     start = since(base)
     others = {
         base: other_model_facts(repository.fork(base), here, p),
@@ -171,21 +171,21 @@ def facts(base: str) -> dict[str, Any]:
         "champion": others["champion"],
         "higher": HIGHER_IS_BETTER,
         "slices": slices,
-        "lost": lost(start.commit, verdict) if start.commit else [],
+        "lost": missing_kinds(start.commit, verdict) if start.commit else [],
         "counts": counts(verdict.checks),
         "bars": bars(here, p, others),
         "slice_bars": slices[:BARS],
-        "kept": diff.kept,
+        "kept": diff.select,
         "params": diff.parameters(start.commit) if start.commit else [],
         "data": data_facts(here, start.commit),
         "code": diff.folders(start.commit) if start.commit else [],
     }
 
 
-def lost(base: str, verdict: gate.Verdict) -> list[str]:
+def missing_kinds(base: str, verdict: gate.Verdict) -> list[str]:
     """Kinds of checks that the base had, by what it left in Git, and this commit lacks."""
     limits = diff.settings(base).get("gate") or {}
-    parts = {"slices": diff.loaded(repository.text(base, SLICES.as_posix()))}
+    parts = {"slices": diff.load(repository.text(base, SLICES.as_posix()))}
     now = {check.kind for check in verdict.checks}
     return [kind for kind in get_args(Kind) if (limits | parts).get(kind) and kind not in now]
 
@@ -200,7 +200,7 @@ def counts(checks: list[Check]) -> dict[str, int]:
     }
 
 
-def written(found: dict[str, Any]) -> str:
+def page(found: dict[str, Any]) -> str:
     """The report, with tables as long as fit below the limit."""
     texts = (render("report.md.j2", most=most, **found) for most in ROWS)
     return next((text for text in texts if len(text) < LIMIT), TOO_LONG)
@@ -216,7 +216,7 @@ def report(
     output: Annotated[str, typer.Option(help="The file to write, or stdout.")] = "stdout",
 ) -> None:
     """Write what this commit changes, as the Markdown of a pull request."""
-    text = written(facts(base))
+    text = page(facts(base))
     if output == "stdout":
         print(text, end="")
         return

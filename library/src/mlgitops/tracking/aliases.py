@@ -17,19 +17,19 @@ def register() -> None:
     releases = {name: release_env.read(name, main) for name in release_env.ENVIRONMENTS}
     tracker = connect(config.load(Track).tracker, project())
     for environment, release in releases.items():
-        print(f"{environment}: {aliased(tracker, environment, release)}")
+        print(f"{environment}: {set_alias(tracker, environment, release)}")
 
 
-def aliased(tracker: Tracker, environment: str, release: Release | None) -> str:
+def set_alias(tracker: Tracker, environment: str, release: Release | None) -> str:
     """Set the alias of an environment, or remove it; what was done."""
-    version = numbered(tracker, release) if release else None
+    version = version_number(tracker, release) if release else None
     changed = "" if tracker.alias(environment, version) else ", as before"
     if version is None:
         return f"nothing is released{changed or ', and no version has the alias'}"
-    return f"version {version}, {release_env.named(release_env.text(release))}{changed}"
+    return f"version {version}, {release_env.describe(release_env.text(release))}{changed}"
 
 
-def numbered(tracker: Tracker, release: Release) -> str:
+def version_number(tracker: Tracker, release: Release) -> str:
     """The version of a release's model, which is tracked first if it is not there."""
     short = release.commit[:7]
     trained = repository.commit(release.commit) and lineage.origin(release.commit)
@@ -37,7 +37,7 @@ def numbered(tracker: Tracker, release: Release) -> str:
         raise UserError(f"COMMIT {short} is not in this repository, or trained nothing")
     if found := tracker.version(trained):
         return found
-    wanted = [one for one in repository.trained(trained) if one.sha == trained]
+    wanted = [one for one in repository.training_commits(trained) if one.sha == trained]
     print(f"{short} was not tracked: {log_commits(tracker, wanted)}")
     if found := tracker.version(trained):
         return found

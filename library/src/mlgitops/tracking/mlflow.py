@@ -357,7 +357,7 @@ def _save(asset: Asset, folder: Path, made: Any, number: str) -> None:
         code_paths=[served_model.__file__, *map(str, asset.code)],
         mlflow_model=saved,
         signature=_signature(found),
-        input_example=_typed(example, found["inputs"]),
+        input_example=_example_rows(example, found["inputs"]),
         pip_requirements=list(asset.requirements),
     )
 
@@ -369,7 +369,7 @@ def _kind(column: Mapping[str, Any]) -> str:
     return TYPES.get(column["type"], "double")
 
 
-def _typed(example: Any, inputs: list[dict[str, Any]]) -> Any:
+def _example_rows(example: Any, inputs: list[dict[str, Any]]) -> Any:
     """The example rows with the types of the signature."""
     wanted = {"double": "float64", "long": "int64", "string": "object", "boolean": "object"}
     return example.astype({one["name"]: wanted[_kind(one)] for one in inputs})

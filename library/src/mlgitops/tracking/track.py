@@ -67,9 +67,9 @@ def track(
         return
     if every and repository.shallow():
         raise UserError("this clone lacks older commits: git fetch --unshallow")
-    if repository.judged() is None:
+    if repository.verdict_commit() is None:
         print("what is not committed is not logged: dvc.lock, params.yaml or artifacts/ changed")
-    wanted = repository.trained() if every else [newest()]
+    wanted = repository.training_commits() if every else [newest()]
     print(log_commits(tracker, wanted))
 
 
@@ -88,7 +88,7 @@ def newest() -> repository.Commit:
     commit = lineage.origin(repository.head())
     if commit is None or repository.text("HEAD", "dvc.lock") is None:
         raise UserError("nothing trained is committed yet: make pipeline, then git commit")
-    return next(one for one in repository.trained(commit) if one.sha == commit)
+    return next(one for one in repository.training_commits(commit) if one.sha == commit)
 
 
 def log_commits(tracker: Tracker, wanted: list[repository.Commit]) -> str:
@@ -108,10 +108,10 @@ def log_commits(tracker: Tracker, wanted: list[repository.Commit]) -> str:
     for key in set(keys.values()) & known:
         if evidence := verdict(key.commit):
             tracker.add(key, evidence)
-    return said(len(missing), len(keys) - len(missing), halves, gone)
+    return outcome(len(missing), len(keys) - len(missing), halves, gone)
 
 
-def said(logged: int, known: int, halves: int, gone: list[str]) -> str:
+def outcome(logged: int, known: int, halves: int, gone: list[str]) -> str:
     """What was done, in a sentence or three."""
     text = f"{logged} logged, {known} there already"
     text += f", {halves} half run{'s' * (halves > 1)} deleted" if halves else ""
@@ -136,13 +136,13 @@ def run_of(commit: repository.Commit, key: Key, branch: str, request: str) -> It
     assert lock is not None
     with TemporaryDirectory() as folder:
         model = asset(commit.sha, lock, Path(folder))
-        evidence = merged(figures(commit.sha), verdict(commit.sha))
+        evidence = merge(figures(commit.sha), verdict(commit.sha))
         yield Run(
             key=key,
             name=f"{commit.sha[:SHORT]} {commit.subject}",
             when=datetime.fromisoformat(commit.when).timestamp(),
             params=settings(commit.sha),
-            evidence=merged(evidence, Evidence(tags=tags(commit, lock, branch, request, model))),
+            evidence=merge(evidence, Evidence(tags=tags(commit, lock, branch, request, model))),
             parent=lineage.origin(commit.parents[0]) if commit.parents else None,
             datasets=datasets(commit.sha, lock),
             model=model,
@@ -185,8 +185,8 @@ def flat(value: Any, name: str = "") -> dict[str, str]:
 
 def figures(commit: str) -> Evidence:
     """Metrics, metrics of the slices, and the points of the plots, as the commit has them."""
-    measured = loaded(commit, paths.METRICS.as_posix()) or {}
-    sliced = loaded(commit, paths.SLICES.as_posix()) or []
+    measured = load_json(commit, paths.METRICS.as_posix()) or {}
+    sliced = load_json(commit, paths.SLICES.as_posix()) or []
     listing = repository.git("ls-tree", "--name-only", commit, f"{PLOTS}/") or ""
     plots = {path: repository.text(commit, path) or "" for path in listing.splitlines()}
     names = distinct()
@@ -204,7 +204,7 @@ def figures(commit: str) -> Evidence:
     )
 
 
-def loaded(commit: str, path: str) -> Any:
+def load_json(commit: str, path: str) -> Any:
     """A JSON file of a commit; None if it has none."""
     text = repository.text(commit, path)
     return None if text is None else json.loads(text)
@@ -255,7 +255,7 @@ def verdict(commit: str) -> Evidence:
     )  # fmt: skip
 
 
-def merged(*parts: Evidence) -> Evidence:
+def merge(*parts: Evidence) -> Evidence:
     """All of it together."""
     return Evidence(
         **{
@@ -269,7 +269,7 @@ def datasets(commit: str, lock: repository.Lock) -> list[Dataset]:
     """The raw data of a commit and the two sets made from it: md5 and where the object lies."""
     rules = yaml.safe_load(repository.text(commit, "schema.yaml") or "") or {}
     columns = {name: column["type"] for name, column in rules.get("columns", {}).items()}
-    profile = loaded(commit, paths.DATA.as_posix()) or {}
+    profile = load_json(commit, paths.DATA.as_posix()) or {}
     rows = {"raw": profile.get("rows")}
     return [
         Dataset(role, f"{role}.parquet", md5, address(md5), columns, {"rows": rows.get(role)})
@@ -299,11 +299,11 @@ def asset(commit: str, lock: repository.Lock, into: Path) -> Asset | None:
     if folder is None:
         return None
     kind = json.loads((folder / "signature.json").read_text("utf-8"))["format"]
-    code = [] if kind == "onnx" else [named(commit, folder, into)]
+    code = [] if kind == "onnx" else [code_package(commit, folder, into)]
     return Asset(folder, str(lock.model), requirements(commit, NEEDED[kind]), code)
 
 
-def named(commit: str, folder: Path, into: Path) -> Path:
+def code_package(commit: str, folder: Path, into: Path) -> Path:
     """The package, copied below `into`, that a pickled pipeline names and its folder lacks.
 
     The folder has the project's own; a folder from before there was a library names them all `ml`.

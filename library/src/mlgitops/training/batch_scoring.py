@@ -109,7 +109,7 @@ def score(
         tally.judge(source, bad)
     print(
         "\n".join(
-            [*tally.found(), f"{output}: {tally.rows} rows, {tally.bad} of them marked as bad"]
+            [*tally.lines(), f"{output}: {tally.rows} rows, {tally.bad} of them marked as bad"]
         )
     )
 
@@ -144,7 +144,7 @@ class Tally:
         self.rows += rows
         self.bad += broken["row"].nunique()
 
-    def found(self) -> list[str]:
+    def lines(self) -> list[str]:
         """One line a broken rule."""
         return contract.summary(pd.concat(self.violations)) if self.bad else []
 
@@ -153,7 +153,7 @@ class Tally:
         if self.rows == 0:
             raise UserError(f"{source} has no rows")
         if self.bad and bad is Bad.refuse:
-            lines = "\n  ".join(self.found())
+            lines = "\n  ".join(self.lines())
             raise UserError(
                 f"{self.bad} of {self.rows} rows break the contract; nothing is written:\n  {lines}"
                 "\nFix them, or pass them on without a prediction: BAD=mark"

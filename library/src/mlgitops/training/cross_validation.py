@@ -14,7 +14,7 @@ from sklearn.model_selection import KFold, StratifiedKFold
 from threadpoolctl import threadpool_limits
 
 from mlgitops.core.config import Section
-from mlgitops.core.errors import UserError, listed
+from mlgitops.core.errors import UserError, join_names
 from mlgitops.data.schema import Schema
 from mlgitops.training import exported_model, hooks
 from mlgitops.training.features import inputs, target
@@ -85,7 +85,9 @@ def score(folds: Folds, p: Section, split: Split, alone: bool) -> float | str:
         except ValueError as error:
             return " ".join(str(error).split())[:200]
     if folds.metric not in found:
-        raise UserError(f"params.yaml: tune.metric: no {folds.metric}; there are {listed(found)}")
+        raise UserError(
+            f"params.yaml: tune.metric: no {folds.metric}; there are {join_names(found)}"
+        )
     value = found[folds.metric]
     return f"{folds.metric} is undefined" if value is None else float(value)
 

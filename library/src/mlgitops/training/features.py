@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from mlgitops.core import paths
-from mlgitops.core.errors import UserError, listed
+from mlgitops.core.errors import UserError, join_names
 from mlgitops.data.schema import Column, Schema
 from mlgitops.serving.features import Feature
 
@@ -53,7 +53,7 @@ class Columns(dict[str, Any]):
 
     def __missing__(self, name: str) -> Any:
         raise UserError(
-            f"{WHERE}: {self.feature.__name__}: no column {name!r}; there are {listed(self)}"
+            f"{WHERE}: {self.feature.__name__}: no column {name!r}; there are {join_names(self)}"
         )
 
 

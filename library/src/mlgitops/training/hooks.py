@@ -22,7 +22,7 @@ from threadpoolctl import threadpool_limits
 
 from mlgitops.core import config, paths
 from mlgitops.core.config import Section
-from mlgitops.core.errors import UserError, listed
+from mlgitops.core.errors import UserError, join_names
 from mlgitops.data.schema import Schema
 from mlgitops.training.features import Features, check
 from mlgitops.training.own_metrics import Metric
@@ -71,7 +71,7 @@ def prepare(examples: pd.DataFrame, schema: Schema) -> pd.DataFrame:
     if made.empty:
         raise UserError(f"{where} left no row to train on")
     if absent := [name for name in (*schema.features, schema.target) if name not in made]:
-        raise UserError(f"{where} took away columns of schema.yaml: {listed(absent)}")
+        raise UserError(f"{where} took away columns of schema.yaml: {join_names(absent)}")
     return made.reset_index(drop=True)
 
 

@@ -1,4 +1,4 @@
-"""The points of the plots that `dvc plots show` draws."""
+"""The points of the plots that `dvc plots show` displays."""
 
 from typing import Any
 

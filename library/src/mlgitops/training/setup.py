@@ -18,12 +18,12 @@ def setup() -> None:
     install_hooks()
     from dvc.cli import main
 
-    if main(["pull", "--allow-missing", *wanted()]) != 0:
+    if main(["pull", "--allow-missing", *paths_to_pull()]) != 0:
         raise UserError("the data cannot be had from the store; the reason is above")
     pipeline(force=False)
 
 
-def wanted() -> list[str]:
+def paths_to_pull() -> list[str]:
     """What to pull: all, which is an empty list; without a dvc.lock only the data's versions.
 
     DVC warns of each output that no lock file has a hash of.

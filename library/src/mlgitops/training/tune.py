@@ -18,7 +18,7 @@ from mlgitops.core.config import Section
 from mlgitops.core.errors import UserError
 from mlgitops.core.files import write_json
 from mlgitops.core.pipeline_version import PIPELINE
-from mlgitops.core.print_metrics import aligned
+from mlgitops.core.print_metrics import align
 from mlgitops.data import schema
 from mlgitops.data.ingest import edit_yaml
 from mlgitops.git import repository
@@ -191,7 +191,7 @@ def report(study: Study, p: Tune) -> str:
             }
         )
     failed = len(study.trials) - len(best)
-    return f"\n{aligned(rows)}" + (f"\n{failed} trials failed" if failed else "")
+    return f"\n{align(rows)}" + (f"\n{failed} trials failed" if failed else "")
 
 
 def best_values(study: Study, p: Tune) -> tuple[Settings, str]:
