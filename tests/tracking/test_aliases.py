@@ -11,6 +11,7 @@ from mlgitops.releases import release_env
 from mlgitops.tracking.aliases import register
 from mlgitops.tracking.track import project as name
 from mlgitops.tracking.track import track
+from mlgitops.tracking.ui import ui
 
 pytestmark = pytest.mark.slow
 
@@ -135,3 +136,11 @@ def test_a_shallow_clone_is_refused(tracker_project, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path / "new")
     with pytest.raises(UserError, match="git fetch --unshallow"):
         register()
+
+
+@pytest.mark.parametrize("command", [register, track, ui])
+def test_without_a_tracker_nothing_is_spoken_to(command, workspace, capsys):
+    workspace.set("track.tracker", "none")
+    command()
+    assert capsys.readouterr().out == "params.yaml: track.tracker is none: no tracker to speak to\n"
+    assert not Path("mlflow.db").exists()

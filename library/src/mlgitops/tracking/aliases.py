@@ -1,12 +1,11 @@
 """`make register`: the tracker's models get the aliases that deploy/ on main gives them."""
 
-from mlgitops.core import config
 from mlgitops.core.errors import UserError
 from mlgitops.git import lineage, repository
 from mlgitops.releases import release_env
 from mlgitops.releases.release_env import Release
-from mlgitops.tracking.base import Tracker, connect
-from mlgitops.tracking.track import Track, log_commits, project
+from mlgitops.tracking.base import Tracker
+from mlgitops.tracking.track import choose, log_commits
 
 
 def register() -> None:
@@ -15,7 +14,9 @@ def register() -> None:
         raise UserError("this clone lacks older commits: git fetch --unshallow")
     main = repository.mainline()
     releases = {name: release_env.read(name, main) for name in release_env.ENVIRONMENTS}
-    tracker = connect(config.load(Track).tracker, project())
+    tracker = choose()
+    if tracker is None:
+        return
     for environment, release in releases.items():
         print(f"{environment}: {set_alias(tracker, environment, release)}")
 

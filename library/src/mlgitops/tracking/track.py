@@ -47,9 +47,9 @@ NEEDED = {
 
 
 class Track(config.Section):
-    """Which tracker the runs go to."""
+    """Which tracker the runs go to; none: nowhere."""
 
-    tracker: Literal["mlflow"]
+    tracker: Literal["mlflow", "none"]
 
 
 def track(
@@ -61,7 +61,9 @@ def track(
     ] = False,
 ) -> None:
     """Log the commit that HEAD's dvc.lock comes from; with --all, the whole history."""
-    tracker = connect(config.load(Track).tracker, project())
+    tracker = choose()
+    if tracker is None:
+        return
     if trials:
         print(log_trials(tracker))
         return
@@ -71,6 +73,15 @@ def track(
         print("what is not committed is not logged: dvc.lock, params.yaml or artifacts/ changed")
     wanted = repository.training_commits() if every else [newest()]
     print(log_commits(tracker, wanted))
+
+
+def choose() -> Tracker | None:
+    """The tracker that params.yaml names; None, and a line that says so, where it is none."""
+    name = config.load(Track).tracker
+    if name == "none":
+        print(f"{paths.PARAMS}: track.tracker is none: no tracker to speak to")
+        return None
+    return connect(name, project())
 
 
 def project() -> str:
