@@ -225,6 +225,7 @@ def test_help_names_every_target(copy):
     said = make("help", copy, ALL="1")
     for target in re.findall(r"^([a-z]+):.*##", (copy / "Makefile").read_text("utf-8"), re.M):
         assert f"make {target}" in said
+    assert max(map(len, said.splitlines())) <= 100
 
 
 def test_a_project_inside_another_repository_is_its_own(tmp_path):
