@@ -43,7 +43,7 @@ bake: .venv/.made library/MANIFEST ## Make a project: [OUTPUT=folder]
 bench: .venv/.made library/MANIFEST ## Speed and memory against baselines of the same run [ONLY=serving, workflows]
 	@python benchmarks/$(or $(ONLY),run).py
 
-sample: .venv/.made ## Remake the sample and the season that arrives later
+sample: .venv/.made ## Remake the sample and the months that arrive later
 	@python demo/sample.py
 
 golden: .venv/.made library/MANIFEST ## Remake tests/golden/golden.json, after the pipeline version was raised

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "build/bench"
-PROJECT = FOLDER / "penguins"
+PROJECT = FOLDER / "flights"
 
 
 class Cost(NamedTuple):

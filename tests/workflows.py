@@ -20,7 +20,7 @@ from fake_github import FakeGitHub
 from uv import find_uv_bin
 
 SHIMS = ROOT / "tests/act/shims"
-NAME = "acme/penguins"
+NAME = "acme/flights"
 USES = re.compile(r"uses: ([\w.-]+/[\w.-]+)(?:/[\w./-]+)?@(\w+)")
 COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 WRITES, READS = "token-that-writes", "token-that-reads"

@@ -18,7 +18,7 @@ from images import free_port
 SERVICES = ("SERVE", "MLFLOW", "PROMETHEUS")
 PATIENCE = 120  # seconds
 
-RELEASE = "IMAGE=localhost/penguins@sha256:1\nCOMMIT=c\nMODEL=m\nDATA=d\n"
+RELEASE = "IMAGE=localhost/flights@sha256:1\nCOMMIT=c\nMODEL=m\nDATA=d\n"
 SERIES = {
     'serve_requests_total{job="serve",endpoint="invocations",code="200"}': "0+54x20",
     'serve_requests_total{job="serve",endpoint="invocations",code="503"}': "0+6x20",
@@ -57,7 +57,7 @@ def compose(folder: Path, release: str) -> subprocess.CompletedProcess[str]:
 def test_compose_runs_what_is_released(tmp_path):
     done = compose(tmp_path, RELEASE)
     assert done.returncode == 0, done.stderr
-    assert "image: localhost/penguins@sha256:1" in done.stdout
+    assert "image: localhost/flights@sha256:1" in done.stdout
     assert "read_only: true" in done.stdout
 
 

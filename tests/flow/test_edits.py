@@ -11,7 +11,7 @@ from baked import PROJECT, clone, run
 from sklearn import datasets
 
 FEATURES = "FEATURES = ()\n"
-BILL = 'columns["bill_length_mm"]'
+MILES = 'columns["distance_miles"]'
 EXAMPLE = re.compile(r"```python\n(def .*?FEATURES = .*?\n)```", re.S)
 ESTIMATORS = {
     "logistic": "{class: sklearn.linear_model.LogisticRegression, C: 0.5, max_iter: 500}",
@@ -55,10 +55,10 @@ def helper(project: Path) -> None:
     )  # fmt: skip
     edit(
         project / "src/ml/features.py", FEATURES,
-        "from ml.ratios import ratio\n\n\ndef bill(columns, xp):\n"
-        f'    return ratio({BILL}, columns["bill_depth_mm"], xp)\n\n\n'
-        'def female(columns, xp):\n    return columns["sex"] == "female"\n\n\n'
-        "FEATURES = (bill, female)\n",
+        "from ml.ratios import ratio\n\n\ndef gust(columns, xp):\n"
+        '    return ratio(columns["gust_mph"], columns["wind_mph"], xp)\n\n\n'
+        'def newark(columns, xp):\n    return columns["origin"] == "EWR"\n\n\n'
+        "FEATURES = (gust, newark)\n",
     )  # fmt: skip
 
 
@@ -92,7 +92,7 @@ def tolerances(project: Path) -> None:
     edit(project / "gate.yaml", "champion: {tolerance: 0.05}", "champion: {tolerance: 0.2}")
     edit(project / "gate.yaml", "{model_mb: 50, p50_ms: 20,", "{model_mb: 5, p50_ms: 10,")
     edit(project / "gate.yaml", "{min_rows: 30, limit: dummy}", "{min_rows: 10, limit: 2}")
-    edit(project / "schema.yaml", "slices: [sex, island]", "slices: [island]")
+    edit(project / "schema.yaml", "slices: [origin, carrier]", "slices: [origin]")
 
 
 def owners(project: Path) -> None:
@@ -203,18 +203,22 @@ def red(workshop: Path):
 
 
 BROKEN = {
-    "another length": ("short", f"{BILL}[1:]", "does not match length of index"),
-    "one number for all": ("mean", f"xp.mean({BILL})", "assert () == "),
+    "another length": ("short", f"{MILES}[1:]", "does not match length of index"),
+    "one number for all": ("mean", f"xp.mean({MILES})", "assert () == "),
     "another result in ONNX": (
         "doubled",
-        f'{BILL} * (1 if xp.__name__ == "numpy" else 2)',
+        f'{MILES} * (1 if xp.__name__ == "numpy" else 2)',
         "doubled differs for",
     ),
-    "no way into ONNX": ("kept", f"xp.ascontiguousarray({BILL})", "ascontiguousarray"),
-    "the name of a column": ("bill_length_mm", f"{BILL} * 2", "named 'bill_length_mm', which is"),
-    "no such column": ("bill", 'columns["bill"]', "KeyError: 'bill'"),
-    "the other rows": ("centred", f"{BILL} - xp.max({BILL})", "does_not_depend_on_the_other_rows"),
-    "nothing": ("nothing", f"xp.log(-xp.abs({BILL}))", "nothing is always missing"),
+    "no way into ONNX": ("kept", f"xp.ascontiguousarray({MILES})", "ascontiguousarray"),
+    "the name of a column": ("distance_miles", f"{MILES} * 2", "named 'distance_miles', which is"),
+    "no such column": ("plane", 'columns["plane"]', "KeyError: 'plane'"),
+    "the other rows": (
+        "centred",
+        f"{MILES} - xp.max({MILES})",
+        "does_not_depend_on_the_other_rows",
+    ),
+    "nothing": ("nothing", f"xp.log(-xp.abs({MILES}))", "nothing is always missing"),
 }
 
 

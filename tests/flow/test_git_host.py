@@ -185,13 +185,13 @@ def test_from_the_first_push_to_production_and_on(host, project):
     assert files[0] == files[1]
 
     # A parameter, edited in the browser: trained, committed, checked again.
-    host.edit("faster", "params.yaml", "learning_rate: 0.1,", "learning_rate: 0.3,")
-    host.ask("POST", "/pulls", {"head": "faster", "base": "main", "title": "Learn faster"})
-    changed = host.ends("check pull_request", "check workflow_dispatch faster")
+    host.edit("slower", "params.yaml", "learning_rate: 0.1,", "learning_rate: 0.05,")
+    host.ask("POST", "/pulls", {"head": "slower", "base": "main", "title": "Learn slower"})
+    changed = host.ends("check pull_request", "check workflow_dispatch slower")
     assert changed["check pull_request"]["gate"] == "success"
-    check_jobs(changed["check workflow_dispatch faster"], status=True)
-    assert "learning_rate: 0.3" in host.file_text("dvc.lock", "faster")
-    host.merge("faster")
+    check_jobs(changed["check workflow_dispatch slower"], status=True)
+    assert "learning_rate: 0.05" in host.file_text("dvc.lock", "slower")
+    host.merge("slower")
     check_jobs(host.ends("check push main")["check push main"], status=False)
 
 

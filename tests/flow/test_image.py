@@ -123,7 +123,7 @@ def test_it_starts_as_kubernetes_would(build_output, ready):
 @pytest.mark.parametrize("change", REFUSED, ids=lambda change: change.split("\n")[0][:30])
 def test_smoke_refuses_an_image_that(change, build_output, server, ready, client):
     text = f"FROM {name(build_output)}\n{change}\n".encode()
-    tag = f"{REGISTRY}/penguins-refused:test"
+    tag = f"{REGISTRY}/flights-refused:test"
     client.images.build(fileobj=io.BytesIO(text), tag=tag, rm=True, forcerm=True)
     told = make("smoke", ready, fails=True, IMAGE=tag)
     assert REFUSED[change] in told
@@ -147,9 +147,9 @@ def test_the_health_check_turns_healthy(server, client):
 def test_a_new_model_is_one_layer_and_new_code_another(server, copy, client):
     params = copy / "params.yaml"
     text = params.read_text("utf-8")
-    params.write_text(text.replace("learning_rate: 0.1", "learning_rate: 0.3"), "utf-8")
+    params.write_text(text.replace("learning_rate: 0.1", "learning_rate: 0.05"), "utf-8")
     make("pipeline", copy)
-    commit(copy, "Learn faster")
+    commit(copy, "Learn slower")
     model = client.images.get(name(make("image", copy)))
     assert new(model, server) == 1
     with (copy / "vendor/mlgitops/src/mlgitops/serving/pages.py").open("a") as file:
@@ -166,7 +166,7 @@ def test_a_machine_without_a_cache_makes_the_same_layers(server, ready, tmp_path
     run("git", "clone", "--quiet", "--no-hardlinks", str(ready), str(clone), cwd=tmp_path)
     shutil.copytree(ready / "artifacts/model", clone / "artifacts/model")
     run("chmod", "-R", "go=", "artifacts", "src", "vendor", cwd=clone)
-    tag = f"{REGISTRY}/penguins-again:test"
+    tag = f"{REGISTRY}/flights-again:test"
     builder = [f"--build-arg=BUILDER={os.environ['BUILDER']}"] if os.environ.get("BUILDER") else []
     run("docker", "build", "--no-cache", "--target=server", f"--tag={tag}", "--build-arg=MODEL=x",
         *builder, ".", cwd=clone)  # fmt: skip
@@ -200,7 +200,7 @@ def test_the_image_that_serves_has_no_other_code(server, pipeline, client):
 def test_the_digest_that_push_prints_can_be_pulled(build_output, server, ready, client):
     line = make("push", ready).splitlines()[-1]
     image = line.removeprefix("IMAGE=")
-    assert re.fullmatch(rf"{re.escape(REGISTRY)}/penguins@sha256:[0-9a-f]{{64}}", image)
+    assert re.fullmatch(rf"{re.escape(REGISTRY)}/flights@sha256:[0-9a-f]{{64}}", image)
     assert (ready / "artifacts/image.env").read_text("utf-8") == f"{line}\n"
     assert run("git", "status", "--porcelain", cwd=ready) == ""
     assert client.images.pull(image).labels == server.labels

@@ -14,14 +14,14 @@ AUTHOR = {
     for who in ("AUTHOR", "COMMITTER")
     for what, value in (("NAME", "Ada"), ("EMAIL", "ada@example.org"))
 }
-IMAGE = "ghcr.io/acme/penguins@sha256:"
+IMAGE = "ghcr.io/acme/flights@sha256:"
 FEATURE = '''
-def bill_ratio(columns, xp):
-    """Bill length by depth."""
-    return xp.log(columns["bill_length_mm"] / columns["bill_depth_mm"])
+def gust_ratio(columns, xp):
+    """How much a gust is stronger than the wind."""
+    return xp.log(columns["gust_mph"] / columns["wind_mph"])
 
 
-FEATURES = (bill_ratio,)
+FEATURES = (gust_ratio,)
 '''
 
 
@@ -77,17 +77,17 @@ def test_the_same_check_is_green_from_the_first_push_to_the_second_month(tmp_pat
 
     edit(project / "src/ml/features.py", "FEATURES = ()\n", FEATURE)
     make("pipeline", project)
-    assert commit_and_push(project, "Add the ratio of the bill") == count
-    assert "bill_ratio" in (project / "src/ml/features.py").read_text("utf-8")
+    assert commit_and_push(project, "Add the ratio of the gusts") == count
+    assert "gust_ratio" in (project / "src/ml/features.py").read_text("utf-8")
 
     make_release(project, "1")
     assert commit_and_push(project, "Release to staging") == count
     make("promote", project)
     assert commit_and_push(project, "Promote to production") == count
 
-    edit(project / "params.yaml", "learning_rate: 0.1,", "learning_rate: 0.3,")
+    edit(project / "params.yaml", "learning_rate: 0.1,", "learning_rate: 0.05,")
     make("pipeline", project)
-    assert commit_and_push(project, "Learn faster") == count
+    assert commit_and_push(project, "Learn slower") == count
     make_release(project, "2")
     assert commit_and_push(project, "Release again") == count
     make("promote", project)
@@ -222,9 +222,9 @@ def test_a_module_that_a_feature_imports_is_a_dependency(project_with_origin):
     )  # fmt: skip
     edit(
         project_with_origin / "src/ml/features.py", "FEATURES = ()\n",
-        "from ml.ratios import ratio\n\n\ndef bill(columns, xp):\n"
-        '    return ratio(columns["bill_length_mm"], columns["bill_depth_mm"], xp)\n\n\n'
-        "FEATURES = (bill,)\n",
+        "from ml.ratios import ratio\n\n\ndef gust(columns, xp):\n"
+        '    return ratio(columns["gust_mph"], columns["wind_mph"], xp)\n\n\n'
+        "FEATURES = (gust,)\n",
     )  # fmt: skip
     assert "Running stage 'train'" in make("pipeline", project_with_origin)
     git(project_with_origin, "add", "--all")
@@ -261,20 +261,19 @@ def test_a_new_version_of_the_library_trains_nothing_and_a_bump_everything(proje
 
 
 def test_rows_of_a_group_stay_together(project_with_origin, tmp_path):
-    table = pd.read_csv(ROOT / "demo/penguins-2009.csv")
-    table["nest"] = [f"nest {row // 6}" for row in range(len(table))]
-    table.to_csv(tmp_path / "nests.csv", index=False)
+    table = pd.read_csv(ROOT / "demo/flights-2013-07.csv").head(300)
+    table["crew"] = [f"crew {row // 6}" for row in range(len(table))]
+    table.to_csv(tmp_path / "crews.csv", index=False)
     make(
-        "data", project_with_origin, SOURCE=str(tmp_path / "nests.csv"), TARGET="species", RESET="1"
+        "data", project_with_origin, SOURCE=str(tmp_path / "crews.csv"), TARGET="arrival", RESET="1"
     )
-    edit(project_with_origin / "gate.yaml", "by: random", "by: group\n  group: nest")
+    edit(project_with_origin / "gate.yaml", "by: random", "by: group\n  group: crew")
     make("pipeline", project_with_origin)
     raw = pd.read_parquet(project_with_origin / "data/raw.parquet")
     test = pd.read_parquet(project_with_origin / "data/test.parquet")
-    train = pd.read_parquet(project_with_origin / "data/train.parquet")
-    key = [name for name in test if name != "species"]
+    key = [name for name in test if name != "arrival"]
     assert 0.1 < len(test) / len(raw) < 0.35
-    nests = [set(raw.merge(part[key].drop_duplicates(), on=key)["nest"])
-             for part in (test, train)]  # fmt: skip
-    assert len(nests[0]) >= 2
-    assert not nests[0] & nests[1]
+    crews = [set(raw.merge(part[key].drop_duplicates(), on=key)["crew"])
+             for part in (test, pd.read_parquet(project_with_origin / "data/train.parquet"))]  # fmt: skip
+    assert len(crews[0]) >= 2
+    assert not crews[0] & crews[1]

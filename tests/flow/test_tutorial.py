@@ -28,16 +28,24 @@ def type_commands(commands: str, project: Path, fails: bool = False) -> str:
 
 
 def test_the_tutorial_works_as_it_is_written(copy, tmp_path):
-    for name in ("penguins-2009.csv", "new-penguins.csv"):
+    for name in ("flights-2013-07.csv", "flights-2013-08.csv", "flights-to-come.csv"):
         (tmp_path / name).write_bytes((ROOT / "demo" / name).read_bytes())
     _, look, change, arrives, runs, back, use, _ = (
         part.replace("path/to", str(tmp_path)) for part in sections()
     )
     type_commands(look, copy)
     params = copy / "params.yaml"
-    params.write_text(params.read_text("utf-8").replace("learning_rate: 0.1", "learning_rate: 0.3"))
-    assert "| `train.estimator.learning_rate` | `0.1` | `0.3` |" in type_commands(change, copy)
-    assert "344 rows keep every rule" in type_commands(arrives, copy)
+    params.write_text(
+        params.read_text("utf-8").replace("learning_rate: 0.1", "learning_rate: 0.05")
+    )
+    assert "| `train.estimator.learning_rate` | `0.1` | `0.05` |" in type_commands(change, copy)
+    assert "17500 rows keep every rule" in type_commands(arrives, copy)
+    refused = type_commands(
+        f"make data SOURCE={tmp_path}/flights-2013-08.csv APPEND=1\nmake pipeline", copy, fails=True
+    )
+    assert re.search(r"carrier: is not one of .*: 1 row, first row \d+: 'OO'", refused)
+    run("git", "restore", "--staged", "--worktree", ".", cwd=copy)
+    run(".venv/bin/dvc", "checkout", "--quiet", cwd=copy)
     said = type_commands(runs, copy, fails=True)
     assert "Promote to production" in run("git", "log", "--format=%s", cwd=copy)
     assert "nothing ran in staging, so there is nothing to go back to" in said

@@ -26,7 +26,7 @@ def lab(ready, tmp_path):
         yield made
     if shutil.which("docker"):  # What a release leaves in Docker.
         commits = run("git", "rev-list", "--all", cwd=made.origin).split()
-        tags = [f"{REGISTRY}/penguins:{sha}" for sha in commits]
+        tags = [f"{REGISTRY}/flights:{sha}" for sha in commits]
         subprocess.run(["docker", "image", "rm", *tags], capture_output=True, check=False)
 
 
@@ -83,23 +83,23 @@ def test_a_change_after_a_release_passes_every_job(lab):
 
 FEATURE = """
 
-def bill_ratio(columns, xp):
-    \"\"\"How slender a bill is.\"\"\"
-    return xp.log(columns["bill_length_mm"] / columns["bill_depth_mm"])
+def gust_ratio(columns, xp):
+    \"\"\"How much a gust is stronger than the wind.\"\"\"
+    return xp.log(columns["gust_mph"] / columns["wind_mph"])
 
 
-FEATURES = (bill_ratio,)
+FEATURES = (gust_ratio,)
 """
 
 
 def test_a_feature_of_ones_own_passes_every_job(lab):
-    lab.branch("slender")
+    lab.branch("gusts")
     lab.edit("src/ml/features.py", "\nFEATURES = ()\n", FEATURE)
     lab.push("Add a feature")
-    first = whole(lab, "slender")
+    first = whole(lab, "gusts")
     ends(first)
     assert "dvc.lock was out of date and is made again" in first.said
-    second = lab.run("check.yml", "workflow_dispatch", branch="slender")
+    second = lab.run("check.yml", "workflow_dispatch", branch="gusts")
     ends(second)
     assert set(second.jobs) == {"check", "pipeline", "gate", "report", "status"}
     assert "the same hashes came out again" in second.said
@@ -122,34 +122,34 @@ def test_a_push_to_main_is_checked_and_comments_nowhere(lab):
 
 
 def test_a_parameter_edited_in_the_browser_is_trained_committed_and_checked(lab):
-    lab.branch("faster")
-    learn(lab, "0.3")
-    mine = lab.push("Learn faster")
-    first = check(lab, "faster")
+    lab.branch("slower")
+    learn(lab, "0.05")
+    mine = lab.push("Learn slower")
+    first = check(lab, "slower")
     ends(first)
     assert "dvc.lock was out of date and is made again; the gate passes" in first.said
-    made = lab.head("faster")
+    made = lab.head("slower")
     assert run("git", "rev-parse", f"{made}^", cwd=lab.origin).strip() == mine
-    assert "learning_rate: 0.3" in lab.file_text("faster", "dvc.lock")
+    assert "learning_rate: 0.05" in lab.file_text("slower", "dvc.lock")
     assert lab.github.state["dispatches"] == [
-        {"workflow": "check.yml", "sha": made, "inputs": {}, "ref": "faster"}
+        {"workflow": "check.yml", "sha": made, "inputs": {}, "ref": "slower"}
     ]
-    assert "`train.estimator.learning_rate` | `0.1` | `0.3`" in lab.comments()[0]
+    assert "`train.estimator.learning_rate` | `0.1` | `0.05`" in lab.comments()[0]
 
-    second = lab.run("check.yml", "workflow_dispatch", branch="faster")
+    second = lab.run("check.yml", "workflow_dispatch", branch="slower")
     ends(second)
     assert set(second.jobs) == {"check", "pipeline", "gate", "report", "status"}
     assert lab.statuses(made) == dict.fromkeys(("check", "pipeline", "gate", "report"), "success")
     assert lab.statuses(mine) == {}
     assert "dvc.lock is current: the same hashes came out again" in second.said
-    assert lab.head("faster") == made
+    assert lab.head("slower") == made
     assert len(lab.comments()) == 1
     assert "out of date" not in lab.comments()[0]
 
 
 def test_a_model_that_is_worse_is_refused_and_the_report_says_why(lab):
     lab.branch("slip")
-    learn(lab, "10")
+    learn(lab, "0.5")
     lab.push("Learn much faster")
     ran = check(lab, "slip")
     ends(ran, gate="failure")
@@ -194,13 +194,13 @@ def test_code_that_the_linter_refuses_turns_only_its_job_red(lab):
 
 def test_a_lock_file_edited_by_hand_is_refused_and_the_way_out_works(lab):
     lab.branch("forged")
-    learn(lab, "0.3")
+    learn(lab, "0.05")
     lab.make("pipeline")
     lock = lab.clone / "dvc.lock"
     text = lock.read_text("utf-8")
     model = re.search(r"path: artifacts/model\n      hash: md5\n      md5: (\w+)\.dir", text)[1]
     lock.write_text(text.replace(model, "0" * 32), "utf-8")
-    forged = lab.push("Learn faster")
+    forged = lab.push("Learn slower")
     ran = check(lab, "forged")
     ends(ran, pipeline="failure", gate="failure")
     assert "export: artifacts/model is 00000000 in dvc.lock" in ran.said
@@ -225,7 +225,7 @@ def test_metrics_edited_by_hand_are_refused_before_anything_runs(lab):
 
 
 def test_a_stale_lock_file_on_main_is_refused_and_nothing_trains(lab):
-    learn(lab, "0.3")
+    learn(lab, "0.05")
     stale = lab.push("Straight to main")
     ran = lab.run("check.yml", "push", without=("check",))
     ends(ran, pipeline="failure", gate="failure")
@@ -236,10 +236,10 @@ def test_a_stale_lock_file_on_main_is_refused_and_nothing_trains(lab):
 
 def test_a_fork_is_judged_and_told_how_to_commit_the_lock_file(lab):
     lab.branch("theirs")
-    learn(lab, "0.3")
-    lab.push("Learn faster", ref="refs/pull/1/head")
+    learn(lab, "0.05")
+    lab.push("Learn slower", ref="refs/pull/1/head")
     before = run("git", "for-each-ref", cwd=lab.origin)
-    ran = check(lab, "theirs", fork="somebody/penguins")
+    ran = check(lab, "theirs", fork="somebody/flights")
     ends(ran, gate="failure")
     assert "no comment, as this token may only read" in ran.said
     assert "In a fork do it yourself: `make reproduce`" in ran.summary
@@ -248,15 +248,15 @@ def test_a_fork_is_judged_and_told_how_to_commit_the_lock_file(lab):
     # What it says to do.
     run("git", "apply", str(ran.artifacts / "result/changes.patch"), cwd=lab.clone)
     lab.push("Commit what the check made", ref="refs/pull/1/head")
-    ends(check(lab, "theirs", fork="somebody/penguins"))
+    ends(check(lab, "theirs", fork="somebody/flights"))
 
 
 def test_a_newer_push_supersedes_what_an_older_check_made(lab):
     lab.branch("twice")
-    learn(lab, "0.3")
-    lab.push("Learn faster")
+    learn(lab, "0.05")
+    lab.push("Learn slower")
     older = lab.open_pull("twice")
-    lab.edit("params.yaml", "learning_rate: 0.3", "learning_rate: 0.2")
+    lab.edit("params.yaml", "learning_rate: 0.05", "learning_rate: 0.2")
     newer = lab.push("Not that fast")
     ran = lab.run("check.yml", "pull_request", older, "twice", without=("check",))
     ends(ran)
@@ -270,7 +270,7 @@ def test_a_newer_push_supersedes_what_an_older_check_made(lab):
 def test_a_training_that_fails_half_way_leaves_nothing_and_says_so(lab):
     lab.branch("broken")
     lab.edit("params.yaml", "format: onnx", "format: pmml")
-    learn(lab, "0.3")
+    learn(lab, "0.05")
     mine = lab.push("Break the export")
     ran = check(lab, "broken")
     ends(ran, pipeline="failure", gate="failure")
@@ -293,7 +293,7 @@ def test_a_job_that_ends_without_a_report_is_told_instead_of_the_older_one(lab):
     ran = check(lab, "words")
     ends(ran, pipeline="failure", gate="failure")
     (told,) = lab.comments()
-    assert re.search(r"ended without a report: http\S+/acme/penguins/actions/runs/\d+\n", told)
+    assert re.search(r"ended without a report: http\S+/acme/flights/actions/runs/\d+\n", told)
     assert told in ran.summary
 
 
@@ -333,16 +333,16 @@ def test_a_branch_that_takes_an_object_from_the_store_is_refused(lab):
 
 
 def diverge(lab: Lab) -> None:
-    """Main and the branch `faster`, which is checked out, each trained something else."""
-    lab.branch("faster")
-    learn(lab, "0.3")
+    """Main and the branch `slower`, which is checked out, each trained something else."""
+    lab.branch("slower")
+    learn(lab, "0.05")
     lab.make("pipeline")
-    lab.push("Learn faster")
+    lab.push("Learn slower")
     lab.git("switch", "--quiet", "main")
     lab.edit("gate.yaml", "test_share: 0.2", "test_share: 0.25")
     lab.make("pipeline")
     lab.push("Test on more")
-    lab.git("switch", "--quiet", "faster")
+    lab.git("switch", "--quiet", "slower")
 
 
 def test_a_conflict_in_the_lock_file_is_one_command(lab):
@@ -351,7 +351,7 @@ def test_a_conflict_in_the_lock_file_is_one_command(lab):
     assert "dvc.lock was out of date and is made again" in lab.make("reproduce")
     assert lab.git("diff", "--name-only", "--diff-filter=U") == ""
     lab.push("Merge main")
-    ran = check(lab, "faster")
+    ran = check(lab, "slower")
     ends(ran)
     assert "dvc.lock is current: the same hashes came out again" in ran.said
 
@@ -359,11 +359,11 @@ def test_a_conflict_in_the_lock_file_is_one_command(lab):
 def test_a_conflict_settled_in_the_browser_by_either_side_is_made_again(lab):
     diverge(lab)
     lab.git("merge", "--quiet", "--strategy-option", "theirs", "--no-edit", "main")
-    lab.git("push", "--quiet", "origin", "faster")
-    ran = check(lab, "faster")
+    lab.git("push", "--quiet", "origin", "slower")
+    ran = check(lab, "slower")
     ends(ran)
     assert "made again" in ran.said
-    assert lab.github.state["dispatches"][0]["sha"] == lab.head("faster")
+    assert lab.github.state["dispatches"][0]["sha"] == lab.head("slower")
 
 
 needs_docker = pytest.mark.docker
@@ -391,7 +391,7 @@ def test_a_merge_becomes_an_image_and_a_proposal_and_a_second_run_changes_nothin
     found, main = proposal_text(lab), lab.head("main")
     assert found["COMMIT"] == main
     name, _, digest = found["IMAGE"].partition("@")
-    with urlopen(f"http://{REGISTRY}/v2/penguins/manifests/{digest}") as answer:
+    with urlopen(f"http://{REGISTRY}/v2/flights/manifests/{digest}") as answer:
         assert answer.status == 200
     attested = (ran.artifacts / "attested/list").read_text("utf-8").splitlines()
     assert [line.split() for line in attested] == [
@@ -476,7 +476,7 @@ def test_a_model_that_the_gate_refuses_is_not_released(lab):
 
 def release_main(lab: Lab) -> None:
     """Staging runs main's commit, by a merge."""
-    image = f"{REGISTRY}/penguins@sha256:{'1' * 64}"
+    image = f"{REGISTRY}/flights@sha256:{'1' * 64}"
     lab.make("release", IMAGE=image, OFFLINE="1", REGISTRY=REGISTRY)
     lab.push("Release to staging")
 
@@ -534,7 +534,7 @@ def test_the_commands_of_the_runbook_release_promote_and_roll_back(lab):
     lab.make(".venv/.made")  # As after `make setup`.
     files = ("deploy/staging/release.env", "deploy/production/release.env")
     for digit in "12":
-        given = {"IMAGE": f"ghcr.io/acme/penguins@sha256:{digit * 64}", "OFFLINE": "1"}
+        given = {"IMAGE": f"ghcr.io/acme/flights@sha256:{digit * 64}", "OFFLINE": "1"}
         assert (
             type_runbook(lab, "Release to staging", "make image", **given) == "pr create --fill\n"
         )
@@ -557,7 +557,7 @@ def test_nothing_to_promote_is_an_error_that_proposes_nothing(lab):
 
 def remember_source(lab: Lab, tmp_path: Path) -> Path:
     """The project's data comes from a file that grows."""
-    source = tmp_path / "penguins.csv"
+    source = tmp_path / "flights.csv"
     table = pd.read_parquet(lab.ready / "data/raw.parquet")
     table.to_csv(source, index=False)
     lab.make("data", SOURCE=str(source))
@@ -573,17 +573,17 @@ def test_newer_data_is_proposed_with_its_report_and_not_within_the_cool_down(lab
     assert "the next time is after 7 days" in resting.said
     assert "not retrained: " in resting.summary
 
-    later = pd.read_csv(ROOT / "demo/penguins-2009.csv")
+    later = pd.read_csv(ROOT / "demo/flights-2013-07.csv")
     pd.concat([pd.read_csv(source), later]).to_csv(source, index=False)
     payload = {
-        "inputs": {"reason": "`drift` in $(island)", "force": "true"},
+        "inputs": {"reason": "`drift` in $(origin)", "force": "true"},
         "repository": {"full_name": NAME, "default_branch": "main"},
     }
     ran = lab.run("retrain.yml", "workflow_dispatch", payload)
     ends(ran)
     pull = lab.github.state["pulls"][0]
     assert (pull["head"]["ref"], pull["title"]) == ("bot/retrain", "Retrain on newer data")
-    assert "island" in pull["body"].split("Retrained because")[1]
+    assert "origin" in pull["body"].split("Retrained because")[1]
     assert "**Data**" in pull["body"]
     changed = run("git", "diff", "--name-only", "main", "bot/retrain", cwd=lab.origin).split()
     assert {"data/raw.parquet.dvc", "dvc.lock", "artifacts/metrics.json"} <= set(changed)
@@ -599,7 +599,7 @@ def test_newer_data_is_proposed_with_its_report_and_not_within_the_cool_down(lab
 def test_data_that_breaks_the_contract_is_not_proposed(lab, tmp_path):
     source = remember_source(lab, tmp_path)
     table = pd.read_csv(source)
-    table.loc[0, "island"] = "Atlantis"
+    table.loc[0, "origin"] = "ATL"
     table.to_csv(source, index=False)
     payload = {
         "inputs": {"force": "true"},
@@ -607,7 +607,7 @@ def test_data_that_breaks_the_contract_is_not_proposed(lab, tmp_path):
     }
     ran = lab.run("retrain.yml", "workflow_dispatch", payload)
     assert ran.jobs == {"retrain": "failure"}, ran.said
-    assert "Atlantis" in ran.said
+    assert "ATL" in ran.said
     assert lab.github.state["pulls"] == []
     assert run("git", "branch", "--list", "bot/*", cwd=lab.origin) == ""
 

@@ -34,7 +34,7 @@ export.export()
 evaluate.evaluate()
 made = (paths.DATA, paths.TRAIN, paths.TEST, paths.MODEL, paths.PARITY, paths.METRICS, paths.SLICES,
         paths.PLOTS)
-model, rows = exported_model.load(), pd.read_parquet(paths.TEST)
+model, rows = exported_model.load(), pd.read_parquet(paths.TEST).iloc[::60]
 answer = model.predict(inputs(rows, model.signature.columns))
 print("golden", json.dumps({
     "pipeline": pipeline_version.PIPELINE,

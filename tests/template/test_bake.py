@@ -154,8 +154,8 @@ def test_no_jinja_is_left(tmp_path, chosen):
 
 
 def test_an_existing_folder_is_kept(tmp_path):
-    (tmp_path / "penguins").mkdir()
-    (tmp_path / "penguins" / "mine.txt").write_text("mine")
+    (tmp_path / "flights").mkdir()
+    (tmp_path / "flights" / "mine.txt").write_text("mine")
     with pytest.raises(OutputDirExistsException):
         bake(tmp_path)
     assert [path.name for path in files(tmp_path)] == ["mine.txt"]
@@ -216,7 +216,7 @@ def generate(template: object, folder: Path, **environment: str) -> Path:
     """The project that the program makes in a folder, from there, of what was typed."""
     environment = {"PWD": str(folder), "HOME": str(folder / "home")} | environment
     run(*COOKIECUTTER, str(template), cwd=folder, **environment)
-    return folder / "penguins"
+    return folder / "flights"
 
 
 def is_whole(project: Path, origin: Path) -> None:
@@ -263,7 +263,7 @@ def test_a_template_by_a_relative_path(origin, tmp_path, output, shell):
     where = ["--output-dir", output] if output else []
     pwd = str(tmp_path) if shell else "/"
     run(*COOKIECUTTER, *where, typed, cwd=tmp_path, PWD=pwd, HOME=str(tmp_path))
-    project = tmp_path / output / "penguins"
+    project = tmp_path / output / "flights"
     is_whole(project, origin)
     assert record(project)["commit"] == head(origin)
 
@@ -271,8 +271,8 @@ def test_a_template_by_a_relative_path(origin, tmp_path, output, shell):
 def test_a_template_that_is_the_current_folder(origin, tmp_path):
     run(*COOKIECUTTER, "--output-dir", str(tmp_path), ".", cwd=origin, PWD=str(origin),
         HOME=str(tmp_path))  # fmt: skip
-    is_whole(tmp_path / "penguins", origin)
-    assert record(tmp_path / "penguins")["commit"] == head(origin)
+    is_whole(tmp_path / "flights", origin)
+    assert record(tmp_path / "flights")["commit"] == head(origin)
 
 
 def test_a_template_by_its_url(origin, tmp_path):
@@ -328,7 +328,7 @@ def test_a_clone_without_links_by_a_relative_path(origin, linkless, tmp_path, ou
     typed = os.path.relpath(linkless, tmp_path)
     run(*COOKIECUTTER, "--output-dir", output, typed, cwd=tmp_path, PWD=str(tmp_path),
         HOME=str(tmp_path))  # fmt: skip
-    is_whole(tmp_path / output / "penguins", origin)
+    is_whole(tmp_path / output / "flights", origin)
 
 
 def test_where_the_library_cannot_be_told_the_whole_path_is_asked_for(linkless, tmp_path):

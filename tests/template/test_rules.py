@@ -1,6 +1,7 @@
 """The rules of docs/style.md that a machine can keep."""
 
 import ast
+import hashlib
 import re
 import shutil
 import subprocess
@@ -8,6 +9,7 @@ import sys
 import tomllib
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import yaml
 from baked import PROJECT, ROOT, bake, commit, run
@@ -568,15 +570,20 @@ def test_nothing_names_this_machine_or_a_registry():
     assert not [path for path in TRACKED if path.name in ("uv.lock", "package-lock.json")]
 
 
-def test_the_sample_is_the_first_two_seasons_of_the_package():
-    import palmerpenguins
+def test_the_sample_is_what_its_script_makes_of_the_package():
+    sys.path.insert(0, str(ROOT / "demo"))
+    import sample
 
-    later = (ROOT / "demo/penguins-2009.csv").read_text("utf-8")
-    table = palmerpenguins.load_penguins()
-    assert later == table[table["year"] == 2009].to_csv(index=False)
+    for name, text in sample.files().items():
+        assert (ROOT / "demo" / name).read_text("utf-8") == text, name
     pointer = yaml.safe_load((PROJECT / "data/raw.parquet.dvc").read_text("utf-8"))["outs"][0]
     stored = STORE / "files/md5" / pointer["md5"][:2] / pointer["md5"][2:]
     assert stored.stat().st_size == pointer["size"]
+    assert hashlib.md5(stored.read_bytes()).hexdigest() == pointer["md5"]
+    table, first = pd.read_parquet(stored), sample.sample(sample.FIRST)
+    assert table["distance_miles"].tolist() == first["distance_miles"].tolist()
+    assert table["arrival"].tolist() == first["arrival"].tolist()
+    assert sum(path.stat().st_size for path in (stored, *(ROOT / "demo").glob("*.csv"))) < 1e6
 
 
 @pytest.mark.parametrize(("ci", "said"), [("true", "2 errors"), ("", "2 skipped")])

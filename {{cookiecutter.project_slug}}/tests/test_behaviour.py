@@ -1,9 +1,9 @@
 """What a person expects of the model. Examples that hold for every table: copy one, and say more.
 
-    def test_a_longer_bill_is_less_likely_an_adelie(model, data):
-        table = data.test.assign(bill_length_mm=data.test["bill_length_mm"] + 5)
-        adelie = model.labels.index("Adelie")
-        assert model.scores(table)[:, adelie].mean() < model.scores(data.test)[:, adelie].mean()
+    def test_a_flight_in_the_evening_is_late_more_often(model, data):
+        late = model.labels.index("late")
+        morning, evening = (model.scores(data.test.assign(hour=hour)) for hour in (7, 19))
+        assert evening[:, late].mean() > morning[:, late].mean()
 
 `model.scores(table)` has a column of probabilities for each of `model.labels`; for a regression one
 column of values.
