@@ -273,7 +273,7 @@ def test_rows_of_a_group_stay_together(project_with_origin, tmp_path):
     test = pd.read_parquet(project_with_origin / "data/test.parquet")
     key = [name for name in test if name != "arrival"]
     assert 0.1 < len(test) / len(raw) < 0.35
-    crews = [set(raw.merge(part[key].drop_duplicates(), on=key)["crew"])
-             for part in (test, pd.read_parquet(project_with_origin / "data/train.parquet"))]  # fmt: skip
+    train = pd.read_parquet(project_with_origin / "data/train.parquet")
+    crews = [set(raw.merge(part[key].drop_duplicates(), on=key)["crew"]) for part in (test, train)]
     assert len(crews[0]) >= 2
     assert not crews[0] & crews[1]
