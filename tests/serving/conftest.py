@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -62,6 +63,11 @@ class Running:
         """A value of /metrics, by the beginning of its line."""
         text = self.ask("/metrics")[2].decode()
         return sum(float(one.split()[-1]) for one in text.splitlines() if one.startswith(line))
+
+    def peak(self):
+        """The most memory that it had so far, in MB."""
+        about = Path(f"/proc/{self.process.pid}/status").read_text("utf-8")
+        return int(re.search(r"VmHWM:\s+(\d+) kB", about)[1]) / 1024
 
     def listens(self):
         """Whether it still takes connections."""
@@ -126,7 +132,9 @@ def folders(tmp_path_factory):
 def servers(folders, serving):
     """A server for each task."""
     with (
-        serving(folders["binary"], max_rows=50, max_bytes=100_000) as binary,
+        serving(
+            folders["binary"], max_rows=50, max_bytes=100_000, title="binary-project"
+        ) as binary,
         serving(folders["multiclass"]) as multiclass,
         serving(folders["regression"]) as regression,
     ):

@@ -3,15 +3,16 @@
 import asyncio
 import gc
 import threading
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from mlgitops.serving.admission import BUSY, LATE, SLOW, Admission
+from mlgitops.serving.admission import LATE, SLOW, Admission
+from mlgitops.serving.bodies import BUSY
+from mlgitops.serving.computing import Computing
 from mlgitops.serving.contract import Answer, Output, Signature
-from mlgitops.serving.endpoints import Reply
 from mlgitops.serving.errors import Refusal
 from mlgitops.serving.metrics import Metrics
+from mlgitops.serving.protocols import Protocol, Question, Reply
 from mlgitops.serving.settings import Settings
 
 SIGNATURE = Signature(
@@ -23,19 +24,21 @@ SIGNATURE = Signature(
 )
 
 
-class Echo:
-    """An endpoint: a row of the body's first byte, answered by the model's number."""
+def decode(request):
+    """A row of the body's first byte."""
+    return Question(np_table(request.body[0]), 1, False, None)
 
-    name = "echo"
 
-    def read(self, request):
-        table = {"x": np.array([[request.body[0]]], dtype=np.float32)}
-        return SimpleNamespace(
-            table=table, rows=1, likely=False, reply=lambda found: Reply(b"%d" % found.values[0])
-        )
+def np_table(number):
+    return {"x": np.array([[number]], dtype=np.float32)}
 
-    def problem(self, refusal):
-        return refusal.message.encode()
+
+ECHO = Protocol(
+    "echo",
+    decode,
+    lambda found, _: Reply(b"%d" % found.values[0]),
+    lambda one: one.message.encode(),
+)
 
 
 class Model:
@@ -62,8 +65,8 @@ def model():
 def made(model, batched=False, **limits):
     """A app at which every prediction is made beside the loop."""
     settings = Settings(**limits)
-    metrics = Metrics(settings, SIGNATURE)
-    return Admission({"/": Echo()}, None, model, metrics, settings, small=-1, batched=batched)
+    computing = Computing(model, settings, small=-1, batched=batched)
+    return Admission({"/": ECHO}, None, computing, Metrics(settings, SIGNATURE), settings)
 
 
 async def ask(app, *pieces, whole=True):
@@ -144,7 +147,7 @@ def test_large_bodies_are_bounded_together_and_given_back(model):
         assert await ask(app, b"a" * 1000) == (200, "194")
         assert (await ask(app, b"a" * 50_001))[0] == 413
         assert set(await asyncio.gather(*idle)) == {(408, SLOW)}
-        assert app.held == 0
+        assert app.memory.arriving == 0
         assert await ask(app, b"a" * 25_000, b"a" * 24_000) == (200, "194")
 
     asyncio.run(story())

@@ -200,8 +200,8 @@ def test_columns_too_many_or_too_few_are_named(binary, one):
     [
         (b"", "no rows"),
         (b"a,a\n1,2\n", "names a column twice"),
-        (b"a,b\n1\n", "row 1 of the CSV has not 2 values"),
-        (b'a\n"1\n', "not CSV"),
+        (b"count,wild\n1\n", "row 1 of the CSV has not 2 values"),
+        (b'count\n"1\n', "not CSV"),
         (b"\xff\n1\n", "not CSV in UTF-8"),
         (b"a\n1\n", "a: not among the model's columns"),
     ],

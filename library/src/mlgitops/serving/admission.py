@@ -7,37 +7,28 @@ would cost as much as the prediction itself.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, MutableMapping
-from concurrent.futures import Future, ThreadPoolExecutor
 from time import perf_counter
-from typing import Any, TypeVar
+from typing import Any
 
-from mlgitops.serving.batch import Batch
-from mlgitops.serving.contract import Runtime
+from mlgitops.serving.bodies import BUSY, Gone, Hold, Memory, Receive, whole
+from mlgitops.serving.computing import Computing
 from mlgitops.serving.deadline import Deadline, Late
-from mlgitops.serving.endpoints import Asked, Endpoint, Reply, Request
 from mlgitops.serving.errors import Refusal
 from mlgitops.serving.metrics import Metrics
+from mlgitops.serving.open_inference import LENGTH
+from mlgitops.serving.protocols import Protocol, Reply, Request
 from mlgitops.serving.settings import Settings
-from mlgitops.serving.tensors import LENGTH
 
 Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
-Result = TypeVar("Result")
 LOG = logging.getLogger("serve")
-# Larger bodies are read and predicted beside the event loop, which goes on answering.
-SMALL = 16_384
-# So many bodies of the largest size may be in hand at once; a small one is always taken.
-BODIES = 8
-BUSY = "more requests than this server takes at once: try again in a second"
 SLOW = "the body did not arrive in time"
 FAILED = "the server failed at this request: its log says why"
 LATE = "the answer took longer than this server allows: try again with fewer rows"
-
-
-class Gone(Exception):
-    """The client hung up."""
+POST = "ask with POST"
+# Of a longer answer, the client gets a piece when it has taken the one before.
+PIECE = 65_536
 
 
 class Admission:
@@ -45,172 +36,118 @@ class Admission:
 
     def __init__(
         self,
-        endpoints: dict[str, Endpoint],
+        protocols: dict[str, Protocol],
         pages: App,
-        runtime: Runtime,
+        computing: Computing,
         metrics: Metrics,
         settings: Settings,
-        *,
-        small: int,
-        batched: bool,
     ) -> None:
-        """`small`: bytes of a body up to which it is answered on the event loop."""
-        self.endpoints, self.pages, self.runtime = endpoints, pages, runtime
-        self.metrics, self.settings, self.small = metrics, settings, small
-        self.pool = ThreadPoolExecutor(settings.threads, thread_name_prefix="predict")
-        self.batch = None
-        if batched:
-            alone = ThreadPoolExecutor(1, thread_name_prefix="batch")
-            self.batch = Batch(runtime, settings.batch_seconds, settings.batch_rows, alone)
-        self.in_flight = self.turn = self.held = 0
+        """`protocols` by the addresses that predict; `pages` has the others."""
+        self.protocols, self.pages, self.computing = protocols, pages, computing
+        self.metrics, self.settings = metrics, settings
+        self.inside = self.turn = 0
+        self.memory = Memory(settings.max_bytes, settings.most_memory)
         self.deadline = Deadline(settings.seconds)
         self.draining = False
         metrics.in_flight.set_function(lambda: self.in_flight)
 
+    @property
+    def in_flight(self) -> int:
+        """Requests that are answered, and computations that outlived theirs."""
+        return self.inside + self.computing.abandoned
+
+    @property
+    def ready(self) -> bool:
+        """Whether new requests should come here."""
+        return not self.draining and not self.computing.stuck
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Take the addresses that predict; leave the others to the pages."""
-        endpoint = self.endpoints.get(scope["path"]) if scope["type"] == "http" else None
-        if endpoint is None or scope["method"] != "POST":
+        protocol = self.protocols.get(scope["path"]) if scope["type"] == "http" else None
+        if protocol is None:
             await self.pages(scope, receive, send)
             return
-        started = perf_counter()
+        started, hold = perf_counter(), Hold(self.memory)
         code = 499  # The client hung up.
         try:
-            code, reply = await self.answered(endpoint, scope, receive)
-            await self.send(code, reply, send)
+            code, reply = await self.respond(protocol, scope, receive, hold)
+            await write(code, reply, send, close=self.draining)
         except Gone:
             pass
         finally:
-            self.metrics.answered(endpoint.name, code, perf_counter() - started)
+            hold.release()
+            self.metrics.answered(protocol.name, code, perf_counter() - started)
 
-    async def answered(
-        self, endpoint: Endpoint, scope: Scope, receive: Receive
+    async def respond(
+        self, protocol: Protocol, scope: Scope, receive: Receive, hold: Hold
     ) -> tuple[int, Reply]:
         """The status and the answer, be it a prediction or a refusal."""
         try:
-            return 200, await self.let_in(endpoint, scope, receive)
+            return 200, await self.let_in(protocol, scope, receive, hold)
         except Refusal as refusal:
-            self.metrics.errors.labels(endpoint.name, refusal.reason).inc()
-            return refusal.status, Reply(endpoint.problem(refusal))
+            self.metrics.errors.labels(protocol.name, refusal.reason).inc()
+            return refusal.status, Reply(protocol.problem(refusal))
         except Gone:
             raise
         except Exception:
             LOG.exception("%s failed", scope["path"])
-            self.metrics.errors.labels(endpoint.name, "failed").inc()
-            return 500, Reply(endpoint.problem(Refusal("failed", FAILED, 500)))
+            self.metrics.errors.labels(protocol.name, "failed").inc()
+            return 500, Reply(protocol.problem(Refusal("failed", FAILED, 500)))
 
-    async def let_in(self, endpoint: Endpoint, scope: Scope, receive: Receive) -> Reply:
+    async def let_in(self, protocol: Protocol, scope: Scope, receive: Receive, hold: Hold) -> Reply:
         """The prediction, in time: what the body leaves of it is for the answer."""
+        if scope["method"] != "POST":
+            raise Refusal("bad_method", POST, 405)
         request = None
-        pieces: list[bytes] = []
         try:
             with self.deadline:
                 headers = dict(scope["headers"])
-                body = await self.body(headers, receive, pieces)
+                body = await whole(headers, receive, hold)
                 request = Request(body, headers, scope["query_string"])
-                return await self.placed(endpoint, request)
+                return await self.place(protocol, request, hold)
         except Late:
             if request is None:
                 raise Refusal("slow_body", SLOW, 408) from None
             raise Refusal("late", LATE, 503) from None
-        finally:
-            self.held -= sum(map(len, pieces))
 
-    async def placed(self, endpoint: Endpoint, request: Request) -> Reply:
+    async def place(self, protocol: Protocol, request: Request, hold: Hold) -> Reply:
         """The prediction; a Refusal if too many others are in. A body on its way takes no place."""
         if self.turn == 0:
-            asyncio.get_running_loop().call_soon(self.turned)
+            asyncio.get_running_loop().call_soon(self.reset_turn)
         self.turn += 1
         if max(self.turn, self.in_flight + 1) > self.settings.concurrency:
             raise Refusal("saturated", BUSY, 503)
-        self.in_flight += 1
+        self.inside += 1
         try:
-            return await self.predicted(endpoint, request)
+            alone = self.in_flight == 1
+            question, reply = await self.computing.answer(protocol, request, hold, alone)
+            self.metrics.predicted(protocol.name, question.rows)
+            return reply
         finally:
-            self.in_flight -= 1
+            self.inside -= 1
 
-    def turned(self) -> None:
+    def reset_turn(self) -> None:
         """Begin to count again: those who came at the same moment were answered one by one."""
         self.turn = 0
 
-    async def predicted(self, endpoint: Endpoint, request: Request) -> Reply:
-        """The prediction, here or beside."""
-        size = len(request.body)
-        if self.batch is not None:
-            asked = await self.beside(lambda: endpoint.read(request), size <= SMALL)
-            answer = await self.batch.ask(asked, alone=self.in_flight == 1)
-            reply = asked.reply(answer)
-        else:
-            asked, reply = await self.beside(
-                lambda: self.computed(endpoint, request), size <= self.small
-            )
-        self.metrics.predicted(endpoint.name, asked.rows)
-        return reply
 
-    def computed(self, endpoint: Endpoint, request: Request) -> tuple[Asked, Reply]:
-        """What is asked, and the answer."""
-        asked = endpoint.read(request)
-        return asked, asked.reply(self.runtime(asked.table, asked.likely))
-
-    async def body(
-        self, headers: dict[bytes, bytes], receive: Receive, pieces: list[bytes]
-    ) -> bytes:
-        """The whole body, of `pieces`; a Refusal if it is too large, or too much is in hand."""
-        most = self.settings.max_bytes
-        told = headers.get(b"content-length", b"0")
-        if told.isdigit() and int(told[:20]) > most:
-            raise Refusal(
-                "too_large", f"the body has {int(told[:20])} bytes, more than {most}", 413
-            )
-        size, more = 0, True
-        while more:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                raise Gone
-            pieces.append(message.get("body", b""))
-            size += len(pieces[-1])
-            self.held += len(pieces[-1])
-            if size > most:
-                raise Refusal("too_large", f"the body has more than {most} bytes", 413)
-            if size > SMALL and self.held > BODIES * most:
-                raise Refusal("saturated", BUSY, 503)
-            more = message.get("more_body", False)
-        return b"".join(pieces) if len(pieces) > 1 else pieces[0]
-
-    async def beside(self, work: Callable[[], Result], here: bool) -> Result:
-        """The result of the work, done here or in a thread."""
-        if here:
-            return work()
-        future = self.pool.submit(work)
-        try:
-            return await asyncio.wrap_future(future)
-        except asyncio.CancelledError:
-            self.abandon(future)
-            raise
-        finally:
-            del future  # Its error leads to this frame: the request would stay until a collection.
-
-    def abandon(self, future: Future[Any]) -> None:
-        """Nobody waits for it any more; if it runs already, it keeps its place until it ends."""
-        if future.cancel():
-            return
-        loop = asyncio.get_running_loop()
-        self.in_flight += 1
-        future.add_done_callback(lambda _: loop.call_soon_threadsafe(self.release))
-
-    def release(self) -> None:
-        """Give back the place of an abandoned request."""
-        self.in_flight -= 1
-
-    async def send(self, status: int, reply: Reply, send: Send) -> None:
-        """Write the answer."""
-        length = str(len(reply.body)).encode()
-        headers = [(b"content-type", reply.media), (b"content-length", length)]
-        if reply.length is not None:
-            headers.append((LENGTH.encode(), str(reply.length).encode()))
-        if status == 503:
-            headers.append((b"retry-after", b"1"))
-        if self.draining:
-            headers.append((b"connection", b"close"))
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": reply.body})
+async def write(status: int, reply: Reply, send: Send, close: bool) -> None:
+    """Send the answer; a long one as fast as the client takes it."""
+    body = reply.body
+    headers = [(b"content-type", reply.media), (b"content-length", str(len(body)).encode())]
+    if reply.length is not None:
+        headers.append((LENGTH, str(reply.length).encode()))
+    if status == 503:
+        headers.append((b"retry-after", b"1"))
+    if status == 405:
+        headers.append((b"allow", b"POST"))
+    if status == 415:
+        headers.append((b"accept-encoding", b"gzip, deflate"))
+    if close:
+        headers.append((b"connection", b"close"))
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    for start in range(0, len(body) - PIECE, PIECE):
+        piece = body[start : start + PIECE]
+        await send({"type": "http.response.body", "body": piece, "more_body": True})
+    rest = body if len(body) <= PIECE else body[(len(body) - 1) // PIECE * PIECE :]
+    await send({"type": "http.response.body", "body": rest})

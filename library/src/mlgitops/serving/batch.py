@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mlgitops.serving.contract import Answer, Runtime, Table
-from mlgitops.serving.endpoints import Asked
+from mlgitops.serving.protocols import Question
 
 
 class Waiting(NamedTuple):
@@ -28,12 +28,18 @@ class Batch:
         """`seconds` to wait for company where there is any; at most `rows` of several requests."""
         self.runtime, self.seconds, self.rows, self.pool = runtime, seconds, rows, pool
         self.waiting: list[Waiting] = []
+        self.running: list[Waiting] = []
         self.busy = False
 
-    async def ask(self, asked: Asked, alone: bool) -> Answer:
-        """The answer for what is asked; alone, it does not wait for company."""
+    @property
+    def deserted(self) -> bool:
+        """Whether it computes what nobody waits for any more."""
+        return bool(self.running) and all(one.answer.done() for one in self.running)
+
+    async def ask(self, question: Question, alone: bool) -> Answer:
+        """The answer to a question; alone, it does not wait for company."""
         loop = asyncio.get_running_loop()
-        one = Waiting(asked.table, asked.rows, asked.likely, loop.create_future())
+        one = Waiting(question.table, question.rows, question.likely, loop.create_future())
         self.waiting.append(one)
         if not self.busy:
             self.busy = True
@@ -48,6 +54,7 @@ class Batch:
         while self.waiting and (not some or rows + self.waiting[0].rows <= self.rows):
             rows += self.waiting[0].rows
             some.append(self.waiting.pop(0))
+        self.running = some
         if not some:
             self.busy = False
             return

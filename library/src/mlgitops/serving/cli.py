@@ -2,7 +2,9 @@
 
 import argparse
 import errno
+import json
 import os
+import shlex
 import signal
 import socket
 import sys
@@ -44,15 +46,37 @@ def listening(settings: "Settings") -> socket.socket:
     return made
 
 
+def project() -> str:
+    """The name of the project in this folder; "" where there is none, as in an image."""
+    import tomllib
+
+    try:
+        known = tomllib.loads(Path("pyproject.toml").read_text("utf-8"))
+        return str(known["project"]["name"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
+
+
+def request(folder: Path, address: str) -> str:
+    """A command that asks for a prediction of the first row that the model came with."""
+    from mlgitops.serving.contract import read
+
+    row = json.dumps({"dataframe_records": read(folder).examples[:1]}, ensure_ascii=False)
+    kind = "Content-Type: application/json"
+    return shlex.join(["curl", f"{address}/invocations", "-H", kind, "-d", row])
+
+
 def serve(folder: Path) -> None:
     """Serve the folder until a signal."""
     from mlgitops.serving.server import Server, make_app
     from mlgitops.serving.settings import Settings
 
-    settings = Settings.read(os.environ)
+    settings = Settings.read({"SERVE_TITLE": project()} | os.environ)
     server = Server(make_app(folder, settings), settings)
     sock = listening(settings)
-    print(f"serve: {folder} on http://{settings.host}:{settings.port}/docs", flush=True)
+    address = f"http://{settings.host}:{settings.port}"
+    print(f"serve: {folder} on {address}/docs", flush=True)
+    print(request(folder, address), flush=True)
     server.run(sockets=[sock])
 
 

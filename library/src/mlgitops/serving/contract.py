@@ -52,6 +52,8 @@ class Signature(Strict):
     examples: tuple[dict[str, Any], ...] = ()
     unknown_category: Policy = "refuse"
     out_of_range: Policy = "refuse"
+    # Columns of the table that are no inputs, as its target: a request may have them.
+    ignored: tuple[str, ...] = ()
 
 
 class Answer:

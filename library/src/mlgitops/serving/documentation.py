@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from mlgitops.serving import tensors
+from mlgitops.serving import open_inference, tensors
 from mlgitops.serving.contract import Input, Signature
 from mlgitops.serving.settings import Settings
 
@@ -11,6 +11,7 @@ ERRORS = {
     "400": "What is wrong, in which column, in which row.",
     "408": "The body did not arrive in time.",
     "413": "Too many bytes or rows.",
+    "415": "Another Content-Encoding than gzip or deflate, or another media type.",
     "503": "Busy: come back after Retry-After.",
 }
 
@@ -35,11 +36,11 @@ def values(column: Input, signature: Signature) -> dict[str, Any]:
     return found
 
 
-def named(columns: dict[str, Any]) -> dict[str, Any]:
-    """An object of just these columns."""
+def named(columns: dict[str, Any], more: tuple[str, ...]) -> dict[str, Any]:
+    """An object of just these columns; it may have those of `more`, which are not looked at."""
     return {
         "type": "object",
-        "properties": columns,
+        "properties": columns | {name: {} for name in more},
         "required": list(columns),
         "additionalProperties": False,
     }
@@ -47,17 +48,17 @@ def named(columns: dict[str, Any]) -> dict[str, Any]:
 
 def forms(signature: Signature) -> dict[str, Any]:
     """What each form of MLflow's protocol may hold."""
-    record = {one.name: values(one, signature) for one in signature.inputs}
+    record, more = {one.name: values(one, signature) for one in signature.inputs}, signature.ignored
     lists = {
         name: {"type": "array", "minItems": 1, "items": value} for name, value in record.items()
     }
-    rows = {"type": "array", "minItems": 1, "items": named(record)}
-    table = {"anyOf": [rows, named(lists), named(record)]}
+    rows = {"type": "array", "minItems": 1, "items": named(record, more)}
+    table = {"anyOf": [rows, named(lists, more), named(record, more)]}
     split = {
         "type": "object",
         "required": ["columns", "data"],
         "properties": {
-            "columns": {"type": "array", "items": {"enum": list(record)}},
+            "columns": {"type": "array", "items": {"enum": [*record, *more]}},
             "data": {"type": "array", "minItems": 1, "items": {"type": "array"}},
         },
     }
@@ -118,8 +119,7 @@ def invoked(signature: Signature) -> dict[str, Any]:
         + classes(signature),
         "parameters": [] if signature.labels is None else [output],
         "requestBody": {"required": True, "content": taken},
-        "responses": responses({"predictions": {"type": "array"}})
-        | {"415": {"description": "Neither JSON nor CSV."}},
+        "responses": responses({"predictions": {"type": "array"}}),
     }
 
 
@@ -128,7 +128,7 @@ def inferred(signature: Signature) -> dict[str, Any]:
     inputs = [
         {
             "name": one.name,
-            "datatype": "FP64" if one.type == "integer" else tensors.own(one),
+            "datatype": "FP64" if one.type == "integer" else open_inference.own(one),
             "shape": [1],
             "data": [signature.examples[0][one.name]],
         }
@@ -136,18 +136,62 @@ def inferred(signature: Signature) -> dict[str, Any]:
         if signature.examples and signature.examples[0].get(one.name) is not None
     ]
     tensor = {"type": "object", "required": ["name", "datatype", "shape"]}
-    shape = {
-        "type": "object",
-        "required": ["inputs"],
-        "properties": {"inputs": {"type": "array", "items": tensor}},
-    }
-    taken = {"schema": shape, "example": {"inputs": inputs}}
+    taken = {"schema": tables(signature), "example": {"inputs": inputs}}
     return {
         "tags": ["V2"],
         "summary": "Predict, by the Open Inference Protocol",
         "description": "A tensor a column. " + classes(signature),
         "requestBody": {"required": True, "content": {"application/json": taken}},
         "responses": responses({"outputs": {"type": "array", "items": tensor}}),
+    }
+
+
+def tables(signature: Signature) -> dict[str, Any]:
+    """What a request of V2 may hold: a tensor of each input."""
+    forms = [form for one in signature.inputs for form in tensor_forms(one, signature)]
+    others = [ignored(name) for name in signature.ignored]
+    inputs = {
+        "type": "array",
+        "minItems": len(signature.inputs),
+        "items": {"anyOf": forms + others},
+    }
+    return {"type": "object", "required": ["inputs"], "properties": {"inputs": inputs}}
+
+
+def tensor_forms(column: Input, signature: Signature) -> list[dict[str, Any]]:
+    """The tensors of an input: null is for a missing value, which a whole number cannot be."""
+    value, datatypes = values(column, signature), tensors.TAKEN[column.type]
+    whole = sorted(datatypes & tensors.WHOLE.keys())
+    found = [tensor_form(column.name, sorted(datatypes - tensors.WHOLE.keys()), value)]
+    if whole:
+        found.append(tensor_form(column.name, whole, value | {"type": "integer"}))
+    return found
+
+
+def tensor_form(name: str, datatypes: list[str], value: dict[str, Any]) -> dict[str, Any]:
+    """A tensor: its values in JSON, flat or one a list, or as binary data that follows."""
+    row = {"type": "array", "minItems": 1, "maxItems": 1, "items": value}
+    rows = {"type": "integer", "minimum": 1}
+    shape = {"type": "array", "minItems": 1, "maxItems": 2, "items": rows}
+    lists = [{"type": "array", "minItems": 1, "items": one} for one in (value, row)]
+    properties = {
+        "name": {"const": name},
+        "datatype": {"enum": datatypes},
+        "shape": shape,
+        "data": {"anyOf": lists},
+        "parameters": {"type": "object"},
+    }
+    needed = [{"required": ["data"]}, {"required": ["parameters"]}]
+    required = ["name", "datatype", "shape"]
+    return {"type": "object", "required": required, "properties": properties, "anyOf": needed}
+
+
+def ignored(name: str) -> dict[str, Any]:
+    """A column of the table that is no input: it is not looked at."""
+    return {
+        "type": "object",
+        "required": ["name", "shape"],
+        "properties": {"name": {"const": name}},
     }
 
 
@@ -161,5 +205,5 @@ def classes(signature: Signature) -> str:
 def responses(properties: dict[str, Any]) -> dict[str, Any]:
     """What may come back."""
     good = {"schema": {"type": "object", "properties": properties}}
-    told = {status: {"description": text} for status, text in ERRORS.items()}
-    return {"200": {"description": "Predicted.", "content": {"application/json": good}}} | told
+    errors = {status: {"description": text} for status, text in ERRORS.items()}
+    return {"200": {"description": "Predicted.", "content": {"application/json": good}}} | errors

@@ -5,10 +5,11 @@ from typing import Any
 
 from fastapi import FastAPI, Response
 from fastapi.openapi.utils import get_openapi
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, RedirectResponse
+from fastapi_offline import FastAPIOffline
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from mlgitops.serving import documentation, tensors
+from mlgitops.serving import documentation, open_inference
 from mlgitops.serving.contract import Signature
 from mlgitops.serving.metrics import Metrics
 from mlgitops.serving.settings import Settings
@@ -18,7 +19,10 @@ def pages(
     signature: Signature, settings: Settings, metrics: Metrics, ready: Callable[[], bool]
 ) -> FastAPI:
     """The application behind the admission."""
-    app = FastAPI(title=settings.name, version=settings.version, redoc_url=None)
+    # Its pages need no other server: in a cluster there is often no way to one.
+    app = FastAPIOffline(
+        title=settings.title or settings.name, version=settings.version, redoc_url=None
+    )
     release(app, settings)
     health(app, ready)
     models(app, signature, settings, ready)
@@ -28,11 +32,10 @@ def pages(
         """Requests, errors, seconds, rows, and what is running, for Prometheus."""
         return Response(metrics.page(), media_type=CONTENT_TYPE_LATEST)
 
-    @app.api_route("/invocations", methods=["GET", "PUT", "DELETE"], include_in_schema=False)
-    async def posted() -> JSONResponse:
-        """Tell those who came with the wrong method."""
-        told = {"error_code": "BAD_REQUEST", "message": "ask with POST"}
-        return JSONResponse(told, 405, {"Allow": "POST"})
+    @app.get("/", include_in_schema=False)
+    async def home() -> RedirectResponse:
+        """Lead to the documentation."""
+        return RedirectResponse("docs")
 
     documented(app, signature, settings)
     return app
@@ -72,7 +75,7 @@ def models(
         "version": settings.version,
         "extensions": ["binary_tensor_data"],
     }
-    model = tensors.metadata(settings.name, settings.version, signature)
+    model = open_inference.metadata(settings.name, settings.version, signature)
 
     @app.get("/v2", tags=["V2"])
     async def about() -> dict[str, Any]:
@@ -101,8 +104,8 @@ def models(
     def found(body: dict[str, Any], name: str, version: str, status: int = 200) -> JSONResponse:
         if (name, version) == (settings.name, settings.version):
             return JSONResponse(body, status)
-        told = f"there is no model {name[:40]!r} of version {version[:40]!r}, there is "
-        return JSONResponse({"error": f"{told}{settings.name} of {settings.version}"}, 404)
+        what = f"there is no model {name[:40]!r} of version {version[:40]!r}, there is "
+        return JSONResponse({"error": f"{what}{settings.name} of {settings.version}"}, 404)
 
 
 def documented(app: FastAPI, signature: Signature, settings: Settings) -> None:

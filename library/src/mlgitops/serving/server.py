@@ -5,62 +5,70 @@ import signal
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import Any, cast
 
 import orjson
 import uvicorn
 
-from mlgitops.serving import contract, model
-from mlgitops.serving.admission import SMALL, Admission
+from mlgitops.serving import contract, invocations, model, open_inference
+from mlgitops.serving.admission import Admission
+from mlgitops.serving.bodies import SMALL
 from mlgitops.serving.columns import Columns
-from mlgitops.serving.endpoints import Endpoint, Infer, Invocations, Request
+from mlgitops.serving.computing import Computing
+from mlgitops.serving.connections import Connections
 from mlgitops.serving.errors import Refusal, UserError
+from mlgitops.serving.http1 import Http1
 from mlgitops.serving.metrics import Metrics
 from mlgitops.serving.pages import pages
+from mlgitops.serving.protocols import Protocol, Request, Served
 from mlgitops.serving.settings import Settings
 
 # A prediction of a row that takes longer is made beside the event loop.
 QUICK = 0.001
 # After the last connection is taken: whoever has just connected may still ask.
 GRACE = 0.2
-# For each request at once: the others are kept alive, or their bodies are still on the way.
-CONNECTIONS = 32
 
 
 def make_app(folder: Path, settings: Settings) -> Admission:
     """The application for a folder; a UserError says why it cannot be served."""
     signature = contract.read(folder)
+    model.check_hash(folder, settings.release.model)
     runtime = model.load(folder, signature)
     metrics = Metrics(settings, signature)
-    columns = Columns(signature, metrics.counted)
-    invocations = Invocations(columns, signature, settings)
-    infer = Infer(columns, signature, settings)
-    batched = signature.format == "sklearn"
-    seconds = warm(folder, invocations, runtime)
-    address = f"/v2/models/{settings.name}"
-    endpoints: dict[str, Endpoint] = {
-        "/invocations": invocations,
-        f"{address}/infer": infer,
-        f"{address}/versions/{settings.version}/infer": infer,
-    }
-    made: Admission
-    behind = pages(signature, settings, metrics, lambda: not made.draining)
+    served = Served(signature, Columns(signature, metrics.counted), settings)
+    known = protocols(served)
+    seconds = warm(folder, served, known["/invocations"], runtime)
     small = SMALL if seconds < QUICK else 0
-    made = Admission(endpoints, behind, runtime, metrics, settings, small=small, batched=batched)
+    computing = Computing(runtime, settings, small, batched=signature.format == "sklearn")
+    made: Admission
+    behind = pages(signature, settings, metrics, lambda: made.ready)
+    made = Admission(known, behind, computing, metrics, settings)
     return made
 
 
-def warm(folder: Path, endpoint: Invocations, runtime: contract.Runtime) -> float:
+def protocols(served: Served) -> dict[str, Protocol]:
+    """The protocols by the addresses that predict."""
+    mlflow, v2 = (
+        Protocol(name, partial(one.decode, served), partial(one.encode, served), one.problem)
+        for name, one in (("invocations", invocations), ("infer", open_inference))
+    )
+    address = f"/v2/models/{served.settings.name}"
+    version = f"{address}/versions/{served.settings.version}"
+    return {"/invocations": mlflow, f"{address}/infer": v2, f"{version}/infer": v2}
+
+
+def warm(folder: Path, served: Served, protocol: Protocol, runtime: contract.Runtime) -> float:
     """Seconds of a prediction of one row: an example of the signature, which must pass."""
-    rows = endpoint.signature.examples[:1]
+    rows = served.signature.examples[:1]
     if not rows:
         raise UserError(f"{folder / 'signature.json'} has no examples to try the model with")
     body = orjson.dumps({"dataframe_records": rows})
     try:
-        asked = endpoint.read(Request(body, {b"content-type": b"application/json"}, b""))
-        return min(timed(runtime, asked.table) for _ in range(3))
+        question = protocol.decode(Request(body, {b"content-type": b"application/json"}, b""))
+        return min(timed(runtime, question.table) for _ in range(3))
     except Refusal as refusal:
         raise UserError(f"{folder / 'signature.json'}: its example: {refusal.message}") from None
     except Exception as error:
@@ -81,6 +89,7 @@ class Server(uvicorn.Server):
     def __init__(self, application: Admission, settings: Settings) -> None:
         """For one application."""
         self.app, self.settings = application, settings
+        self.all = Connections(application, settings)
         super().__init__(
             uvicorn.Config(
                 application,
@@ -91,21 +100,26 @@ class Server(uvicorn.Server):
                 log_level="warning",
                 server_header=False,
                 date_header=False,
-                limit_concurrency=CONNECTIONS * settings.concurrency,
-                timeout_keep_alive=75,  # Longer than the idle time of the usual proxies.
+                http=cast("Any", partial(Http1, self.all)),
+                ws="none",
                 timeout_graceful_shutdown=int(settings.seconds) + 1,
             )
         )
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, and look at the connections from time to time."""
+        await super().startup(sockets)
+        self.all.look()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Signals start the drain; uvicorn's own would end the process by the signal."""
         loop = asyncio.get_running_loop()
 
-        def told(number: int, _: Any) -> None:
+        def handle(number: int, _: Any) -> None:
             loop.call_soon_threadsafe(self.stop, number)
 
-        before = {one: signal.signal(one, told) for one in (signal.SIGTERM, signal.SIGINT)}
+        before = {one: signal.signal(one, handle) for one in (signal.SIGTERM, signal.SIGINT)}
         try:
             yield
         finally:

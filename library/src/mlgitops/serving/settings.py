@@ -27,12 +27,20 @@ class Settings(BaseModel):
     host: str = Field("127.0.0.1", min_length=1)
     port: int = Field(8000, ge=1, le=65535)
     name: str = Field("model", pattern=r"^[A-Za-z0-9._-]+$", description="in V2's addresses")
+    title: str = Field("", description="of the documentation; the project's name")
     max_bytes: int = Field(
-        4_000_000, gt=0, description="of a body; it may need 50 times as much memory"
+        4_000_000, gt=0, description="of a body, unpacked; it may need 50 times as much memory"
+    )
+    memory: int = Field(
+        0, ge=0, description="bytes that bodies may become once read; 0: 50 times a body's most"
     )
     max_rows: int = Field(100_000, gt=0, description="of a request")
     seconds: float = Field(30, gt=0, description="from the headers of a request to its answer")
     concurrency: int = Field(128, gt=0, description="requests at once; more are told to come back")
+    connections: int = Field(2048, gt=0, description="at once; health and metrics have their own")
+    client_connections: int = Field(1024, gt=0, description="of one address")
+    head_seconds: float = Field(10, gt=0, description="from a connection to the end of its headers")
+    idle_seconds: float = Field(75, gt=0, description="a connection is kept between requests")
     threads: int = Field(1, gt=0, description="that predict large requests")
     drain_seconds: float = Field(5, ge=0, description="it still answers after SIGTERM")
     batch_seconds: float = Field(0.002, ge=0, description="scikit-learn waits for company")
@@ -55,6 +63,11 @@ class Settings(BaseModel):
             first = error.errors()[0]
             name = PREFIX + str(first["loc"][0]).upper()
             raise UserError(f"{name}={first['input']}: {first['msg']}") from None
+
+    @property
+    def most_memory(self) -> int:
+        """Bytes that bodies in hand may become once they are read."""
+        return self.memory or 50 * self.max_bytes
 
     @property
     def version(self) -> str:

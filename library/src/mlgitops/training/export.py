@@ -64,6 +64,9 @@ def signature(
         examples=tuple(json.loads(first.to_json(orient="records"))),
         unknown_category=requests.unknown_category,
         out_of_range=requests.out_of_range,
+        ignored=tuple(
+            name for name in (*rules.columns, *rules.left_out) if name not in rules.features
+        ),
     )
 
 

@@ -49,6 +49,8 @@ class Signature(config.Strict):
     examples: tuple[dict[str, Any], ...]
     unknown_category: Policy = "refuse"
     out_of_range: Policy = "refuse"
+    # Columns of the table that are no inputs, as its target: the server ignores them.
+    ignored: tuple[str, ...] = ()
 
     @property
     def columns(self) -> dict[str, Column]:

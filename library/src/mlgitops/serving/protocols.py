@@ -1,0 +1,64 @@
+"""What a protocol is: a pair of functions, decode and encode, and the form of its errors."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from mlgitops.serving.columns import Columns
+from mlgitops.serving.contract import Answer, Signature, Table
+from mlgitops.serving.errors import Refusal
+from mlgitops.serving.settings import Settings
+
+JSON = b"application/json"
+
+
+class Request(NamedTuple):
+    """A request's body, headers (lower case) and query."""
+
+    body: bytes
+    headers: dict[bytes, bytes]
+    query: bytes
+
+
+class Question(NamedTuple):
+    """A request that is checked: its table, its rows, whether it needs probabilities.
+
+    `form` is for the protocol's own encode: the output or the outputs that the client wants.
+    """
+
+    table: Table
+    rows: int
+    likely: bool
+    form: Any
+
+
+class Reply(NamedTuple):
+    """A body, its media type, and one more header of V2's."""
+
+    body: bytes
+    media: bytes = JSON
+    length: int | None = None
+
+
+class Served(NamedTuple):
+    """What a protocol knows of the model and of the limits."""
+
+    signature: Signature
+    columns: Columns
+    settings: Settings
+
+
+class Protocol(NamedTuple):
+    """One address that predicts; its name is that of the metrics."""
+
+    name: str
+    decode: Callable[[Request], Question]
+    encode: Callable[[Answer, Question], Reply]
+    problem: Callable[[Refusal], bytes]
+
+
+def check_rows(rows: int, most: int) -> None:
+    """Refuse a request of no rows, or of too many."""
+    if rows == 0:
+        raise Refusal("no_rows", "the request has no rows")
+    if rows > most:
+        raise Refusal("too_many_rows", f"the request has more than {most} rows", 413)
