@@ -13,11 +13,11 @@ def test_the_version_of_the_library_runs(project):
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_every_stage_refuses_another_version(stage, project, choose, frame):
-    choose("pipeline = 1", "pipeline = 2", "pyproject.toml")
+    choose("pipeline = 2", "pipeline = 3", "pyproject.toml")
     for name in ("raw", "train", "test"):
         frame.to_parquet(f"data/{name}.parquet")
     before = sorted(Path().rglob("*"))
-    told = r"pyproject.toml: tool.mlgitops.pipeline is 2, .* set it to 1, then `make pipeline`"
+    told = r"pyproject.toml: tool.mlgitops.pipeline is 3, .* set it to 2, then `make pipeline`"
     with pytest.raises(UserError, match=told):
         cli.function(cli.COMMANDS[stage][0])()
     assert sorted(Path().rglob("*")) == before

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mlgitops.data import contract
+from mlgitops.data import contract, reading
 from mlgitops.data.schema import Column
 
 NUMBER = Column(type="number", range=(0, 10))
@@ -181,8 +181,8 @@ def test_the_rows_named_are_those_of_unknown_categories(values, allowed):
 
 @given(values=st.lists(st.floats(allow_nan=False), min_size=1))
 def test_the_text_of_a_number_does_not_depend_on_its_neighbours(values):
-    together = contract.strings(pd.Series(values)).tolist()
-    assert together == [contract.strings(pd.Series([value]))[0] for value in values]
+    together = reading.strings(pd.Series(values)).tolist()
+    assert together == [reading.strings(pd.Series([value]))[0] for value in values]
 
 
 def test_counted_parts_are_told_as_the_whole():

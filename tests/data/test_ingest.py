@@ -201,14 +201,19 @@ BAD = {
     "no target": (Y, "t.csv", {"reset": True}, "name the column to predict: TARGET=…"),
     "a wrong task": (Y, "t.csv", {"target": "y", "task": "guess"}, "TASK=guess: it is one of"),
     "a constant target": (Y.replace(b",0", b",1"), "t.csv", {"target": "y"}, "'y' is constant"),
-    "a missing target": (Y.replace(b"6,1", b"6,"), "t.csv", {"target": "y"}, "'y' is missing in"),
+    "a target missing in most rows": (
+        Y.replace(b",1", b","),
+        "t.csv",
+        {"target": "y"},
+        "more than validate.max_missing",
+    ),
     "a class of one row": (Y + b"\n1,2", "t.csv", {"target": "y"}, "the class '2' has one row"),
     "two rows": (b"x,y\n1,0\n2,1\n", "t.csv", {"target": "y"}, "2 rows are too few to learn from"),
     "no rows": (b"x,y\n", "t.csv", {"target": "y"}, "0 rows are too few"),
     "an empty file": (b"", "t.csv", {"target": "y"}, "is empty"),
     "a picture": (PNG, "t.csv", {"target": "y"}, "is not a table"),
     "a picture named parquet": (PNG, "t.parquet", {"target": "y"}, "is not a Parquet file"),
-    "a spreadsheet": (PNG, "t.xlsx", {"target": "y"}, "only CSV"),
+    "a spreadsheet": (PNG, "t.xlsx", {"target": "y"}, "is not a workbook"),
     "malformed": (b"x,y\n1,2\n1,2,3\n", "t.csv", {"target": "y"}, "is not a table"),
     "cut": (gzip.compress(Y * 99)[:-9], "t.csv.gz", {"target": "y"}, "cannot be read"),
     "another table without a target": (Y, "t.csv", {}, "RESET=1 TARGET=… infers"),
@@ -234,7 +239,7 @@ def test_bad_input_is_one_mistake_and_changes_nothing(case, commands):
 
 
 def test_other_bad_sources_change_nothing(table):
-    refuse("is a folder", source="..", target="y")
+    refuse("or the folder is empty", source="..", target="y")
     refuse("there is no such file", source="../none.csv", target="y")
     refuse("no source is known yet", target="y")
     table[["row", "same", "paid"]].to_csv("../t.csv", index=False)

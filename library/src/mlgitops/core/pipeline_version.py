@@ -9,7 +9,7 @@ import tomllib
 from mlgitops.core import paths
 from mlgitops.core.errors import UserError
 
-PIPELINE = 1
+PIPELINE = 2
 
 
 def check() -> None:

@@ -1,21 +1,14 @@
 """A table against its columns' contract: types it, and names every rule that it breaks."""
 
-import warnings
 from collections.abc import Mapping
-from typing import Any
 
-import numpy as np
 import pandas as pd
 import pandera.pandas as pa
 
 from mlgitops.core.errors import join_names
+from mlgitops.data import reading
 from mlgitops.data.schema import Column
 
-TRUE = {"true", "t", "yes", "y", "1", "1.0"}
-FALSE = {"false", "f", "no", "n", "0", "0.0"}
-DOTTED = r"\s*\d{1,2}\.\d{1,2}\.\d"  # 01.02.2024 is the first of February
-EXACT = 2**53  # whole numbers up to it are exact as float64
-LARGEST = float(np.finfo("float32").max)  # the model computes in float32
 VIOLATION = ["column", "rule", "row", "value"]
 
 
@@ -35,10 +28,10 @@ def cast_table(
                 pd.DataFrame([[name, "is missing from the table", -1, ""]], columns=VIOLATION)
             )
             continue
-        given = frame[name].reset_index(drop=True)
+        given = reading.plain(frame[name].reset_index(drop=True))
         cast_columns[name] = cast(given, column)
-        values = given[cast_columns[name].isna() & given.notna()].astype("str")
-        values = values[values.str.strip() != ""]
+        there = reading.known(given, column.missing)
+        values = given[cast_columns[name].isna() & there].astype("str")
         if len(values):
             rule = f"is not of type {column.type}"
             broken.append(
@@ -48,57 +41,21 @@ def cast_table(
 
 
 def cast(values: pd.Series, column: Column) -> pd.Series:
-    """The values with the column's type; those that do not fit are missing."""
+    """The values with the column's type; those that do not fit, or mean missing, are missing."""
+    values = reading.plain(values)
+    if reading.is_text(values):
+        values = values.where(reading.known(values, column.missing))
     match column.type:
         case "number":
-            return _numbers(values)
+            return reading.numbers(values, column.format)
         case "integer":
-            numbers = _numbers(values)
-            whole = numbers.where((numbers % 1 == 0) & (numbers.abs() < EXACT))
-            return whole.astype("Int64") if whole.isna().any() else whole.astype("int64")
+            return reading.whole(reading.numbers(values, column.format))
         case "boolean":
-            if pd.api.types.is_bool_dtype(values):
-                return values
-            text = values.astype("str").str.strip().str.lower()
-            known = text.map(dict.fromkeys(TRUE, True) | dict.fromkeys(FALSE, False))
-            return known.astype("boolean" if known.isna().any() else "bool")
+            return reading.booleans(values)
         case "time":
-            return _moments(values)
+            return reading.moments(values, column.format)
         case "category":
-            return strings(values)
-
-
-def _moments(values: pd.Series) -> pd.Series:
-    """Moments in UTC, read in the way that fits the most values."""
-    if pd.api.types.is_datetime64_any_dtype(values):
-        return pd.to_datetime(values, utc=True)
-    dotted = values.astype("str").str.match(DOTTED).any()
-    day_first: dict[str, Any] = {"dayfirst": True}
-    ways = [day_first] if dotted else [{}, {"format": "ISO8601"}, day_first]
-    best = None
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # Each way warns that it is not another.
-        for way in ways:
-            read = pd.to_datetime(values, errors="coerce", utc=True, **way)
-            best = read if best is None or read.count() > best.count() else best
-            if best.count() == values.count():
-                break
-    return best
-
-
-def _numbers(values: pd.Series) -> pd.Series:
-    numbers = pd.to_numeric(values, errors="coerce").astype("float64")
-    return numbers.where(numbers.abs() <= LARGEST)
-
-
-def strings(values: pd.Series) -> pd.Series:
-    """The values as text: 3 and 3.0 are "3", True is "true", an empty text is a missing one."""
-    if pd.api.types.is_bool_dtype(values):
-        return values.map({True: "true", False: "false"}).astype("str")
-    text = values.astype("str")
-    if pd.api.types.is_float_dtype(values):
-        text = text.str.removesuffix(".0")
-    return text.mask(text == "")
+            return reading.strings(values)
 
 
 def violations(table: pd.DataFrame, columns: Mapping[str, Column]) -> pd.DataFrame:

@@ -2,17 +2,24 @@
 
 import math
 import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 from mlgitops.core.errors import UserError, join_names
-from mlgitops.data.contract import cast, strings
-from mlgitops.data.schema import Column, Schema, Task, Type
+from mlgitops.data import reading
+from mlgitops.data.contract import cast
+from mlgitops.data.schema import NUMBER_FORMATS, Column, Format, Schema, Task, Type
 
 # Names of columns that number the rows.
 NUMBERING = re.compile(r"(^|[\W_])(id|idx|index|key|uuid|guid|nr|no|rowid)$|^unnamed: \d+$", re.I)
-DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}")
+DATE = r"[0-9]{1,4}[-/.][0-9]{1,2}[-/.][0-9]{1,4}"
+SHORT_DATE = r"[0-9]{1,2}[-/.][0-9]{1,2}[-/.]"  # the year comes last
+CODE = r"[+-]?0[0-9]"  # leading zeros tell a code from a number
+INFINITE = r"[+-]?(?:inf|infinity|Infinity|Inf)"
+LONG = r"[+-]?[0-9]{16,}"
 BOOLEANS = ({"true", "false"}, {"yes", "no"}, {"t", "f"}, {"y", "n"})
 
 LISTED = 50  # a category with more values is open: any text is allowed
@@ -24,25 +31,89 @@ TINY = 1e-300  # a smaller span has no power of ten
 DISTINCT = 0.5  # a text column with a larger share of distinct values names its rows
 
 
+@dataclass(frozen=True)
+class Look:
+    """What values look like: a type (None if they are nested), words for missing, a format."""
+
+    type: Type | None
+    missing: tuple[str, ...] = ()
+    format: Format | None = None
+    ambiguous: bool = False  # a date that may be day first and month first
+
+    @property
+    def column(self) -> Column:
+        """The contract that reads the values so; of text if they are nested."""
+        return Column(type=self.type or "category", missing=self.missing, format=self.format)
+
+
 def kind(values: pd.Series) -> Type | None:
     """The type that the values show; None if they are nested, and so of no type."""
+    return look(values).type
+
+
+def look(values: pd.Series, words: Sequence[str] = ()) -> Look:
+    """What the values look like, by their storage or, where they are text, by all of the texts.
+
+    `words` mean a missing value, whatever the type.
+    """
+    values = reading.plain(values)
     if pd.api.types.is_bool_dtype(values):
-        return "boolean"
+        return Look("boolean")
     if pd.api.types.is_datetime64_any_dtype(values):
-        return "time"
-    known = values.dropna()
-    if pd.api.types.infer_dtype(known) == "decimal":
-        values = known = known.astype("float64")
+        return Look("time")
     if pd.api.types.is_numeric_dtype(values):
-        return "integer" if (known % 1 == 0).all() and known.abs().max() < 2**53 else "number"
-    if any(isinstance(value, (list, dict, tuple, np.ndarray)) for value in known.head(100)):
+        return Look("integer" if is_whole(values.dropna()) else "number")
+    some = values.dropna().head(100)
+    if any(isinstance(value, (list, dict, tuple, np.ndarray)) for value in some):
+        return Look(None)
+    texts = pd.Series(reading.strip(values.dropna()).unique(), dtype="str")
+    return look_at_texts(texts[texts != ""].reset_index(drop=True), words)
+
+
+def is_whole(numbers: pd.Series) -> bool:
+    """Whether all numbers are whole and exact as float64."""
+    return bool((numbers % 1 == 0).all() and numbers.abs().max() < reading.EXACT)
+
+
+def look_at_texts(texts: pd.Series, words: Sequence[str]) -> Look:
+    """What distinct texts look like; usual words for missing are such beside another type only."""
+    is_word = texts.isin([*reading.MISSING, *words])
+    missing, rest = tuple(sorted(texts[is_word])), texts[~is_word]
+    if not rest.empty and set(rest.str.lower()) in BOOLEANS:
+        return Look("boolean", missing)
+    if found := look_at_numbers(rest) or look_at_dates(rest):
+        return replace(found, missing=missing)
+    return Look("category", tuple(word for word in missing if word in words))
+
+
+def look_at_numbers(texts: pd.Series) -> Look | None:
+    """A number in the first format that all texts have; None if one is a code or no number."""
+    infinite = texts.str.fullmatch(INFINITE)  # A number, though none that a model takes.
+    texts = texts[~infinite]
+    if texts.empty or texts.str.match(CODE).any() or not texts.str.contains(r"[0-9]").all():
         return None
-    text = strings(known)
-    if set(text.str.lower().unique()) in BOOLEANS:
-        return "boolean"
-    if text.head(100).str.match(DATE).all() and cast(text, Column(type="time")).notna().all():
-        return "time"
-    return "category"
+    forms: tuple[Format | None, ...] = (None, *NUMBER_FORMATS)
+    for form in forms:
+        if texts.str.fullmatch(reading.pattern(form)).all():
+            numbers = reading.parse(texts, form)
+            if is_whole(numbers) and not infinite.any():
+                return Look("integer", format=form)
+            # An integer that float64 cannot hold would become another one: it is a code.
+            return None if texts.str.fullmatch(LONG).any() else Look("number", format=form)
+    return None
+
+
+def look_at_dates(texts: pd.Series) -> Look | None:
+    """A time, if all texts are dates: ISO 8601, or in the order that fits them."""
+    if texts.empty or not texts.str.match(DATE).all():
+        return None
+    if not texts.str.match(SHORT_DATE).all():
+        return Look("time") if reading.moments(texts, None).notna().all() else None
+    forms: list[Format] = (
+        ["day_first"] if reading.is_dotted(texts) else ["month_first", "day_first"]
+    )
+    fit = [form for form in forms if reading.fits_order(texts, form == "day_first")]
+    return Look("time", format=fit[0], ambiguous=len(fit) == 2) if fit else None
 
 
 def reason_to_leave_out(name: str, values: pd.Series, shown: Type | None) -> str | None:
@@ -88,30 +159,29 @@ def widen_range(values: pd.Series) -> tuple[float, float] | None:
     )
 
 
-def limits(values: pd.Series, shown: Type) -> Column:
-    """A column with the range or the categories that its values suggest."""
-    nullable = bool(cast(values, Column(type=shown)).isna().any())
-    if shown in ("number", "integer"):
-        return Column(type=shown, nullable=nullable, range=widen_range(values))
-    if shown == "category":
-        levels = sorted(strings(values).dropna().unique())
+def limits(values: pd.Series, column: Column) -> Column:
+    """The column with the range or the categories that its values suggest."""
+    known = cast(values, column)
+    found = column.model_copy(update={"nullable": bool(known.isna().any())})
+    if column.type in ("number", "integer"):
+        return found.model_copy(update={"range": widen_range(known)})
+    if column.type == "category":
+        levels = sorted(known.dropna().unique())
         listed = tuple(levels) if len(levels) <= LISTED else None
-        return Column(type=shown, nullable=nullable, categories=listed)
-    return Column(type=shown, nullable=nullable)
+        return found.model_copy(update={"categories": listed})
+    return found
 
 
-def check_target(values: pd.Series) -> None:
+def check_target(values: pd.Series, column: Column) -> None:
     """Refuse a target with missing, infinite or nested values, or with one value only."""
-    if kind(values) is None:
-        raise UserError(f"the target {values.name!r} holds lists or other nested values")
-    if missing := int(values.isna().sum()):
+    if missing := int((~reading.known(values, column.missing)).sum()):
         raise UserError(
             f"the target {values.name!r} is missing in {missing} rows: remove these rows"
         )
-    numbers = cast(values, Column(type="number")) if kind(values) == "number" else values
-    if infinite := int(numbers.isna().sum()):
+    read = cast(values, column)
+    if infinite := int(read.isna().sum()):
         raise UserError(f"the target {values.name!r} is infinite in {infinite} rows")
-    if values.nunique() == 1:
+    if read.nunique() == 1:
         raise UserError(f"the target {values.name!r} is constant: there is nothing to learn")
 
 
@@ -119,15 +189,17 @@ def check_classes(values: pd.Series) -> None:
     """Refuse a class of one row: it cannot be in the training and in the test set."""
     counts = values.value_counts()
     if counts.min() == 1:
+        alone = counts.index[counts == 1]
+        have = "have one row only each" if len(alone) > 1 else "has one row only"
+        names = join_names(sorted(map(repr, map(str, alone))))
         raise UserError(
-            f"the target {values.name!r}: the class {str(counts.idxmin())!r} has one row only; "
-            "gather more rows of it, remove it, or say TASK=regression if it is a quantity"
+            f"the target {values.name!r}: the class {names} {have}; RARE=drop leaves such rows "
+            "out, RARE=other makes one class of them, TASK=regression if it is a quantity"
         )
 
 
-def task_of(values: pd.Series, wanted: Task | None) -> Task:
-    """What kind of prediction the target asks for."""
-    shown = kind(values)
+def task_of(values: pd.Series, shown: Type | None, wanted: Task | None) -> Task:
+    """What kind of prediction the target asks for; its values are typed."""
     if shown == "time":
         raise UserError(f"the target {values.name!r} is a time: name it as TIME")
     distinct = values.nunique()
@@ -140,38 +212,63 @@ def task_of(values: pd.Series, wanted: Task | None) -> Task:
     return wanted or found
 
 
-def target_column(values: pd.Series, task: Task) -> Column:
+def look_at_target(values: pd.Series, words: Sequence[str] = ()) -> Look:
+    """What a target looks like; a UserError if its values are nested."""
+    shown = look(values, words)
+    if shown.type is None:
+        raise UserError(f"the target {values.name!r} holds lists or other nested values")
+    return shown
+
+
+def target_column(values: pd.Series, shown: Look, task: Task) -> Column:
     """The target: numbers for a regression, else whole numbers or the text of the classes."""
-    shown = kind(values)
     if task == "regression":
-        return limits(values, "integer" if shown == "integer" else "number")
-    if shown == "integer":
-        return Column(type="integer", range=(float(values.min()), float(values.max())))
-    return Column(type="category", categories=tuple(sorted(strings(values).dropna().unique())))
+        return limits(values, shown.column)
+    if shown.type == "integer":
+        numbers = cast(values, shown.column)
+        ends = (float(numbers.min()), float(numbers.max()))
+        return shown.column.model_copy(update={"range": ends})
+    column = Column(type="category", missing=shown.missing)
+    return column.model_copy(
+        update={"categories": tuple(sorted(cast(values, column).dropna().unique()))}
+    )
 
 
-def time_column(values: pd.Series) -> Column:
+def time_column(values: pd.Series, words: Sequence[str] = ()) -> Column:
     """The time: moments or numbers, none of them missing."""
-    shown = kind(values)
-    if shown not in ("time", "integer", "number"):
+    shown = look(values, words)
+    if shown.type not in ("time", "integer", "number"):
         raise UserError(f"the time {values.name!r} holds neither dates nor numbers")
-    if missing := int(values.isna().sum()):
+    if missing := int((~reading.known(values, shown.missing)).sum()):
         raise UserError(f"the time {values.name!r} is missing in {missing} rows")
-    return Column(type=shown)
+    return shown.column
 
 
-def infer(frame: pd.DataFrame, target: str, time: str | None, wanted: Task | None) -> Schema:
+def infer(
+    frame: pd.DataFrame,
+    target: str,
+    time: str | None,
+    wanted: Task | None,
+    words: Sequence[str] = (),
+) -> Schema:
     """The schema that the table suggests; a UserError if nothing can be learned from the table."""
-    task = task_of_table(frame, target, time, wanted)
-    features, left_out = features_of(frame.drop(columns=[target, *([time] if time else [])]))
+    check_roles(frame, target, time)
+    shown = look_at_target(frame[target], words)
+    check_target(frame[target], shown.column)
+    typed = cast(frame[target], shown.column)
+    task = task_of(typed, shown.type, wanted)
+    if task != "regression":
+        check_classes(typed)
+    rest = frame.drop(columns=[target, *([time] if time else [])])
+    features, left_out = features_of(rest, words)
     if not features:
         why = (
             join_names(f"{name}: {reason}" for name, reason in left_out.items()) or "there is none"
         )
         raise UserError(f"no column is left to predict {target!r} from ({why})")
-    columns = features | {target: target_column(frame[target], task)}
+    columns = features | {target: target_column(frame[target], shown, task)}
     if time:
-        columns[time] = time_column(frame[time])
+        columns[time] = time_column(frame[time], words)
     return Schema(
         task=task,
         target=target,
@@ -182,29 +279,27 @@ def infer(frame: pd.DataFrame, target: str, time: str | None, wanted: Task | Non
     )
 
 
-def task_of_table(frame: pd.DataFrame, target: str, time: str | None, wanted: Task | None) -> Task:
-    """The task of the target, once the columns are there and the target can be learned."""
+def check_roles(frame: pd.DataFrame, target: str, time: str | None) -> None:
+    """Refuse a target and a time that are not there, or are the same."""
     for name in [target, *([time] if time else [])]:
         if name not in frame:
             raise UserError(f"there is no column {name!r}; there are {join_names(frame.columns)}")
     if target == time:
         raise UserError(f"{target!r} cannot be both the target and the time")
-    check_target(frame[target])
-    task = task_of(frame[target], wanted)
-    if task != "regression":
-        check_classes(frame[target])
-    return task
 
 
-def features_of(frame: pd.DataFrame) -> tuple[dict[str, Column], dict[str, str]]:
+def features_of(
+    frame: pd.DataFrame, words: Sequence[str] = ()
+) -> tuple[dict[str, Column], dict[str, str]]:
     """The columns to predict from, and the others with the reason why not."""
     columns, left_out = {}, {}
     for name in frame:
-        shown = kind(frame[name])
-        if reason := reason_to_leave_out(name, frame[name], shown):
+        shown = look(frame[name], words)
+        typed = cast(frame[name], shown.column) if shown.type else frame[name]
+        if reason := reason_to_leave_out(name, typed, shown.type):
             left_out[name] = reason
-        elif shown:
-            columns[name] = limits(frame[name], shown)
+        else:
+            columns[name] = limits(frame[name], shown.column)
     return columns, left_out
 
 

@@ -17,11 +17,16 @@ from mlgitops.core import config, paths
 from mlgitops.core.config import LOSSES
 from mlgitops.core.errors import UserError, join_names
 from mlgitops.core.files import replacing
-from mlgitops.data import contract, infer, reader, schema
-from mlgitops.data.describe import describe_columns
+from mlgitops.data import contract, infer, reader, reading, schema
+from mlgitops.data.describe import describe_columns, explain_reading
+from mlgitops.data.rows import Rare, drop_missing, treat_rare
+from mlgitops.data.source import source_of
 from mlgitops.data.validate import Validate
 
 RAW, POINTER = paths.RAW, paths.POINTER
+STORE = Path("store")  # where it is a folder in Git
+MB = 1_000_000
+LARGE_FILE, LARGEST_FILE = 50 * MB, 100 * MB  # what Git hosts warn of, and what they refuse
 NEXT = {True: "review schema.yaml, then make pipeline", False: "make pipeline"}
 WRITTEN = (
     RAW, POINTER, schema.SCHEMA, config.PARAMS, config.RULES, Path("data/.gitignore"),
@@ -29,10 +34,13 @@ WRITTEN = (
 
 
 class Data(config.Section):
-    """What `make data` was told last."""
+    """What `make data` was told last; `source` may be env:NAME, a variable with the address."""
 
     source: str | None
     append: bool
+    sheet: str = ""
+    query: str = ""
+    rare: Rare = ""
 
 
 class Request(config.Strict):
@@ -44,6 +52,10 @@ class Request(config.Strict):
     task: Annotated[str, Field(description="binary, multiclass or regression")] = ""
     append: Annotated[bool, Field(description="add the rows that are new")] = False
     reset: Annotated[bool, Field(description="infer schema.yaml again")] = False
+    sheet: Annotated[str, Field(description="of a workbook; without it, the first")] = ""
+    query: Annotated[str, Field(description="SQL, where the source is a database")] = ""
+    missing: Annotated[str, Field(description="words for a missing value: NA,?")] = ""
+    rare: Annotated[Rare, Field(description="classes of one or two rows: drop or other")] = ""
 
     @model_validator(mode="before")
     @classmethod
@@ -82,26 +94,64 @@ def request_of(words: Sequence[str]) -> Request:
 
 def take(request: Request) -> None:
     """The requested table as data/raw.parquet with its schema; what was understood is printed."""
-    last = config.load(Data)
-    source = request.source or last.source
-    if not source:
-        raise UserError("no source is known yet: make data SOURCE=path/to/table.csv TARGET=column")
-    memory = Data(source=source, append=request.append or (not request.source and last.append))
-    print(f"reading {source}")
+    memory = memory_of(request)
+    source = source_of(str(memory.source), memory.sheet, memory.query)
+    print(f"reading {source.name}")
     frame, notes = reader.read(source)
     known = None if request.reset else matching_schema(frame, request)
     if known is None and memory.append:
         raise UserError("APPEND=1 adds rows to a table of the same columns and target")
+    frame, left = complete_rows(frame, known, request, memory.rare)
     rules = known or infer_schema(frame, request)
-    if known:
-        rows, changes = update_rows(frame, rules, memory.append)
-    else:
-        rows, broken = cast_rows(frame, rules)
-        changes = contract.summary(broken)
+    rows, changes = update_rows(frame, rules, memory.append) if known else new_rows(frame, rules)
     with restore_on_failure(WRITTEN):
-        write(rows, rules, memory, new=known is None)
-    print("\n".join([*notes, *changes, describe_columns(rows, rules)]))
+        changes += write(rows, rules, memory, new=known is None)
+    print("\n".join([*notes, *left, *changes, describe_columns(rows, rules)]))
     print(f"\n{RAW}: {len(rows)} rows, {rules.task}. Next: " + NEXT[known is None])
+
+
+def memory_of(request: Request) -> Data:
+    """What params.yaml remembers of the request: where the table is, and how it is read."""
+    last = config.load(Data)
+    if not request.source and last.source is None:
+        raise UserError("no source is known yet: make data SOURCE=path/to/table.csv TARGET=column")
+    if request.source:
+        return Data(**request.model_dump(include=set(Data.model_fields)))
+    given = request.model_dump(include=set(Data.model_fields), exclude_defaults=True)
+    return last.model_copy(update=given)
+
+
+def complete_rows(
+    frame: pd.DataFrame, known: schema.Schema | None, request: Request, rare: Rare
+) -> tuple[pd.DataFrame, list[str]]:
+    """The rows that can be learned from, and what was done with the others, a line each."""
+    if known:
+        target, time = known.target, known.time
+        columns = {name: known.columns[name] for name in (target, time) if name}
+    else:
+        target, words = request.target, words_of(request)
+        columns = {
+            name: infer.look(frame[name], words).column
+            for name in (target, request.time)
+            if name and name in frame
+        }
+    if target not in columns:
+        return frame, []
+    limit = config.load(Validate).max_missing
+    frame, left = drop_missing(frame, columns, limit)
+    frame, merged = treat_rare(frame, target, columns[target], rare)
+    return frame, left + merged
+
+
+def words_of(request: Request) -> tuple[str, ...]:
+    """The words of MISSING=."""
+    return tuple(word.strip() for word in request.missing.split(",") if word.strip())
+
+
+def new_rows(frame: pd.DataFrame, rules: schema.Schema) -> tuple[pd.DataFrame, list[str]]:
+    """The typed rows for a schema that was inferred from them, and what is worth a line."""
+    table, broken = cast_rows(frame, rules)
+    return table, contract.summary(broken) + explain_reading(frame, rules)
 
 
 def matching_schema(frame: pd.DataFrame, request: Request) -> schema.Schema | None:
@@ -118,6 +168,8 @@ def matching_schema(frame: pd.DataFrame, request: Request) -> schema.Schema | No
         )
     if request.task not in ("", rules.task):
         raise UserError(f"schema.yaml says {rules.task}: RESET=1 TASK={request.task} infers it")
+    if request.missing:
+        raise UserError("schema.yaml says which words are missing: edit it, or RESET=1 MISSING=…")
     return rules
 
 
@@ -129,18 +181,26 @@ def infer_schema(frame: pd.DataFrame, request: Request) -> schema.Schema:
             f"{len(frame)} rows are too few to learn from (validate.min_rows: {fewest})"
         )
     if not request.target:
-        raise UserError(
-            f"name the column to predict: TARGET=…; there are {join_names(frame.columns)}"
-        )
-    task = cast(schema.Task | None, request.task or None)
-    return infer.infer(frame, request.target, request.time or None, task)
+        raise UserError(f"name the column to predict: TARGET=…; there are {join_names(frame.columns)}")
+    task, time = cast(schema.Task | None, request.task or None), request.time or None
+    return infer.infer(frame, request.target, time, task, words_of(request))
 
 
 def cast_rows(frame: pd.DataFrame, rules: schema.Schema) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The table in its order with the contract's types where it has one, and the violations."""
     rows, broken = contract.cast_table(frame, rules.columns)
-    rest = frame[[name for name in frame if name not in rules.columns]].reset_index(drop=True)
-    return pd.concat([rows, rest], axis=1)[list(frame.columns)], broken
+    rest = {
+        name: type_numbers(frame[name].reset_index(drop=True))
+        for name in frame
+        if name not in rules.columns
+    }
+    return pd.concat([rows, pd.DataFrame(rest)], axis=1)[list(frame.columns)], broken
+
+
+def type_numbers(values: pd.Series) -> pd.Series:
+    """A column without a contract: numbers where all of its texts are numbers, else as it is."""
+    shown = infer.look(values)
+    return contract.cast(values, shown.column) if shown.type in ("integer", "number") else values
 
 
 def update_rows(
@@ -160,7 +220,7 @@ def update_rows(
     if append:
         rows, again = append_rows(before, rows, rules)
         changes.append(f"{again} rows were there already" if again else "every row is new")
-    infer.check_target(rows[rules.target])
+    infer.check_target(rows[rules.target], rules.columns[rules.target])
     changes.append(f"{len(before)} rows before, {len(rows)} now")
     return rows, [*changes, *remarks(rows, rules)]
 
@@ -208,12 +268,16 @@ def restore_on_failure(paths: tuple[Path, ...]) -> Iterator[None]:
             raise
 
 
-def write(rows: pd.DataFrame, rules: schema.Schema, memory: Data, new: bool) -> None:
-    """The table, the schema if it is new, and what params.yaml remembers; then DVC's version."""
+def write(rows: pd.DataFrame, rules: schema.Schema, memory: Data, new: bool) -> list[str]:
+    """The table, the schema if it is new, and what params.yaml remembers; then DVC's version.
+
+    Returns what is worth a line.
+    """
     from dvc.cli import main
 
     with replacing(RAW) as part:
         storable_table(rows, rules).to_parquet(part, index=False)
+        notes = check_size(part.stat().st_size)
     if new:
         with replacing(schema.SCHEMA) as part:
             part.write_text(schema.dump(rules), encoding="utf-8")
@@ -221,6 +285,17 @@ def write(rows: pd.DataFrame, rules: schema.Schema, memory: Data, new: bool) -> 
     for command in (["add", "--quiet", str(RAW)], ["push", "--quiet", str(POINTER)]):
         if main(command) != 0:
             raise UserError(f"`dvc {' '.join(command)}` failed; the reason is above")
+    return notes
+
+
+def check_size(size: int) -> list[str]:
+    """Refuse a table that a Git host would not take where the store is in Git; a line if large."""
+    if not STORE.is_dir():
+        return []
+    text = f"{RAW} is {size / MB:.0f} MB and the store is a folder in Git"
+    if size > LARGEST_FILE:
+        raise UserError(f"{text}: Git hosts refuse files over 100 MB. Move the store to a bucket")
+    return [f"{text}: above 100 MB a push is refused; think of a bucket"] * (size > LARGE_FILE)
 
 
 def storable_table(rows: pd.DataFrame, rules: schema.Schema) -> pd.DataFrame:
@@ -232,13 +307,16 @@ def storable_table(rows: pd.DataFrame, rules: schema.Schema) -> pd.DataFrame:
         and pd.api.types.infer_dtype(rows[name]).startswith("mixed")
         and infer.kind(rows[name]) is not None
     ]
-    return rows.assign(**{name: contract.strings(rows[name]) for name in mixed})
+    return rows.assign(**{name: reading.strings(rows[name]) for name in mixed})
 
 
 def remember(memory: Data, rules: schema.Schema | None) -> None:
     """Write the source to params.yaml, and what suits a new schema to both files of settings."""
     with edit_yaml(config.PARAMS) as tried:
-        tried["data"].update(memory.model_dump())
+        given = memory.model_dump(exclude_defaults=True) | {"append": memory.append}
+        for name in [name for name in tried["data"] if name not in given]:
+            del tried["data"][name]
+        tried["data"].update({"source": memory.source} | given)
         if rules:
             suit(tried, rules)
     if rules:

@@ -14,9 +14,19 @@ HEADER = """\
 # The data contract: `mlgitops validate` refuses a table that breaks it. Review it, then it binds.
 # type: number, integer, boolean, category or time. nullable: missing values are allowed.
 # range: the lowest and highest value allowed. categories: all that are allowed; without them, any.
+# missing: words that mean a missing value; an empty one always does. format: how a number or a
+# date is written: thousands as in 1,234 or (1,234), money as in $1,020.00, percent as in 12.5%;
+# day_first, month_first.
 # To use a column of left_out, move its name to columns with a type.
 """
 
+Format = Literal["thousands", "money", "percent", "day_first", "month_first"]
+NUMBER_FORMATS: tuple[Format, ...] = ("thousands", "money", "percent")
+FORMATS: dict[str, tuple[Format, ...]] = {
+    "number": NUMBER_FORMATS,
+    "integer": NUMBER_FORMATS,
+    "time": ("day_first", "month_first"),
+}
 Type = Literal["number", "integer", "boolean", "category", "time"]
 Task = Literal["binary", "multiclass", "regression"]
 
@@ -28,6 +38,8 @@ class Column(config.Strict):
     nullable: bool = False
     range: tuple[float, float] | None = None
     categories: tuple[str, ...] | None = None
+    missing: tuple[str, ...] = ()
+    format: Format | None = None
 
     @model_validator(mode="after")
     def _limits_fit_the_type(self) -> Self:
@@ -37,6 +49,8 @@ class Column(config.Strict):
             raise ValueError("only a number or an integer has a range")
         if self.range is not None and not self.range[0] <= self.range[1]:
             raise ValueError("a range is [lowest, highest]")
+        if self.format is not None and self.format not in FORMATS.get(self.type, ()):
+            raise ValueError(f"the format {self.format} is none of type {self.type}")
         return self
 
 

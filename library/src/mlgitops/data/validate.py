@@ -13,10 +13,11 @@ from mlgitops.data.profile import profile, round_number
 
 
 class Validate(config.Rule):
-    """The fewest rows, and the largest share of rows that repeat another."""
+    """The fewest rows, and the largest shares of rows that repeat another or have no target."""
 
     min_rows: PositiveInt
     max_duplicates: NonNegativeFloat
+    max_missing: NonNegativeFloat = 0.5
 
 
 def problems(

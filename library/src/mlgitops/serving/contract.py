@@ -31,6 +31,8 @@ class Input(Strict):
     range: tuple[float, float] | None = None
     categories: tuple[str, ...] | None = None
     seen: tuple[float, float] | None = None
+    missing: tuple[str, ...] = ()
+    format: str | None = None
 
 
 class Output(Strict):

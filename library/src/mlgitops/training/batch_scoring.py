@@ -119,10 +119,9 @@ def write_scores(
 ) -> "Tally":
     """Write a line for each row of the source; how many rows there were, and which were bad."""
     columns, tally = exported.signature.columns, Tally()
-    text = [name for name, one in columns.items() if one.type == "category"]
     kind = columns_of(exported.signature, copied)
     with writer(output, kind) as append:
-        for frame in chunks(source, config.load(Score).chunk, text + copied):
+        for frame in chunks(source, config.load(Score).chunk, columns, copied):
             result, broken = score_rows(frame, exported)
             tally.count(len(frame), broken)
             if not (tally.bad and bad is Bad.refuse):  # Else the rest is read only to be counted.
