@@ -1,12 +1,19 @@
 import gzip
+import sqlite3
+import sys
+import zipfile
+from contextlib import closing
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pandas as pd
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from mlgitops.core.errors import UserError
-from mlgitops.data import contract, delimited, reader
+from mlgitops.data import contract, delimited, reader, source
 from mlgitops.data.schema import Column
 from mlgitops.data.source import source_of
 
@@ -201,3 +208,255 @@ def test_the_index_of_parquet_is_a_column_of_its_chunks_too(tmp_path):
     pd.DataFrame({"a": [1, 2]}, index=index).to_parquet(tmp_path / "t.parquet")
     (part,) = reader.chunks(tmp_path / "t.parquet", 10, {})
     assert part.to_dict("list") == {"station": ["x", "y"], "a": [1, 2]}
+
+
+TABLE = pd.DataFrame({"code": ["007", "010"], "x": [1.5, 2.5], "n": [1, 2], "word": ["NA", "é"]})
+
+
+def write_form(path, sheet="Sheet1"):
+    """The table in the form that the end of the name says."""
+    match path.suffixes[0]:
+        case ".xlsx":
+            rows = [TABLE.columns.tolist(), *TABLE.to_numpy().tolist()]
+            write_workbook(path, {sheet: rows, "Other": [["a"], ["b"]]})
+        case ".json":
+            TABLE.to_json(path, orient="records")
+        case ".jsonl" | ".ndjson":
+            TABLE.to_json(path, orient="records", lines=True)
+        case ".feather" | ".arrow":
+            TABLE.to_feather(path)
+        case ".orc":
+            TABLE.to_orc(path)
+        case ".tsv" | ".tab":
+            TABLE.to_csv(path, index=False, sep="\t")
+        case _:
+            TABLE.to_csv(path, index=False)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["t.json", "t.jsonl", "t.ndjson", "t.feather", "t.arrow", "t.orc", "t.tsv", "t.tab", "t.csv",
+     "t.csv.gz", "t.csv.bz2", "t.csv.xz", "t.csv.zst", "t.csv.zip", "t.data", "t.jsonl.gz"],
+)  # fmt: skip
+def test_every_form_that_people_have_is_read(name, tmp_path):
+    plain = tmp_path / name.replace(".zst", "")
+    write_form(plain)
+    if name.endswith(".zst"):
+        with pa.output_stream(str(tmp_path / name), compression="zstd") as packed:
+            packed.write(plain.read_bytes())
+    found, _ = read(str(tmp_path / name))
+    assert found["code"].tolist() == ["007", "010"]
+    assert found["word"].tolist() == ["NA", "é"]
+    assert found.astype("str")["x"].tolist() == ["1.5", "2.5"]
+    assert found.astype("str")["n"].tolist() == ["1", "2"]
+
+
+def test_a_workbook_is_read_by_its_sheet(tmp_path):
+    path = tmp_path / "t.xlsx"
+    write_workbook(path, {"First": [["code", "x"], ["007", 1.5]], "Last": [["a"], ["b"]]})
+    found, notes = read(str(path))
+    assert found.to_dict("list") == {"code": ["007"], "x": [1.5]}
+    assert notes == ["the sheet 'First' is read, SHEET= names another: First, Last"]
+    assert read(str(path), sheet="Last")[0].to_dict("list") == {"a": ["b"]}
+    with pytest.raises(UserError, match="no sheet 'Middle'; there are First, Last"):
+        read(str(path), sheet="Middle")
+
+
+def write_workbook(path, sheets):
+    """A workbook of the least that the format asks: text in place, numbers as they are."""
+    main = 'xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"'
+    office = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+    links = "http://schemas.openxmlformats.org/package/2006/relationships"
+    kinds = "http://schemas.openxmlformats.org/package/2006/content-types"
+    names = list(enumerate(sheets, start=1))
+    files = {
+        "[Content_Types].xml": f'<Types xmlns="{kinds}"><Default Extension="xml" '
+        'ContentType="application/xml"/><Default Extension="rels" '
+        'ContentType="application/vnd.openxmlformats-package.relationships+xml"/></Types>',
+        "_rels/.rels": f'<Relationships xmlns="{links}"><Relationship Id="r1" '
+        f'Type="{office}/officeDocument" Target="xl/workbook.xml"/></Relationships>',
+        "xl/workbook.xml": f'<workbook {main} xmlns:r="{office}"><sheets>'
+        + "".join(f'<sheet name="{name}" sheetId="{k}" r:id="r{k}"/>' for k, name in names)
+        + "</sheets></workbook>",
+        "xl/_rels/workbook.xml.rels": f'<Relationships xmlns="{links}">'
+        + "".join(
+            f'<Relationship Id="r{k}" Type="{office}/worksheet" Target="worksheets/s{k}.xml"/>'
+            for k, _ in names
+        )
+        + "</Relationships>",
+    }
+    for k, name in names:
+        rows = "".join(f"<row>{''.join(map(cell, row))}</row>" for row in sheets[name])
+        files[f"xl/worksheets/s{k}.xml"] = (
+            f"<worksheet {main}><sheetData>{rows}</sheetData></worksheet>"
+        )
+    with zipfile.ZipFile(path, "w") as book:
+        for place, text in files.items():
+            book.writestr(place, text)
+
+
+def cell(value):
+    """A cell of a workbook."""
+    if isinstance(value, str):
+        return f'<c t="inlineStr"><is><t>{value}</t></is></c>'
+    return f"<c><v>{value}</v></c>"
+
+
+@pytest.mark.parametrize("place", ["parts", "parts/*.csv", "parts.zip"])
+def test_the_files_of_one_table_are_read_as_one(place, tmp_path):
+    (tmp_path / "parts").mkdir()
+    for k in range(3):
+        (tmp_path / f"parts/t{k}.csv").write_text(f"a,b\n0{k},x\n")
+    (tmp_path / "parts/.hidden").write_text("no table")
+    with zipfile.ZipFile(tmp_path / "parts.zip", "w") as packed:
+        for k in range(3):
+            packed.write(tmp_path / f"parts/t{k}.csv", f"t{k}.csv")
+    found, notes = read(str(tmp_path / place))
+    assert found["a"].tolist() == ["00", "01", "02"]
+    assert notes == ["3 files are read as one table"]
+    (tmp_path / "parts/t3.csv").write_text("a,c\n1,2\n")
+    with pytest.raises(UserError, match=r"t3.csv: has not the columns of .*t0.csv: b, c"):
+        read(str(tmp_path / "parts"))
+
+
+def test_a_pattern_of_no_file_and_a_broken_zip_are_mistakes(tmp_path):
+    with pytest.raises(UserError, match="there is no file of this name"):
+        read(str(tmp_path / "*.csv"))
+    (tmp_path / "t.zip").write_bytes(b"PK")
+    with pytest.raises(UserError, match="cannot be unzipped"):
+        read(str(tmp_path / "t.zip"))
+    with zipfile.ZipFile(tmp_path / "e.zip", "w"):
+        pass
+    with pytest.raises(UserError, match="holds no file"):
+        read(str(tmp_path / "e.zip"))
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("t.json", "[1, 2]"), ("t.json", "{}"), ("t.json", "{"), ("t.jsonl", "{\n")]
+)
+def test_json_that_is_no_table_is_a_mistake(name, text, write_table):
+    with pytest.raises(UserError, match="is not a table in JSON"):
+        read(write_table(text, name))
+
+
+@pytest.fixture
+def sqlite_file(tmp_path):
+    """A SQLite file with one table."""
+    path = tmp_path / "t.sqlite"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE bees (code TEXT, x REAL)")
+        connection.executemany("INSERT INTO bees VALUES (?, ?)", [("007", 1.5), ("NA", None)])
+        connection.commit()
+    return path
+
+
+@pytest.mark.parametrize("start", ["", "sqlite:///"])
+def test_a_query_is_read_from_a_database(start, sqlite_file):
+    query = "SELECT code FROM bees WHERE x > 1"
+    assert read(f"{start}{sqlite_file}", query=query)[0]["code"].tolist() == ["007"]
+    with pytest.raises(UserError, match="no such table: wasps"):
+        read(f"{start}{sqlite_file}", query="SELECT * FROM wasps")
+
+
+def test_the_only_table_of_a_file_needs_no_query(sqlite_file):
+    assert read(str(sqlite_file))[0]["code"].tolist() == ["007", "NA"]
+    with closing(sqlite3.connect(sqlite_file)) as connection:
+        connection.execute("CREATE TABLE wasps (a)")
+    with pytest.raises(UserError, match=r"say which rows by QUERY=.*; tables: bees, wasps"):
+        read(str(sqlite_file))
+    with pytest.raises(UserError, match="there is no such file"):
+        read(str(sqlite_file.with_name("none.db")))
+
+
+def test_a_server_without_a_query_or_its_driver_is_told():
+    with pytest.raises(UserError, match="say which rows by QUERY="):
+        read("postgresql://base.example.org/bees")
+    with pytest.raises(UserError, match=r"uv add sqlalchemy 'psycopg\[binary\]'"):
+        read("postgresql://base.example.org/bees", query="SELECT 1")
+
+
+def test_a_duckdb_file_is_read_where_its_package_is_there(tmp_path):
+    duckdb = pytest.importorskip("duckdb", reason="the package duckdb is optional")
+    with duckdb.connect(str(tmp_path / "t.duckdb")) as connection:
+        connection.execute("CREATE TABLE bees AS SELECT '007' AS code, 1.5 AS x")
+    assert read(str(tmp_path / "t.duckdb"))[0].to_dict("list") == {"code": ["007"], "x": [1.5]}
+
+
+def test_without_its_package_a_duckdb_file_says_what_to_add(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "duckdb", None)
+    (tmp_path / "t.duckdb").write_bytes(b"")
+    with pytest.raises(UserError, match="uv add duckdb"):
+        read(str(tmp_path / "t.duckdb"))
+
+
+@pytest.fixture
+def web(tmp_path):
+    """The address of a web server that has t.csv, sends moved.csv there, and counts requests."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.server.asked.append(self.path)
+            path = self.path.partition("?")[0]
+            if path == "/moved.csv":
+                self.send_response(302)
+                self.send_header("Location", "/t.csv")
+                self.end_headers()
+                return
+            body = b"code,x\n007,1.5\n"
+            self.send_response(200 if path == "/t.csv" else 404)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            if self.command == "GET":
+                self.wfile.write(body)
+
+        do_HEAD = do_GET
+
+        def log_message(self, *_):
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.asked = []
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+def test_an_address_is_downloaded_through_redirects_and_with_a_signature(web, monkeypatch):
+    assert read(f"{web}/moved.csv")[0]["code"].tolist() == ["007"]
+    monkeypatch.setenv("DATA_SOURCE", f"{web}/t.csv?sig=honey")
+    assert read("env:DATA_SOURCE")[0]["code"].tolist() == ["007"]
+
+
+def test_a_file_that_is_not_there_and_a_server_that_is_not_reached_are_told_apart(
+    web, free_port, monkeypatch
+):
+    monkeypatch.setattr(source.time, "sleep", lambda seconds: None)
+    with pytest.raises(UserError, match="there is no such file"):
+        read(f"{web}/none.csv")
+    with pytest.raises(UserError, match="the server is not reached, after 3 tries"):
+        read(f"http://127.0.0.1:{free_port()}/t.csv")
+
+
+def test_a_server_that_answers_at_the_second_try_is_enough(web, monkeypatch):
+    pauses, fetch = [], source.fetch
+
+    def fail_once(url, target):
+        if not pauses:
+            raise ConnectionResetError
+        fetch(url, target)
+
+    monkeypatch.setattr(source, "fetch", fail_once)
+    monkeypatch.setattr(source.time, "sleep", pauses.append)
+    assert read(f"{web}/t.csv")[0]["code"].tolist() == ["007"]
+    assert pauses == [1]
+
+
+def test_what_fails_with_a_secret_source_does_not_print_it(monkeypatch, free_port):
+    monkeypatch.setattr(source.time, "sleep", lambda seconds: None)
+    monkeypatch.setenv("DATA_SOURCE", f"http://bee:honey@127.0.0.1:{free_port()}/t.csv?sig=x")
+    with pytest.raises(UserError) as mistake:
+        read("env:DATA_SOURCE")
+    assert str(mistake.value).startswith("env:DATA_SOURCE: ")
+    assert "honey" not in str(mistake.value)

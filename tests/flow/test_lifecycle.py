@@ -253,7 +253,7 @@ def test_a_new_version_of_the_library_trains_nothing_and_a_bump_everything(proje
     edit(number, "PIPELINE = 2\n", "PIPELINE = 3\n")
     edit(project_with_origin / "params.yaml", "learning_rate: 0.1,", "learning_rate: 0.2,")
     refused = make("pipeline", project_with_origin, fails=True)
-    assert "tool.mlgitops.pipeline is 1" in refused
+    assert "tool.mlgitops.pipeline is 2" in refused
     assert "Traceback" not in refused
     edit(project_with_origin / "pyproject.toml", "pipeline = 2 ", "pipeline = 3 ")
     ran = re.findall(r"Running stage '(\w+)'", make("pipeline", project_with_origin))

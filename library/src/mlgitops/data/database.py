@@ -79,7 +79,7 @@ def read_server(source: Source) -> pd.DataFrame:
             return pd.read_sql_query(sqlalchemy.text(source.query), connection)
     except ImportError as error:
         raise UserError(f"{source.name}: {error}: {needed}") from None
-    except sqlalchemy.exc.SQLAlchemyError as error:
+    except (sqlalchemy.exc.SQLAlchemyError, pd.errors.DatabaseError) as error:
         raise UserError(f"{source.name}: {describe(error, source)}") from None
 
 

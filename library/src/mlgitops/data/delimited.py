@@ -17,8 +17,8 @@ from mlgitops.data.schema import Column
 
 HEAD = 1 << 20
 BLANKS = r"\s+"
-# Numbers, not dates such as 31.12.2024.
-WITH_COMMA = r"(?<![\d.,])\d+,\d+(?![\d.,])"
+# Numbers, not dates such as 31.12.2024; 1,234 may be either, and so tells nothing.
+WITH_COMMA = r"(?<![\d.,])(?:\d+,(?!\d{3}(?!\d))\d+|\d{1,3}(?:\.\d{3})+,\d+)(?![\d.,])"
 WITH_POINT = r"(?<![\d.,])\d+\.\d+(?![\d.,])"
 # A number with a decimal comma, or with points between thousands; a sign or currency beside it.
 COMMA_NUMBER = r"[^\w.,]*(?:[1-9][0-9]{0,2}(?:\.[0-9]{3})+|0|[1-9][0-9]*)(?:,[0-9]+)?[^\w.,]*"

@@ -181,7 +181,9 @@ def infer_schema(frame: pd.DataFrame, request: Request) -> schema.Schema:
             f"{len(frame)} rows are too few to learn from (validate.min_rows: {fewest})"
         )
     if not request.target:
-        raise UserError(f"name the column to predict: TARGET=…; there are {join_names(frame.columns)}")
+        raise UserError(
+            f"name the column to predict: TARGET=…; there are {join_names(frame.columns)}"
+        )
     task, time = cast(schema.Task | None, request.task or None), request.time or None
     return infer.infer(frame, request.target, time, task, words_of(request))
 
