@@ -11,9 +11,9 @@ from parts import docker
 pytestmark = pytest.mark.demo
 
 
-@pytest.fixture(scope="module", params=["process", ""])
+@pytest.fixture(scope="module", params=[pytest.param("process", marks=pytest.mark.nightly), ""])
 def output(request) -> str:
-    """What the demo printed, without images and with what this machine has; so it runs twice."""
+    """What the demo printed, with what this machine has; at night without images too."""
     return run("make", "demo", f"WAY={request.param}", cwd=ROOT)
 
 

@@ -155,7 +155,22 @@ def count(ready: Path) -> int:
     return found
 
 
-@pytest.mark.parametrize("change", EDITS.values(), ids=[name.replace(" ", "-") for name in EDITS])
+# Each of these shows what another edit shows, with one more estimator, table or number.
+NIGHTLY = {
+    "a forest", "neighbours", "a multiclass table", "another confidence", "another metric",
+    "a random split",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(
+            change, id=name.replace(" ", "-"), marks=[pytest.mark.nightly] * (name in NIGHTLY)
+        )
+        for name, change in EDITS.items()
+    ],
+)
 def test_an_edit_leaves_the_check_green_with_as_many_tests(change, copy, count):
     change(copy)
     make("pipeline", copy)

@@ -117,6 +117,7 @@ def test_another_parameter_retrains_and_only_that(copy):
     assert "learning_rate" in run(".venv/bin/dvc", "params", "diff", cwd=copy)
 
 
+@pytest.mark.nightly
 def test_another_estimator_is_one_line(copy):
     path = copy / "params.yaml"
     old = next(line for line in path.read_text("utf-8").splitlines() if "estimator: {" in line)
@@ -126,6 +127,7 @@ def test_another_estimator_is_one_line(copy):
     assert "0.00% of the rows differ" in said
 
 
+@pytest.mark.nightly
 def test_a_feature_is_one_function(copy):
     path = copy / "src/ml/features.py"
     edit(
@@ -175,6 +177,7 @@ def test_a_month_that_breaks_the_contract_is_refused_by_the_pipeline(copy, tmp_p
     assert re.search(r"origin: is not one of .*: 1 row", refused)
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("name", TABLES)
 def test_a_table_that_nobody_prepared_goes_through(copy, tmp_path, name):
     target, task, metric, least = TABLES[name]
@@ -228,6 +231,7 @@ def test_help_names_every_target(copy):
     assert max(map(len, said.splitlines())) <= 100
 
 
+@pytest.mark.nightly
 def test_a_project_inside_another_repository_is_its_own(tmp_path):
     run("git", "init", "--quiet", cwd=tmp_path)
     project = bake(tmp_path)
@@ -244,6 +248,7 @@ def test_a_path_with_spaces_and_accents_works(tmp_path):
     assert yaml.safe_load((project / "dvc.lock").read_text("utf-8"))["stages"]
 
 
+@pytest.mark.nightly
 def test_the_gate_passes_the_sample_and_refuses_a_broken_parameter(copy):
     assert "passed" in make("gate", copy)
     edit(copy / "params.yaml", "learning_rate: 0.1", "learning_rate: 0.5")
@@ -272,6 +277,7 @@ def test_the_card_is_written_and_refuses_figures_edited_by_hand(copy):
     assert "model-card.md" in make("card", copy, CHECK="1", fails=True)
 
 
+@pytest.mark.nightly
 def test_the_tracker_is_rebuilt_from_git(copy):
     edit(copy / "params.yaml", "learning_rate: 0.1", "learning_rate: 0.05")
     make("pipeline", copy)

@@ -183,6 +183,7 @@ def test_each_kind_of_the_gate_refuses_alone(lab, kind):
     assert "❌ Refused" in lab.comments()[0]
 
 
+@pytest.mark.nightly
 def test_code_that_the_linter_refuses_turns_only_its_job_red(lab):
     lab.branch("untidy")
     (lab.clone / "tests/test_untidy.py").write_text("import os\n", "utf-8")
@@ -213,6 +214,7 @@ def test_a_lock_file_edited_by_hand_is_refused_and_the_way_out_works(lab):
     assert model in lab.file_text("forged", "dvc.lock")
 
 
+@pytest.mark.nightly
 def test_metrics_edited_by_hand_are_refused_before_anything_runs(lab):
     lab.branch("flattered")
     metrics = lab.clone / "artifacts/metrics.json"
@@ -251,6 +253,7 @@ def test_a_fork_is_judged_and_told_how_to_commit_the_lock_file(lab):
     ends(check(lab, "theirs", fork="somebody/flights"))
 
 
+@pytest.mark.nightly
 def test_a_newer_push_supersedes_what_an_older_check_made(lab):
     lab.branch("twice")
     learn(lab, "0.05")
@@ -267,6 +270,7 @@ def test_a_newer_push_supersedes_what_an_older_check_made(lab):
     assert f"no comment: #1 is at {newer[:7]} by now" in ran.summary
 
 
+@pytest.mark.nightly
 def test_a_training_that_fails_half_way_leaves_nothing_and_says_so(lab):
     lab.branch("broken")
     lab.edit("params.yaml", "format: onnx", "format: pmml")
@@ -308,6 +312,7 @@ def lose_object(lab: Lab, md5: str, branch: str) -> Ran:
     return check(lab, branch)
 
 
+@pytest.mark.nightly
 def test_an_object_that_the_store_lacks_is_made_again_or_named(lab):
     lock = yaml.safe_load((lab.clone / "dvc.lock").read_text("utf-8"))["stages"]
     fitted = lock["train"]["outs"][0]["md5"]
@@ -356,6 +361,7 @@ def test_a_conflict_in_the_lock_file_is_one_command(lab):
     assert "dvc.lock is current: the same hashes came out again" in ran.said
 
 
+@pytest.mark.nightly
 def test_a_conflict_settled_in_the_browser_by_either_side_is_made_again(lab):
     diverge(lab)
     lab.git("merge", "--quiet", "--strategy-option", "theirs", "--no-edit", "main")
@@ -413,6 +419,7 @@ def test_a_merge_becomes_an_image_and_a_proposal_and_a_second_run_changes_nothin
 
 
 @needs_docker
+@pytest.mark.nightly
 def test_a_project_pushed_for_the_first_time_ends_green_on_githubs_settings(lab):
     lab.github.state["permissions"]["can_approve_pull_request_reviews"] = False
     ends(lab.run("check.yml", "push", without=("check",)))
@@ -432,6 +439,7 @@ def serve_otherwise(lab: Lab, how: str) -> str:
 
 
 @needs_docker
+@pytest.mark.nightly
 def test_a_release_goes_on_top_of_what_was_merged_meanwhile_and_never_back(lab):
     lab.branch("release-staging")
     release_main(lab)
@@ -453,6 +461,7 @@ def test_a_release_goes_on_top_of_what_was_merged_meanwhile_and_never_back(lab):
     assert lab.comments() == []
 
 
+@pytest.mark.nightly
 def test_a_branch_is_not_released(lab):
     lab.branch("mine")
     lab.edit("README.md", "## Start", "## How to start")
@@ -548,6 +557,7 @@ def test_the_commands_of_the_runbook_release_promote_and_roll_back(lab):
     assert changed.split() == [files[1]]
 
 
+@pytest.mark.nightly
 def test_nothing_to_promote_is_an_error_that_proposes_nothing(lab):
     ran = lab.run("promote.yml", "workflow_dispatch")
     assert ran.jobs["case"] == "failure"
@@ -596,6 +606,7 @@ def test_newer_data_is_proposed_with_its_report_and_not_within_the_cool_down(lab
     assert len(lab.github.state["pulls"]) == 1
 
 
+@pytest.mark.nightly
 def test_data_that_breaks_the_contract_is_not_proposed(lab, tmp_path):
     source = remember_source(lab, tmp_path)
     table = pd.read_csv(source)
@@ -612,6 +623,7 @@ def test_data_that_breaks_the_contract_is_not_proposed(lab, tmp_path):
     assert run("git", "branch", "--list", "bot/*", cwd=lab.origin) == ""
 
 
+@pytest.mark.nightly
 def test_without_a_source_there_is_nothing_to_retrain_on(lab):
     ran = lab.run("retrain.yml", "schedule", {"schedule": "17 4 * * 1"})  # all that it has
     assert ran.jobs == {"retrain": "success"}, ran.said
