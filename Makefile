@@ -23,31 +23,31 @@ help: ## List the commands
 library/MANIFEST: $(if $(CI),,$(shell find library ! -name MANIFEST ! -name __pycache__ ! -name '*.pyc'))
 	@.ci/manifest
 
-demo: .venv/.made library/MANIFEST ## The whole story, in build/demo: generate, train, change, release, roll back [WAY=process: no Docker]
+demo: .venv/.made library/MANIFEST ## Show everything, in build/demo: generate, train, change, release, roll back [WAY=process: no Docker]
 	@python demo/run.py
 
 test: .venv/.made library/MANIFEST ## Every test; skipped ones say why [NIGHTLY=1: also those that only run at night]
 	pytest --numprocesses auto --maxprocesses 4 -m "not ($(ONE_DOCKER))" $(PYTEST)
 	pytest -m "$(ONE_DOCKER)" $(PYTEST)
 
-check: .venv/.made library/MANIFEST ## The quick ones: lint, types, the order of the library's rooms, rules
+check: .venv/.made library/MANIFEST ## Run the quick checks: lint, types, import order of the library's rooms, rules
 	ruff check
 	ruff format --check
 	mypy
 	lint-imports --no-logo
 	pytest -m "not slow" tests/template/test_rules.py tests/template/test_bake.py tests/template/test_library.py
 
-bake: .venv/.made library/MANIFEST ## Make a project: [OUTPUT=folder]
+bake: .venv/.made library/MANIFEST ## Generate a project: [OUTPUT=folder]
 	cookiecutter --output-dir "$(OUTPUT)" .
 
-bench: .venv/.made library/MANIFEST ## Speed and memory against baselines of the same run [ONLY=serving, workflows]
+bench: .venv/.made library/MANIFEST ## Measure speed and memory against baselines [ONLY=serving, workflows]
 	@python benchmarks/$(or $(ONLY),run).py
 
 sample: .venv/.made ## Remake the sample and the months that arrive later
 	@python demo/sample.py
 
-golden: .venv/.made library/MANIFEST ## Remake tests/golden/golden.json, after the pipeline version was raised
+golden: .venv/.made library/MANIFEST ## Make tests/golden/golden.json again, after raising the pipeline version
 	@python tests/golden/remake.py
 
-manifest: ## Name every file of the library with its hash, in library/MANIFEST
+manifest: ## List every file of the library with its hash in library/MANIFEST
 	@.ci/manifest

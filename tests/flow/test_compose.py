@@ -65,7 +65,7 @@ def test_compose_runs_what_is_released(tmp_path):
 def test_compose_says_that_nothing_is_released(tmp_path):
     done = compose(tmp_path, "IMAGE=\nCOMMIT=\nMODEL=\nDATA=\n")
     assert done.returncode != 0
-    assert "nothing is released, `make release` does it" in done.stderr
+    assert "nothing is released yet, run `make release`" in done.stderr
 
 
 @pytest.mark.promtool

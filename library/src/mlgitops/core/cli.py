@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 Commands = Mapping[str, tuple[str, str]]
 
 COMMANDS: Commands = {
-    "setup": ("training.setup:setup", "once after cloning: Git, hooks, data, first pipeline run"),
-    "data": ("data.ingest:data", "take a table as the project's data; alone: refresh it"),
+    "setup": ("training.setup:setup", "set up a clone, once: Git, hooks, data, first pipeline run"),
+    "data": ("data.ingest:data", "import a table as the project's data; alone: refresh it"),
     "pipeline": ("training.pipeline:pipeline", "run the stages whose inputs changed, then push"),
     "validate": ("data.validate:validate", "stage: check the data against schema.yaml"),
     "prepare": ("training.prepare:prepare", "stage: split the data, prepare the training rows"),
@@ -29,26 +29,26 @@ COMMANDS: Commands = {
     "evaluate": ("training.evaluate:evaluate", "stage: measure the exported model"),
     "show": ("core.print_metrics:show", "print the metrics and the slices of the last run"),
     "tune": ("training.tune:tune", "search the ranges of params.yaml for better values"),
-    "score": ("training.batch_scoring:score", "predict for every row of a CSV or Parquet file"),
-    "gate": ("evaluation.gate:gate", "judge this commit: minimum, slices, champion, budget"),
-    "report": ("reporting.report:report", "what this commit changes, as Markdown"),
-    "card": ("reporting.card:card", "write docs/model-card.md and docs/data-sheet.md, or check"),
-    "serve": ("releases.run:serve", "the server as an environment runs it, as a process"),
-    "track": ("tracking.track:track", "log what was trained to the tracker, from Git"),
+    "score": ("training.batch_scoring:score", "predict every row of a CSV or Parquet file"),
+    "gate": ("evaluation.gate:gate", "check the model: minimum, slices, champion, budget"),
+    "report": ("reporting.report:report", "write what this commit changes, as Markdown"),
+    "card": ("reporting.card:card", "write or check docs/model-card.md and docs/data-sheet.md"),
+    "serve": ("releases.run:serve", "run an environment's server as a process"),
+    "track": ("tracking.track:track", "log trained commits to the tracker"),
     "register": ("tracking.aliases:register", "make the tracker's aliases equal to deploy/"),
-    "ui": ("tracking.ui:ui", "open the tracker's pages"),
-    "image": ("images.build:image", "build the image of what is checked out"),
-    "smoke": ("images.smoke:smoke", "start it as Kubernetes would, and try it"),
-    "push": ("images.push:push", "push it, and print the digest that a release is made of"),
-    "release": ("releases.release:release", "an image of main to staging, as a file to commit"),
-    "promote": ("releases.promote:promote", "what staging runs to production, as a file"),
-    "rollback": ("releases.rollback:rollback", "an environment back to what it ran, as a file"),
-    "up": ("releases.up:up", "start the server as released, MLflow and Prometheus"),
-    "down": ("releases.down:down", "stop them; what they stored stays"),
-    "doctor": ("github.doctor:doctor", "what the set-up lacks, and the command that fixes it"),
+    "ui": ("tracking.ui:ui", "open the tracker"),
+    "image": ("images.build:image", "build the image of the checked-out commit"),
+    "smoke": ("images.smoke:smoke", "start it as Kubernetes would, and test it"),
+    "push": ("images.push:push", "push it and print the digest to release"),
+    "release": ("releases.release:release", "release an image of main to staging; writes a file"),
+    "promote": ("releases.promote:promote", "promote staging's release to production; writes a file"),
+    "rollback": ("releases.rollback:rollback", "return to the previous release; writes a file"),
+    "up": ("releases.up:up", "start the released server, MLflow and Prometheus"),
+    "down": ("releases.down:down", "stop them and keep their data"),
+    "doctor": ("github.doctor:doctor", "list what the set-up lacks, and how to fix it"),
     "manifests": ("manifests.render:manifests", "render deploy/ and check it strictly"),
-    "upgrade": ("git.upgrade:upgrade", "another release of the library into vendor/"),
-    "vendor": ("core.vendor:vendor", "refuse edits of vendor/mlgitops, by its manifest"),
+    "upgrade": ("git.upgrade:upgrade", "install another release of the library in vendor/"),
+    "vendor": ("core.vendor:vendor", "check that vendor/mlgitops is unedited"),
 }
 # What a job of a workflow runs; each also runs on a laptop.
 CI: Commands = {
@@ -69,7 +69,7 @@ CI: Commands = {
     "sbom": ("images.sbom:sbom", "Python and the packages in the image, as CycloneDX"),
 }
 GROUPS = {"mlgitops": COMMANDS, "mlgitops ci": CI}
-NESTED = "ci", "what a job of a workflow runs: `mlgitops ci --help`"
+NESTED = "ci", "commands for CI: `mlgitops ci --help`"
 
 
 def overview(program: str) -> str:
@@ -79,7 +79,7 @@ def overview(program: str) -> str:
         lines |= dict([NESTED])
     width = max(map(len, lines))
     rows = [f"  {name:{width}}  {line}" for name, line in lines.items()]
-    last = f"`{program} COMMAND --help` tells more of one."
+    last = f"`{program} COMMAND --help` explains one."
     return "\n".join([f"usage: {program} COMMAND ...", "", *rows, "", last])
 
 
