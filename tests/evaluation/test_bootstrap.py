@@ -63,7 +63,7 @@ def test_a_model_compared_with_itself_is_never_worse(losses, seed):
 
 
 @given(losses_of_rows, st.floats(0.01, 10), st.integers(0, 5))
-def test_a_model_that_is_worse_in_every_row_is_always_surely_worse(losses, by, seed):
+def test_a_model_that_is_worse_in_every_row_is_always_clearly_worse(losses, by, seed):
     assert difference(losses + by, losses, 50, seed=seed).low > 0
 
 
@@ -83,7 +83,7 @@ def test_means_of_drawn_rows_stay_within_the_rows(losses):
     assert drawn.max() <= losses.max() + 1e-9
 
 
-def test_equal_models_are_found_surely_worse_no_more_often_than_chosen():
+def test_equal_models_are_found_clearly_worse_no_more_often_than_chosen():
     chance = np.random.default_rng(1)
     rows, refused = 300, 0
     for draw in range(200):
@@ -102,8 +102,8 @@ def test_equal_models_exceed_the_tolerance_no_more_often_than_chosen(rows):
         both = np.column_stack([shared + chance.normal(scale=0.5, size=rows) for _ in range(2)])
         means = bootstrap.resample(both, 200, draw)
         drawn, worse = means[:, 0] - means[:, 1], float(np.subtract(*both.mean(axis=0)))
-        surely = bootstrap.interval(drawn, 0.95, rows).low > 0
-        refused += surely or bootstrap.exceeds(worse, drawn, 0.05 * shared.mean(), 0.95, rows)
+        clearly = bootstrap.interval(drawn, 0.95, rows).low > 0
+        refused += clearly or bootstrap.exceeds(worse, drawn, 0.05 * shared.mean(), 0.95, rows)
     assert refused <= 0.075 * 200  # 5%, and what 200 bootstrap_samples may add to it by chance
 
 

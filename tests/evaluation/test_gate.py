@@ -40,7 +40,7 @@ def test_minimum_refuses_a_model_that_has_learned_nothing(workspace):
     workspace.run()
     (check,) = checks_of("minimum")
     assert not check.passed
-    assert "not surely better than the dummy baseline" in check.reason
+    assert "not clearly better than the dummy baseline" in check.reason
 
 
 @pytest.mark.parametrize("name", ["signature.json", "added.txt"])
@@ -87,12 +87,12 @@ def test_slices_with_few_rows_are_shown_and_not_judged(workspace):
         assert "too few to judge" in check.reason
 
 
-def test_slices_refuse_one_that_is_surely_worse_than_its_limit(workspace):
+def test_slices_refuse_one_that_is_clearly_worse_than_its_limit(workspace):
     workspace.set("gate.slices", {"min_rows": 10, "limit": 1e-6})
     assert checks_of("slices")
     for check in checks_of("slices"):
         assert not check.passed
-        assert "surely worse than the limit" in check.reason
+        assert "clearly worse than the limit" in check.reason
 
 
 def test_slices_refuse_one_on_which_the_model_is_worse_than_naive(workspace):
@@ -143,7 +143,7 @@ def test_champion_passes_a_better_model(workspace):
     (check,) = checks_of("champion")
     assert check.passed
     assert check.judged
-    assert "surely better" in check.reason
+    assert "clearly better" in check.reason
 
 
 @each_task
@@ -160,7 +160,7 @@ def test_a_model_is_never_worse_than_itself(workspace):
     ("worse", "better_draws", "passed"),
     [(1, 4, True), (1.01, 4, False), (1.01, 6, True), (0.01, 4, True), (0.01, 0, False)],
 )
-def test_champion_refuses_beyond_the_tolerance_and_what_is_surely_worse(
+def test_champion_refuses_beyond_the_tolerance_and_what_is_clearly_worse(
     workspace, monkeypatch, worse, better_draws, passed
 ):
     """`worse` counts tolerances; in so many of 100 samples this model is the better one."""

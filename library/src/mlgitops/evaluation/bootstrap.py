@@ -1,4 +1,4 @@
-"""How sure a difference between two models is, on the same rows.
+"""How clear a difference between two models is, on the same rows.
 
 Everything rests on losses: an array of shape (rows,) for each model, smaller is better, whose mean
 is the metric or gives it. Rows are drawn again with replacement, the same rows for every model.
@@ -130,7 +130,7 @@ def interval(values: np.ndarray, confidence: float, rows: int) -> Interval:
 def exceeds(
     worse: float, drawn: np.ndarray, tolerance: float, confidence: float, rows: int
 ) -> bool:
-    """Whether a difference is above the tolerance, and hardly so by chance.
+    """Whether a difference is above the tolerance, and unlikely by chance.
 
     Without the second condition, few rows would refuse equal models more often than was chosen.
     """

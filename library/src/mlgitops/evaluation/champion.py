@@ -153,7 +153,7 @@ def predictions(exported: exported_model.Model, table: pd.DataFrame) -> exported
     try:
         return exported.predict(inputs(table, exported.signature.columns))
     except Exception as error:
-        raise Incomparable(f"it cannot be asked here ({_line(error)})") from error
+        raise Incomparable(f"it cannot predict this test set ({_line(error)})") from error
 
 
 def _line(error: Exception) -> str:

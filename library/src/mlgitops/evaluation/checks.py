@@ -103,19 +103,19 @@ class Judge:
 
     def beats(self, plain: float, found: bootstrap.Interval, rows: int) -> dict[str, Any]:
         """Whether, and why, a model is better than the dummy baseline with confidence."""
-        sure = f"{self.p.confidence:.0%} sure"
+        sure = f"{self.p.confidence * 100:g} % confidence"
         fewest = bootstrap.fewest(self.p.confidence)
         if rows < fewest:
-            why = f"{rows} test rows say nothing: {fewest} are needed to be {sure}"
+            why = f"{rows} test rows are too few: {fewest} are needed for {sure}"
         elif found.high < 0:
             better = bootstrap.Interval(-found.high, -found.low)
-            why = f"better than {NAMED} ({figure(plain)}) by {span(better)}, {sure}"
+            why = f"clearly better than {NAMED} ({figure(plain)}), by {span(better)}, {sure}"
         elif found.low > 0:
-            why = f"worse than {NAMED} ({figure(plain)}) by {span(found)}, {sure}"
+            why = f"clearly worse than {NAMED} ({figure(plain)}), by {span(found)}, {sure}"
         else:
             why = (
-                f"not surely better than {NAMED} ({figure(plain)}): the difference may be anything "
-                f"from {span(found)} (below 0 is better), {sure}"
+                f"not clearly better than {NAMED} ({figure(plain)}): the {sure} interval of the "
+                f"difference is {span(found)} (below 0 is better)"
             )
         return {"passed": rows >= fewest and found.high < 0, "reason": why}
 
@@ -161,8 +161,8 @@ class Judge:
         if rows < self.p.slices.min_rows:
             return f"{counted}: too few to judge ({self.p.slices.min_rows} are needed), only shown"
         if apart.low > 0:
-            return f"{counted}: surely worse than {bound}, by {span(apart)}"
-        sure = "surely better" if apart.high < 0 else "not surely worse"
+            return f"{counted}: clearly worse than {bound}, by {span(apart)}"
+        sure = "clearly better" if apart.high < 0 else "not clearly worse"
         return f"{counted}: {sure} than {bound}"
 
     def champion(self, other: OtherModel | None) -> Check:
@@ -198,22 +198,22 @@ class Judge:
     def champion_reason(
         self, worse: float, limit: float, found: bootstrap.Interval, beyond: bool, other: OtherModel
     ) -> str:
-        """Better, not worse or worse than the champion, and how sure that is."""
+        """Better, not worse or worse than the champion, and how clear that is."""
         who = f"than the champion {other.commit[:7]}"
         if len(other.rows) < len(self.here.actual):
             who += f", on the {len(other.rows)} test rows that it was not trained on"
         over = f"more than the tolerance, {figure(limit)}"
         if found.low > 0:
             also = f"; {over}" if worse > limit else ", though within the tolerance"
-            return f"worse {who}: surely, by {span(found)}{also}"
+            return f"clearly worse {who}, by {span(found)}{also}"
         if beyond:
-            return f"worse {who} by {figure(worse)}: {over}, and hardly by chance ({span(found)})"
+            return f"worse {who} by {figure(worse)}: {over}, and unlikely by chance ({span(found)})"
         if worse > limit:
             return (
-                f"not surely worse {who}: by {figure(worse)}, {over}, but {len(other.rows)} rows "
-                f"leave room for chance ({span(found)}); more test rows would tell"
+                f"not clearly worse {who}: by {figure(worse)}, {over}, but with {len(other.rows)} "
+                f"rows that may be chance ({span(found)}); more test rows would show"
             )
-        return f"{'surely better' if found.high < 0 else 'not worse'} {who}"
+        return f"{'clearly better' if found.high < 0 else 'not worse'} {who}"
 
     def size(self) -> Check:
         """The megabytes of artifacts/model."""
@@ -279,11 +279,11 @@ def check_limit(
 ) -> Check:
     """A value against a limit that it must not pass on the wrong side."""
     over = bootstrap.worse(name, value, limit)
-    side = "at least" if name in HIGHER_IS_BETTER else "at most"
+    kept, missed = ("reaches", "below") if name in HIGHER_IS_BETTER else ("within", "over")
     reason = (
-        f"keeps the limit: {side} {limit:g}"
+        f"{kept} the limit of {limit:g}"
         if over <= 0
-        else f"breaks the limit by {figure(over)}: {side} {limit:g}"
+        else f"{missed} the limit of {limit:g} by {figure(over)}"
     )
     low, high = (round_number(end) for end in found) if found else (None, None)
     return Check(
