@@ -30,9 +30,9 @@ def test_the_case_compares_what_both_run(two_releases, capsys):
     assert text.startswith("<!-- case -->\n")
     assert f"| Commit | `{two_releases[0][:7]}` | `{two_releases[1][:7]}` |" in text
     assert f"| Image | `{IMAGE}` | `{IMAGE}` |" in text
-    assert "of another name" not in text
+    assert "another name" not in text
     assert "| log_loss |" in text
-    assert "measured on its own test rows" in text
+    assert "measured on different test rows" in text
     assert "Split &#124; otherwise" in text
     assert "report.md" in capsys.readouterr().out
 
@@ -45,7 +45,7 @@ def test_an_image_of_another_name_is_pointed_out(two_releases, workspace):
     case()
     text = job_output.REPORT.read_text("utf-8")
     assert f"| Image | `{IMAGE}` | `{other}` |" in text
-    assert "**The image is of another name than what runs**" in text
+    assert "**The image has another name than the one that runs now**" in text
 
 
 def test_the_report_of_the_same_model_follows_and_of_another_one_does_not(two_releases, workspace):
@@ -72,7 +72,7 @@ def test_a_first_promotion_has_nothing_to_compare_with(two_releases, workspace):
     case()
     text = job_output.REPORT.read_text("utf-8")
     assert "| Commit | `nothing` |" in text
-    assert "Production runs nothing yet: this is the first." in text
+    assert "Production runs nothing yet: this is the first release." in text
 
 
 def test_nothing_in_staging_is_a_mistake(workspace):

@@ -44,7 +44,7 @@ def test_a_changed_parameter_is_shown_with_what_it_did(workspace):
     branch(workspace)
     text = report_text()
     assert "| `train.estimator.C` | \u2013 | `10.0` |" in text
-    assert "On `main` it is 0.141: this commit is surely better." in text
+    assert "On `main` it is 0.141: this commit is clearly better." in text
     assert re.search(r"\| log_loss \| 0\.\d+ \| 0\.141 \| 0\.\d+ \(0\.\d+ to 0\.\d+\) \|", text)
     assert "| `params.yaml` |" in text
     assert "Nothing: parameters" not in text

@@ -105,7 +105,7 @@ def figures(path: Path, text: str) -> re.Match[str]:
     found = list(BLOCK.finditer(text))
     if len(found) != 1 or text.count(END) != 1:
         raise UserError(
-            f"{path}: the two markers around the figures are not there once: put them back as they "
+            f"{path}: the markers around the figures must be there once: put them back as they "
             "were, or move the file away and run `make card`"
         )
     return found[0]

@@ -100,7 +100,7 @@ def words(judged: dict[str, Any]) -> str:
     if judged["better"] is None or judged["low"] is None:
         return "the difference is not known"
     if judged["low"] > 0 or judged["high"] < 0:
-        return "this commit is surely " + ("better" if judged["low"] > 0 else "worse")
+        return "this commit is clearly " + ("better" if judged["low"] > 0 else "worse")
     kind = "better" if judged["better"] > 0 else "worse" if judged["better"] < 0 else ""
     return f"{kind} now, but that may be chance" if kind else "no difference"
 
@@ -212,7 +212,7 @@ def failure(reason: str) -> str:
 
 
 def report(
-    base: Annotated[str, typer.Option(help="The branch that this one goes to.")] = "main",
+    base: Annotated[str, typer.Option(help="The branch to merge into.")] = "main",
     output: Annotated[str, typer.Option(help="The file to write, or stdout.")] = "stdout",
 ) -> None:
     """Write what this commit changes, as the Markdown of a pull request."""
