@@ -140,7 +140,7 @@ BAD = [
     ("t.csv", b"", "is empty"),
     ("t.csv", b" \n\n", "is empty"),
     ("t.csv", b"\xef\xbb\xbf\n", "is empty"),
-    ("t.csv", PNG, "is not a table: it holds bytes that no text has"),
+    ("t.csv", PNG, "is not a table: it contains binary data"),
     ("t.parquet", PNG, "is not a Parquet file"),
     ("t.parquet", b"", "is not a Parquet file"),
     ("t.csv", b'a,b\n1,2\n1,2,3,4\n"', "is not a table"),

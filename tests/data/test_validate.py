@@ -21,7 +21,7 @@ def test_a_good_table_passes_and_is_profiled(project, frame, capsys):
     assert found["duplicates"] == 0
     assert found["columns"]["length"]["missing"] == 0.1
     assert found["columns"]["colour"]["shares"] == {"red": 0.35, "blue": 0.325, "green": 0.325}
-    assert "40 rows keep every rule" in capsys.readouterr().out
+    assert "40 rows pass every rule" in capsys.readouterr().out
 
 
 BREAKS = {

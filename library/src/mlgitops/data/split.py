@@ -25,7 +25,7 @@ class Split(Rule):
     @model_validator(mode="after")
     def _group_has_a_column(self) -> Self:
         if (self.by == "group") is (self.group is None):
-            raise ValueError("by: group needs a column, group: NAME, and nothing else has one")
+            raise ValueError("by: group needs group: COLUMN, and the other rules take none")
         return self
 
 
