@@ -121,7 +121,7 @@ def test_what_a_branch_trained_is_run_again_and_verified(workspace, ran, capsys)
     workspace.run()
     workspace.commit()
     reproduce.reproduce()
-    assert "the same hashes came out again" in capsys.readouterr().out
+    assert "running it again gave the same hashes" in capsys.readouterr().out
     assert not job_output.PATCH.exists()
 
 
@@ -365,7 +365,7 @@ def test_a_conflict_in_what_is_made_is_settled_by_making_it(workspace, ran):
         workspace.git("merge", "--quiet", "main")
     reproduce.settle(["dvc.lock"])
     assert reproduce.readable(LOCK.read_text())
-    with pytest.raises(UserError, match=r"settle these first.*: schema\.yaml"):
+    with pytest.raises(UserError, match=r"resolve these first.*: schema\.yaml"):
         reproduce.settle(["dvc.lock", "schema.yaml"])
 
 
@@ -402,7 +402,7 @@ def test_what_nobody_foresaw_is_reported_too(workspace, ran, monkeypatch):
     with pytest.raises(ZeroDivisionError):
         reproduce.reproduce()
     assert "## ❌ Refused" in report()
-    assert "ZeroDivisionError: by &#96;zero&#96;. Nobody foresaw this: see the log" in report()
+    assert "ZeroDivisionError: by &#96;zero&#96;. This is unexpected: see the run" in report()
     assert "more" not in report()
 
 

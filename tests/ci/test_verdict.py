@@ -50,7 +50,7 @@ def test_a_verdict_that_refuses_is_the_exit_code(capsys):
 )
 def test_what_is_no_whole_verdict_is_refused(text):
     job_output.write(job_output.VERDICT, text.encode())
-    with pytest.raises(UserError, match="holds no verdict"):
+    with pytest.raises(UserError, match="has no verdict"):
         verdict()
 
 
@@ -84,7 +84,7 @@ def test_a_cell_is_one_line_and_no_command_of_the_runner(capsys, column, command
 
 
 def test_no_verdict_is_refused():
-    with pytest.raises(UserError, match="holds no verdict"):
+    with pytest.raises(UserError, match="has no verdict"):
         verdict()
 
 

@@ -27,26 +27,27 @@ LOCK = Path(repository.LOCK)
 STORE = "store/"
 Outcome = Literal["current", "verified", "made"]
 SAYS = {
-    "current": "dvc.lock is current: nothing that matters changed, nothing ran",
-    "verified": "dvc.lock is current: the same hashes came out again",
-    "made": "dvc.lock was out of date and is made again",
+    "current": "dvc.lock is current: no input changed, so nothing ran",
+    "verified": "dvc.lock is current: running it again gave the same hashes",
+    "made": "dvc.lock was out of date and has been made again",
 }
 FAILED = (
-    "a stage failed; the reason is above. Nothing is kept: "
-    "`git checkout HEAD . && dvc checkout` brings back what was here"
+    "a stage failed; the reason is above. Nothing was saved: "
+    "`git checkout HEAD . && dvc checkout` restores what was here"
 )
 WAY_OUT = (
-    "It was edited by hand, or made on another kind of machine. Way out: "
+    "It was edited by hand, or made on another kind of machine. To fix it: "
     "`git checkout origin/main -- dvc.lock artifacts`, commit, push: the check makes it again"
 )
-PUSH = "`dvc push` where it is; for the folder store/, commit that too"
+PUSH = "`dvc push` on the machine that has it; if the store is the folder store/, commit that too"
 NOT_STORED = (
-    "the store lacks outputs of this commit and takes none from here; the reason is above. Nothing "
-    "is left to commit. Where there is a login to it: `make reproduce`, commit what changed, push"
+    "the store lacks outputs of this commit and cannot be written from here; the reason is above. "
+    "There is nothing to commit. On a machine with a login to the store: `make reproduce`, commit "
+    "what changed, push"
 )
 CHANGED = (
     "What the pipeline makes (dvc.lock, artifacts, the model card) is out of date in this commit; "
-    "the figures here are those of what was made. The check commits it to a branch of this "
+    "the figures here are those of the new outputs. The check commits it to a branch of this "
     "repository. In a fork do it yourself: `make reproduce`, then `git add --all && git commit`; "
     "or `git apply changes.patch`, from the run's artifact `result`."
 )
@@ -317,13 +318,11 @@ def reason(error: Exception) -> str:
     if isinstance(error, UserError):
         return str(error)
     first = str(error).partition("\n")[0][:300]
-    return f"{type(error).__name__}: {first}. Nobody foresaw this: see the log of the run"
+    return f"{type(error).__name__}: {first}. This is unexpected: see the run's log"
 
 
 def reproduce(
-    base: Annotated[
-        str, typer.Option(envvar="BASE", help="The branch that this one goes to.")
-    ] = "main",
+    base: Annotated[str, typer.Option(envvar="BASE", help="The branch to merge into.")] = "main",
 ) -> None:
     """Make dvc.lock current, or refuse it; leave the changes and the verdict in result/."""
     job_output.start()

@@ -32,8 +32,8 @@ def cool_down(days: int) -> str:
     if passed >= days:
         return ""
     return (
-        f"main's data or model changed {passed:.1f} days ago; the next time is after {days} days "
-        "(gate.yaml: retrain.cooldown_days), FORCE=1 does not wait"
+        f"main's data or model changed {passed:.1f} days ago; the next run is after {days} days "
+        "(gate.yaml: retrain.cooldown_days); FORCE=1 does not wait"
     )
 
 
@@ -41,11 +41,11 @@ def idle(force: bool) -> str:
     """Why there is nothing to do; "" if there is."""
     source = config.load(Data).source
     if not source:
-        return "no source of the data is known: `make data SOURCE=…` remembers one"
+        return "no data source is saved: `make data SOURCE=…` saves one"
     if "://" not in source and not Path(source).exists():
         return (
-            f"the source of the data, {source}, is a file that is not here, so one machine only "
-            "knows it: `make data SOURCE=…` there, or remember an address that all can read"
+            f"the data source, {source}, is a file that is not on this machine: `make data "
+            "SOURCE=…` on the machine that has it, or save an address that everybody can read"
         )
     return "" if force else cool_down(config.load(Retrain).cooldown_days)
 
@@ -58,12 +58,12 @@ def say(line: str) -> None:
 
 def retrain(
     force: Annotated[
-        bool, typer.Option("--force", envvar="FORCE", help="Whenever the last time was.")
+        bool, typer.Option("--force", envvar="FORCE", help="Ignore the cool-down.")
     ] = False,
     reason: Annotated[
-        str, typer.Option(envvar="REASON", help="Why; it stands in the proposal.")
+        str, typer.Option(envvar="REASON", help="Why; the pull request shows it.")
     ] = "",
-    base: Annotated[str, typer.Option(help="The branch that this one goes to.")] = "main",
+    base: Annotated[str, typer.Option(help="The branch to merge into.")] = "main",
 ) -> None:
     """Refresh the data, train, judge; leave the changes and the report in result/."""
     job_output.start()

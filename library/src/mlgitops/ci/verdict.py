@@ -24,7 +24,7 @@ def checks() -> list[dict[str, Any]]:
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         whole = False
     if not whole:
-        raise UserError(f"{job_output.VERDICT} holds no verdict: `make reproduce` writes it")
+        raise UserError(f"{job_output.VERDICT} has no verdict: `make reproduce` writes it")
     return parts
 
 
@@ -36,9 +36,7 @@ def cell(value: Any) -> Any:
 def verdict(
     fork: Annotated[
         bool,
-        typer.Option(
-            "--fork", envvar="FORK", help="Refuse what is to be committed: nobody does it here."
-        ),
+        typer.Option("--fork", envvar="FORK", help="Refuse outputs that are not committed."),
     ] = False,
 ) -> None:
     """Print the verdict in result/; exit with 1 if it refuses."""
