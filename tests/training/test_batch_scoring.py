@@ -125,7 +125,7 @@ def test_rows_that_break_the_contract_are_refused_by_name_and_count(score, frame
     with pytest.raises(UserError) as mistake:
         score(frame)
     assert str(mistake.value).splitlines() == [
-        "3 of 40 rows break the contract; nothing is written:",
+        "3 of 40 rows violate the contract; nothing is written:",
         "  count: is outside 0 to 10: 2 rows, first row 10 (99)",
         "  length: is outside 0 to 20: 1 row, first row 21 (99.5)",
         "  colour: is not one of blue, green, red: 1 row, first row 21 (pink)",
@@ -218,8 +218,8 @@ def test_what_cannot_be_scored_is_a_mistake(score, frame):
     score(frame)
     OUT.unlink()
     for source, output, keep, told in [
-        (IN, Path(), "", "name both files"),
-        (Path(), OUT, "", "name both files"),
+        (IN, Path(), "", "give both files"),
+        (Path(), OUT, "", "give both files"),
         (Path("none.csv"), OUT, "", "there is no such file"),
         (Path("data"), OUT, "", "there is no such file"),
         (IN, IN, "", "would replace the source"),

@@ -106,8 +106,8 @@ def test_the_rows_to_train_on_are_those_that_prepare_returns(raw, choose):
         ("None", "returned a NoneType, not a table"),
         ("examples['count']", "returned a Series, not a table"),
         ("examples.head(0)", "left no row to train on"),
-        ("examples.drop(columns='kind')", "took away columns of schema.yaml: kind"),
-        ("examples[['kind']]", "took away columns of schema.yaml: length, count, wild, colour"),
+        ("examples.drop(columns='kind')", "removed columns of schema.yaml: kind"),
+        ("examples[['kind']]", "removed columns of schema.yaml: length, count, wild, colour"),
     ],
 )
 def test_what_prepare_must_not_return_is_refused(returned, told, own, raw):

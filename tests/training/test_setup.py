@@ -106,7 +106,7 @@ def test_it_pulls_the_data_and_runs_the_stages(folder, commands, monkeypatch):
 def test_data_that_the_store_does_not_give_is_a_mistake(folder, commands, monkeypatch):
     monkeypatch.setattr(dvc.cli, "main", lambda words: 1)
     monkeypatch.setattr(setup, "pipeline", None)
-    with pytest.raises(UserError, match="the data cannot be had from the store"):
+    with pytest.raises(UserError, match="the data cannot be fetched from the store"):
         setup.setup()
 
 

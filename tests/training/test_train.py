@@ -63,8 +63,8 @@ def test_a_column_without_a_value_is_no_obstacle(frame, rules):
     [
         ("sklearn.ensemble.HistGradientBosting", {}, "has no attribute"),
         ("sklearn.esemble.RandomForestClassifier", {}, "No module named"),
-        ("RandomForestClassifier", {}, "a class is named with its module"),
-        ("", {}, "a class is named with its module"),
+        ("RandomForestClassifier", {}, "give the class with its module"),
+        ("", {}, "give the class with its module"),
         (LOGISTIC, {"depth": 3}, "unexpected keyword argument 'depth'"),
         ("sklearn.linear_model.Ridge", {}, "a binary task needs a classifier, not a Ridge"),
         ("sklearn.svm.LinearSVC", {}, "LinearSVC with these arguments gives no probabilities"),

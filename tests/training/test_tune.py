@@ -193,7 +193,7 @@ def test_apply_keeps_present_values_that_are_as_good(capsys: pytest.CaptureFixtu
     edit("    estimator.ccp_alpha: {low: 0.0001, high: 0.1, log: true}\n", "")
     before = Path("params.yaml").read_text()
     tune.tune(apply=True)
-    assert "nothing is better than the present values" in capsys.readouterr().out
+    assert "nothing is better than the current values" in capsys.readouterr().out
     assert Path("params.yaml").read_text() == before
 
 

@@ -76,7 +76,7 @@ def writer(path: Path, kind: pa.Schema) -> Iterator[Callable[[pa.Table], None]]:
 def check_paths(source: Path, output: Path) -> None:
     """Refuse a source that is no file, and an output that is a folder or of another form."""
     if Path() in (source, output):
-        raise UserError("name both files: make score INPUT=file OUTPUT=file")
+        raise UserError("give both files: make score INPUT=file OUTPUT=file")
     if not source.is_file():
         raise UserError(f"{source}: there is no such file")
     if output.is_dir():
@@ -84,14 +84,14 @@ def check_paths(source: Path, output: Path) -> None:
     if output.suffix.lower() in (".xlsx", ".xls", ".json", ".zip"):
         raise UserError(f"{output}: only CSV (also .csv.gz) and Parquet are written")
     if output.resolve() == source.resolve():
-        raise UserError("the output would replace the source: name another file")
+        raise UserError("the output would replace the source: give another file")
 
 
 def score(
     source: Annotated[Path, typer.Argument(help="CSV (also .csv.gz) or Parquet file.")],
     output: Annotated[Path, typer.Argument(help="CSV or Parquet file to write.")],
     bad: Annotated[
-        Bad, typer.Option(help="Rows that break the contract: refuse the file, or mark them.")
+        Bad, typer.Option(help="Rows that violate the contract: refuse the file, or mark them.")
     ] = Bad.refuse,
     keep: Annotated[
         str, typer.Option(help="Columns of the source to copy, separated by commas.")

@@ -29,7 +29,7 @@ def make_estimator(task: Task, wanted: Estimator) -> BaseEstimator:
     module, _, name = wanted.path.rpartition(".")
     if not module:
         raise UserError(
-            "params.yaml: train.estimator: a class is named with its module, "
+            "params.yaml: train.estimator: give the class with its module, "
             f"as in sklearn.linear_model.LogisticRegression, not {name!r}"
         )
     try:

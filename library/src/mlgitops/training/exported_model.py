@@ -167,7 +167,7 @@ def load_isolated(folder: Path) -> Model:
             command = [sys.executable, "-m", __name__, str(folder), str(given), str(answer)]
             done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
             if done.returncode != 0:
-                *_, last = ["it ended without a word", *done.stderr.strip().splitlines()]
+                *_, last = ["it ended without an error message", *done.stderr.strip().splitlines()]
                 raise UserError(last)
             with np.load(answer) as found:
                 return Predictions(plain_labels(found["values"]), found.get("probabilities"))

@@ -32,8 +32,8 @@ def pipeline(
         code = main(["repro", *["--force"] * force])
     if code != 0:
         raise UserError(
-            "a stage failed; the reason is above. Fix it, then `make pipeline`: what you changed "
-            "is all here"
+            "a stage failed; the reason is above. Fix it, then `make pipeline`; your changes are "
+            "kept"
         )
     if PUSHED.exists() and PUSHED.read_text() == state():
         return

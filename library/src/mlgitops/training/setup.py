@@ -44,8 +44,8 @@ def install_hooks() -> None:
     chosen = (repository.git("config", "core.hooksPath") or "").strip()
     if chosen:
         print(
-            f"no Git hooks: core.hooksPath is {chosen}, which is somebody's own choice. What they "
-            "would run: `make check`, before a push",
+            f"Git hooks not installed: core.hooksPath is {chosen}, set by hand. They would run "
+            "`make check` before a push",
             file=sys.stderr,
         )
         return

@@ -104,7 +104,7 @@ def complete(study: Study, p: Tune, present: Section) -> Study:
             write_json(longer.model_dump(mode="json"), path_of(study))
             study = longer
     except KeyboardInterrupt:
-        print(f"\nstopped after {len(study.trials)} trials; make tune goes on from there")
+        print(f"\nstopped after {len(study.trials)} trials; make tune continues from there")
         raise
     return study
 
@@ -184,7 +184,7 @@ def report(study: Study, p: Tune) -> str:
         values = trial.params or values_of(config.load(hooks.section("train")), p.ranges)
         rows.append(
             {
-                "trial": f"{trial.number}" if trial.number else "present",
+                "trial": f"{trial.number}" if trial.number else "current",
                 p.metric: trial.value,
                 "+-": trial.spread,
                 **{name: values.get(name) for name in p.ranges},
@@ -198,12 +198,13 @@ def best_values(study: Study, p: Tune) -> tuple[Settings, str]:
     """The best values and how much better they are; none if the present ones are as good."""
     best, present = rank(study, p)[0], study.trials[0]
     if not best.params or best.value == present.value:
-        return {}, "nothing is better than the present values"
+        return {}, "nothing is better than the current values"
     if present.value is None:
-        return best.params, "the present values give none"
+        return best.params, "the current values give none"
     gain, error = mean_and_error(np.subtract(best.scores, present.scores))
     doubt = ", within the noise of the folds" if abs(gain) < 2 * error else ""
-    return best.params, f"{p.metric} {gain:+.4g} +- {error:.2g} from the present values{doubt}"
+    side = "lower" if gain < 0 else "higher"
+    return best.params, f"{p.metric}: {abs(gain):.4g} ± {error:.2g} {side} than now{doubt}"
 
 
 def apply_best(study: Study, p: Tune, apply: bool) -> str:
