@@ -181,7 +181,7 @@ def test_without_a_daemon_only_offline_goes_on_and_says_so(daemon, capsys):
     assert_refusal(r"no Docker answers.*\n.*OFFLINE=1")
     (daemon.folder / "docker").unlink()
     release(IMAGE, offline=True)
-    assert "labels were not looked at: nothing proves" in capsys.readouterr().out
+    assert "labels were not checked: nothing proves" in capsys.readouterr().out
     assert release_env.problems() == []
 
 

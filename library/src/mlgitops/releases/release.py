@@ -21,7 +21,7 @@ def release(
     image: Annotated[str, typer.Option(help="Its digest; empty: what was pushed last.")] = "",
     commit: Annotated[str, typer.Option(help="What it was built from; empty: HEAD.")] = "",
     offline: Annotated[
-        bool, typer.Option("--offline", help="Do not ask the image what it was built from.")
+        bool, typer.Option("--offline", help="Do not check what the image was built from.")
     ] = False,
 ) -> None:
     """Write deploy/staging/release.env for a commit of main and an image that was built from it."""
@@ -35,7 +35,7 @@ def release(
         return
     release_env.check_unedited(STAGING)
     if offline:
-        print("the image's labels were not looked at: nothing proves what it was built from")
+        print("the image's labels were not checked: nothing proves what it was built from")
     else:
         check_labels(new)
     old = release_env.file_text(STAGING)
@@ -47,7 +47,7 @@ def release(
 def last_image(offline: bool) -> str:
     """The image that `make push` pushed last."""
     if offline:
-        raise UserError("OFFLINE=1 looks at no image, so say which: IMAGE=host/owner/name@sha256:…")
+        raise UserError("OFFLINE=1 reads no image, so say which: IMAGE=host/owner/name@sha256:…")
     try:
         name, _, image = NOTE.read_text(encoding="utf-8").strip().partition("=")
     except OSError:

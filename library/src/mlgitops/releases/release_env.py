@@ -63,7 +63,9 @@ def path(environment: str) -> Path:
     """The file of an environment; a UserError if there is no such environment."""
     if environment not in ENVIRONMENTS:
         there = " or ".join(ENVIRONMENTS)
-        known = f"there is no environment {environment!r}" if environment else "which environment?"
+        known = (
+            f"there is no environment {environment!r}" if environment else "say which environment"
+        )
         raise UserError(f"{known}: ENVIRONMENT={there}")
     return Path("deploy", environment, "release.env")
 
