@@ -48,5 +48,5 @@ def test_a_password_that_is_refused_is_a_mistake(docker, monkeypatch):
     docker.answer("login", error="denied: bad password", code=1)
     monkeypatch.setenv("REGISTRY_USER", "robot")
     monkeypatch.setenv("REGISTRY_PASSWORD", "wrong")
-    with pytest.raises(UserError, match="does not let robot in: denied: bad password"):
+    with pytest.raises(UserError, match="refuses the login of robot: denied: bad password"):
         login()

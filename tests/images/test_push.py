@@ -44,7 +44,7 @@ def test_the_image_of_the_pipeline_is_no_release(daemon, capsys):
 
 def test_changes_are_refused(daemon, workspace):
     workspace.set("train.one_hot", 4)
-    with pytest.raises(UserError, match="changes that no commit has: commit, then `make image`"):
+    with pytest.raises(UserError, match="there are uncommitted changes: commit, then `make image`"):
         push()
     assert daemon.calls("push") == []
 
@@ -64,7 +64,7 @@ def test_a_registry_that_refuses_is_quoted(daemon):
 
 def test_a_push_without_a_digest_is_a_mistake(daemon):
     daemon.answer("push", out="layer: Pushed\n")
-    with pytest.raises(UserError, match="told no digest: layer: Pushed"):
+    with pytest.raises(UserError, match="printed no digest: layer: Pushed"):
         push()
 
 

@@ -44,7 +44,7 @@ def image(
     identity = docker.docker("image", "inspect", "--format", "{{.Id}}", name)
     print(f"image  {name}\nid     {identity}\nsize   {whole} MB, without its base {own} MB")
     if known.commit.endswith(docker.DIRTY):
-        print("note   built from changes that no commit has: it can be tried, not released")
+        print("note   built from uncommitted changes: you can try it, but not release it")
 
 
 def arguments(target: docker.Target, name: str, known: Facts) -> list[str]:

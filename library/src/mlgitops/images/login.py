@@ -25,11 +25,11 @@ def login() -> None:
     host = docker.host()
     known = credentials(host)
     if known is None:
-        print(f"{host}: no REGISTRY_USER and REGISTRY_PASSWORD here; what Docker knows is used")
+        print(f"{host}: no REGISTRY_USER and REGISTRY_PASSWORD here; using Docker's login")
         return
     user, password = known
     command = ["docker", "login", "--username", user, "--password-stdin", host]
     done = subprocess.run(command, input=password, text=True, capture_output=True, check=False)  # noqa: S603
     if done.returncode != 0:
-        raise UserError(f"{host} does not let {user} in: {docker.last(done.stderr)}")
+        raise UserError(f"{host} refuses the login of {user}: {docker.last(done.stderr)}")
     print(f"{host}: logged in as {user}")

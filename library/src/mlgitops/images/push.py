@@ -23,7 +23,7 @@ def push(
     docker.require()
     name = docker.reference(target)
     if name.endswith(docker.DIRTY):
-        raise UserError("the tree has changes that no commit has: commit, then `make image`")
+        raise UserError("there are uncommitted changes: commit, then `make image`")
     docker.labels(name)
     pushed, found = name.rpartition(":")[0], digest(docker.run_visibly("push", name), name)
     line = f"IMAGE={pushed}@{found}"
@@ -38,5 +38,5 @@ def digest(said: list[str], name: str) -> str:
     """The digest that the registry gave."""
     found = [match[1] for line in said if (match := DIGEST.search(line))]
     if not found:
-        raise UserError(f"docker push {name} told no digest: {docker.last(said)}")
+        raise UserError(f"docker push {name} printed no digest: {docker.last(said)}")
     return found[-1]
