@@ -218,7 +218,7 @@ def test_a_bad_token_asks_nothing_more(fresh, run_doctor, monkeypatch, github):
     monkeypatch.setenv("GITHUB_TOKEN", "old")
     found, _ = run_doctor()
     assert "401" in found["token"][1]
-    assert found["ruleset"] == ("unknown", "asked once the token is usable")
+    assert found["ruleset"] == ("unknown", "checked once the token works")
     assert len(github.state["requests"]) == 1
 
 

@@ -36,7 +36,7 @@ class Refused(UserError):
         """Say it as a person needs to read it."""
         self.status, self.words = status, words
         advice = {
-            401: "the token is not accepted: set GITHUB_TOKEN to a usable one",
+            401: "the token is not accepted: set GITHUB_TOKEN to a valid one",
             403: "the token may not do this: docs/github.md lists the permissions",
             404: "it is not there, or the token may not see it",
         }.get(status, "")
@@ -220,7 +220,7 @@ def place() -> tuple[str, str]:
         name = name.removesuffix(".git")
     if not NAME.fullmatch(name):
         raise UserError(
-            "which repository? set GITHUB_REPOSITORY=owner/name, or: git remote add origin URL"
+            "say which repository: set GITHUB_REPOSITORY=owner/name, or: git remote add origin URL"
         )
     return name, host
 

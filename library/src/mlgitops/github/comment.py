@@ -16,8 +16,8 @@ MARKER = re.compile(r"<!-- [\w -]+ -->")
 ACTIONS = "gitea-actions"  # who Gitea says a workflow is
 NONE = (
     f"{job_output.MARKER}\n## ❌ No report\n\nThe job pipeline ended without a report: {{url}}\n\n"
-    "It did not come to judge the commit: the environment could not be made (is `uv.lock` that of "
-    "`pyproject.toml`?), the time was up, or somebody cancelled it.\n"
+    "It ended before it judged the commit: the environment could not be made (does `uv.lock` match "
+    "`pyproject.toml`?), it ran out of time, or somebody cancelled it.\n"
 )
 
 
@@ -68,7 +68,7 @@ def pull_number(there: GitHost, number: str) -> int | None:
     """NUMBER, else the event's pull request, else the open one of this branch; None if none."""
     if number:
         if not number.isdecimal():
-            raise UserError(f"NUMBER={number!r} is no number of a pull request")
+            raise UserError(f"NUMBER={number!r} is not the number of a pull request")
         return int(number)
     event = client.event()
     issue = event.get("issue") or {}

@@ -53,7 +53,7 @@ class Settings:
         yield first
         for check in checks:
             if first.state == "unknown":
-                yield Finding("unknown", check.__name__, "asked once the token is usable")
+                yield Finding("unknown", check.__name__, "checked once the token works")
             else:
                 yield attempt(check)
 
