@@ -145,7 +145,9 @@ def test_fetch_of_an_object_that_is_another_one_is_refused_and_leaves_nothing(pa
         place = Path(".dvc/cache/files/md5", md5[:2], md5[2:])
     place.write_bytes(b"forged")
     into = tmp_path / "into"
-    with pytest.raises(UserError, match=f"^{path} of HEAD: the store holds another content"):
+    with pytest.raises(
+        UserError, match=f"^{path} of HEAD: the object in the store does not match its name"
+    ):
         repository.fetch("HEAD", path, into)
     assert list(into.iterdir()) == []
 

@@ -128,7 +128,7 @@ def test_an_edited_library_is_not_overwritten(name, template, project_folder):
 def test_a_template_that_is_not_whole_changes_nothing(template, project_folder):
     (template / "library/LICENSE").write_text("other", "utf-8")
     git(template, "commit", "--quiet", "--all", "--message", "Break it")
-    with pytest.raises(UserError, match="no whole release: LICENSE was edited"):
+    with pytest.raises(UserError, match="not a complete release: LICENSE was edited"):
         upgrade()
     vendor.vendor()
 

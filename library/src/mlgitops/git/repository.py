@@ -182,8 +182,8 @@ def check_content(name: str, path: Path, wanted: str | None) -> None:
     """Refuse a file or folder that holds something else than its MD5 says, if it has one."""
     if wanted and content(path) != wanted:
         raise UserError(
-            f"{name}: the store holds another content than its name says: {content(path)}, not "
-            f"{wanted}. Delete that object, and `dvc push` it from where it is right"
+            f"{name}: the object in the store does not match its name: it is {content(path)}, not "
+            f"{wanted}. Delete it, and `dvc push` from a machine that has the right one"
         )
 
 

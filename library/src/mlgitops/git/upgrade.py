@@ -62,7 +62,7 @@ def checkout(source: str, version: str) -> Iterator[Path]:
     """The template's files: a folder as it lies there, or a clone of a URL."""
     if Path(source).is_dir():
         if version:
-            raise UserError("VERSION is for a URL: a folder is taken as it lies there")
+            raise UserError("VERSION needs a URL: a folder is taken as it is")
         yield Path(source)
         return
     with TemporaryDirectory() as folder:
