@@ -110,14 +110,14 @@ def test_rules_of_an_older_project_are_read_with_a_hint(gate, kind, values, old,
     assert config.load(kind) == kind.model_validate(values)
     said = capsys.readouterr()
     name = kind.__name__.lower()
-    assert f"hint: params.yaml: what `{name}` needs belongs into gate.yaml" in said.err
+    assert f"hint: params.yaml: what `{name}` needs belongs in gate.yaml" in said.err
     assert said.out == ""
 
 
 def test_what_is_tried_of_an_older_project_is_read_with_a_hint_for_each_rule(old, capsys):
     assert config.load(Export) == Export(format="sklearn")
     told = capsys.readouterr().err.splitlines()
-    assert "hint: params.yaml: export.tolerance belongs into gate.yaml: parity.tolerance" in told
+    assert "hint: params.yaml: export.tolerance belongs in gate.yaml: parity.tolerance" in told
     assert len(told) == 5
 
 

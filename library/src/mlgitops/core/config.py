@@ -113,7 +113,7 @@ def load_rule(section: type[AnySection], name: str, file: Path) -> AnySection:
     values = old_values(section, name, old)
     if values is None:
         return parse(section, sections(file).get(name), f"{file}: {name}")
-    hint(f"{PARAMS}: what `{name}` needs belongs into {RULES}, section {name}")
+    hint(f"{PARAMS}: what `{name}` needs belongs in {RULES}, section {name}")
     return parse(section, values, f"{PARAMS}: {name}")
 
 
@@ -138,7 +138,7 @@ def drop_moved_keys(name: str, value: Any) -> Any:
     if not isinstance(value, dict):
         return value
     for key in [key for key in value if f"{name}.{key}" in old]:
-        hint(f"{PARAMS}: {name}.{key} belongs into {RULES}: {old[f'{name}.{key}']}")
+        hint(f"{PARAMS}: {name}.{key} belongs in {RULES}: {old[f'{name}.{key}']}")
     return {key: one for key, one in value.items() if f"{name}.{key}" not in old}
 
 

@@ -21,7 +21,6 @@ def check() -> None:
     found = tool.get("mlgitops", {}).get("pipeline")
     if found != PIPELINE:
         raise UserError(
-            f"{paths.PROJECT}: tool.mlgitops.pipeline is {found}, and this version of the library "
-            f"makes what {PIPELINE} means: set it to {PIPELINE}, then `make pipeline`, which "
-            "trains again"
+            f"{paths.PROJECT}: tool.mlgitops.pipeline is {found}, but this version of the library "
+            f"needs {PIPELINE}: set it to {PIPELINE}, then `make pipeline`, which trains again"
         )
