@@ -261,7 +261,7 @@ def test_an_environment_is_judged_whatever_its_file_is_called_or_whatever_else_i
 @pytest.mark.slow
 def test_a_release_that_history_does_not_bear_out_is_refused(folder, capsys):
     (folder / "staging/release.env").write_text(RELEASE, "utf-8")
-    with pytest.raises(UserError, match="1 problems are told above"):
+    with pytest.raises(UserError, match="see the 1 problems above"):
         render.manifests()
     assert f"COMMIT {COMMIT[:7]} is not in this repository" in capsys.readouterr().out
 

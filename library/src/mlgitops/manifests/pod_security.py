@@ -65,7 +65,7 @@ def context_problems(context: Fields) -> Iterator[str]:
     if inside(context, "windowsOptions", "hostProcess"):
         yield "windowsOptions.hostProcess makes it a process of the node"
     if inside(context, "appArmorProfile", "type") not in (None, *PROFILES):
-        yield "appArmorProfile takes AppArmor's limits away"
+        yield "appArmorProfile removes AppArmor's limits"
     linux = context.get("seLinuxOptions") or {}
     if linux.get("user") or linux.get("role") or linux.get("type") not in (None, "", *SELINUX):
         yield "seLinuxOptions chooses another label than a container's"

@@ -33,7 +33,7 @@ def manifests() -> None:
         found += wrong
     if found:
         print(*found, sep="\n")
-        raise UserError(f"{DEPLOY}/ must not be applied: {len(found)} problems are told above")
+        raise UserError(f"{DEPLOY}/ must not be applied: see the {len(found)} problems above")
 
 
 def folders() -> list[Path]:
@@ -102,7 +102,7 @@ def otherwise(container: Mapping[str, Any], said: Mapping[str, str]) -> Iterator
             yield f"env {name} is not the one of release.env"
     for name in ("command", "args"):
         if name in container:
-            yield f"{name}: leave it out, the image's own is what was tried"
+            yield f"{name}: leave it out, the image's own was tested"
 
 
 def replica_problems(document: dict[str, Any]) -> Iterator[str]:
