@@ -273,7 +273,7 @@ def test_logging_again_adds_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     before = {sha: one.info.run_id for sha, one in runs().items()}
     capsys.readouterr()
     track(every=True)
-    assert capsys.readouterr().out == "0 logged, 2 there already\n"
+    assert capsys.readouterr().out == "0 logged, 2 already there\n"
     assert {sha: one.info.run_id for sha, one in runs().items()} == before
 
 
@@ -454,9 +454,9 @@ def test_trials_are_logged_once_under_one_parent() -> None:
     with pytest.raises(UserError, match="make tune"):
         log_trials(tracker)
     study(range(3))
-    assert log_trials(tracker) == "3 trials logged, 0 there already"
+    assert log_trials(tracker) == "3 trials logged, 0 already there"
     study(range(5))
-    assert log_trials(tracker) == "2 trials logged, 3 there already"
+    assert log_trials(tracker) == "2 trials logged, 3 already there"
     (parent,) = tracker.runs("tags.kind = 'search'")
     children = list(tracker.runs(f"tags.mlflow.parentRunId = '{parent.info.run_id}'"))
     figures = {one.data.tags["trial"]: one.data.metrics for one in children}
@@ -481,7 +481,7 @@ def test_a_half_trial_is_logged_anew(monkeypatch: pytest.MonkeyPatch) -> None:
         patch.setattr(MLflow, "finish", fail)
         with pytest.raises(KeyboardInterrupt):
             log_trials(tracker)
-    assert log_trials(tracker) == "2 trials logged, 1 there already"
+    assert log_trials(tracker) == "2 trials logged, 1 already there"
     trials = [one.data.tags["trial"] for one in tracker.runs("tags.kind = 'trial'")]
     assert sorted(trials) == ["0", "1", "2"]
 

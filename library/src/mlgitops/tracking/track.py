@@ -124,7 +124,7 @@ def log_commits(tracker: Tracker, wanted: list[repository.Commit]) -> str:
 
 def outcome(logged: int, known: int, halves: int, gone: list[str]) -> str:
     """What was done, in a sentence or three."""
-    text = f"{logged} logged, {known} there already"
+    text = f"{logged} logged, {known} already there"
     text += f", {halves} half run{'s' * (halves > 1)} deleted" if halves else ""
     if gone:
         text += f"\nwithout a model, as the store lacks it: {', '.join(gone)}"
@@ -343,7 +343,7 @@ def log_trials(tracker: Tracker) -> str:
         raise UserError(f"{TRIALS} holds no trials: make tune")
     added = sum(tracker.search(search_of(study)) for study in found)
     total = sum(len(study["trials"]) for study in found)
-    return f"{added} trials logged, {total - added} there already"
+    return f"{added} trials logged, {total - added} already there"
 
 
 def search_of(study: Mapping[str, Any]) -> Search:
