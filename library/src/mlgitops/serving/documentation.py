@@ -140,7 +140,7 @@ def inferred(signature: Signature) -> dict[str, Any]:
     return {
         "tags": ["V2"],
         "summary": "Predict, by the Open Inference Protocol",
-        "description": "A tensor a column. " + classes(signature),
+        "description": "One tensor per column. " + classes(signature),
         "requestBody": {"required": True, "content": {"application/json": taken}},
         "responses": responses({"outputs": {"type": "array", "items": tensor}}),
     }
