@@ -285,7 +285,7 @@ def test_the_tracker_is_rebuilt_from_git(copy):
     assert "2 logged, 0 there already" in make("track", copy, ALL="1")
     assert "0 logged, 2 there already" in make("track", copy, ALL="1")
     run("rm", "-r", "mlflow.db", "mlartifacts", cwd=copy)
-    assert "2 logged, 0 there already" in make("track", copy, ALL="1")
+    assert "2 logged, 0 already there" in make("track", copy, ALL="1")
 
 
 def test_a_search_changes_nothing_until_it_is_applied(copy):
@@ -296,7 +296,7 @@ def test_a_search_changes_nothing_until_it_is_applied(copy):
     assert "present" in said
     assert (copy / "params.yaml").read_text("utf-8") == before
     again = make("tune", copy, APPLY="1")
-    assert "there already" in again
+    assert "already there" in again
 
 
 @pytest.mark.parametrize("given", ["release IMAGE", "rollback ENVIRONMENT", "serve ENVIRONMENT"])

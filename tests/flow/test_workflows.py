@@ -102,7 +102,7 @@ def test_a_feature_of_ones_own_passes_every_job(lab):
     second = lab.run("check.yml", "workflow_dispatch", branch="gusts")
     ends(second)
     assert set(second.jobs) == {"check", "pipeline", "gate", "report", "status"}
-    assert "the same hashes came out again" in second.said
+    assert "running it again gave the same hashes" in second.said
 
 
 def test_an_edit_of_the_library_turns_the_check_red_and_names_the_file(lab):
@@ -280,7 +280,7 @@ def test_a_training_that_fails_half_way_leaves_nothing_and_says_so(lab):
     ends(ran, pipeline="failure", gate="failure")
     assert "mlgitops train" in ran.said
     assert "params.yaml: export.format" in ran.said
-    assert "a stage failed; the reason is above. Nothing is kept" in ran.said
+    assert "a stage failed; the reason is above. Nothing was saved" in ran.said
     assert "a stage failed" in lab.comments()[0]
     assert lab.head("broken") == mine
     assert sorted(path.name for path in (ran.artifacts / "result").iterdir()) == ["report.md"]
@@ -353,12 +353,12 @@ def diverge(lab: Lab) -> None:
 def test_a_conflict_in_the_lock_file_is_one_command(lab):
     diverge(lab)
     assert "CONFLICT (content): Merge conflict in dvc.lock" in lab.git("merge", "main", fails=True)
-    assert "dvc.lock was out of date and is made again" in lab.make("reproduce")
+    assert "dvc.lock was out of date and has been made again" in lab.make("reproduce")
     assert lab.git("diff", "--name-only", "--diff-filter=U") == ""
     lab.push("Merge main")
     ran = check(lab, "slower")
     ends(ran)
-    assert "dvc.lock is current: the same hashes came out again" in ran.said
+    assert "dvc.lock is current: running it again gave the same hashes" in ran.said
 
 
 @pytest.mark.nightly
@@ -580,7 +580,7 @@ def test_newer_data_is_proposed_with_its_report_and_not_within_the_cool_down(lab
     source = remember_source(lab, tmp_path)
     resting = lab.run("retrain.yml", "schedule")
     assert resting.jobs == {"retrain": "success"}, resting.said
-    assert "the next time is after 7 days" in resting.said
+    assert "the next run is after 7 days" in resting.said
     assert "not retrained: " in resting.summary
 
     later = pd.read_csv(ROOT / "demo/flights-2013-07.csv")
@@ -601,7 +601,7 @@ def test_newer_data_is_proposed_with_its_report_and_not_within_the_cool_down(lab
 
     checked = lab.run("check.yml", "workflow_dispatch", branch="bot/retrain", without=("check",))
     assert checked.jobs["pipeline"] == "success", checked.said
-    assert "the same hashes came out again" in checked.said
+    assert "running it again gave the same hashes" in checked.said
     ends(lab.run("retrain.yml", "workflow_dispatch", payload))
     assert len(lab.github.state["pulls"]) == 1
 
@@ -627,7 +627,7 @@ def test_data_that_breaks_the_contract_is_not_proposed(lab, tmp_path):
 def test_without_a_source_there_is_nothing_to_retrain_on(lab):
     ran = lab.run("retrain.yml", "schedule", {"schedule": "17 4 * * 1"})  # all that it has
     assert ran.jobs == {"retrain": "success"}, ran.said
-    assert "no source of the data is known" in ran.said
+    assert "no data source is saved" in ran.said
 
 
 def test_the_tracking_server_follows_main(lab, tmp_path):
