@@ -41,7 +41,7 @@ COMMANDS: Commands = {
     "smoke": ("images.smoke:smoke", "start it as Kubernetes would, and test it"),
     "push": ("images.push:push", "push it and print the digest to release"),
     "release": ("releases.release:release", "release an image of main to staging; writes a file"),
-    "promote": ("releases.promote:promote", "promote staging's release to production; writes a file"),
+    "promote": ("releases.promote:promote", "promote staging's release to production, as a file"),
     "rollback": ("releases.rollback:rollback", "return to the previous release; writes a file"),
     "up": ("releases.up:up", "start the released server, MLflow and Prometheus"),
     "down": ("releases.down:down", "stop them and keep their data"),
