@@ -26,7 +26,7 @@ library/MANIFEST: $(if $(CI),,$(shell find library ! -name MANIFEST ! -name __py
 demo: .venv/.made library/MANIFEST ## Show everything, in build/demo: generate, train, change, release, roll back [WAY=process: no Docker]
 	@python demo/run.py
 
-test: .venv/.made library/MANIFEST ## Every test; skipped ones say why [NIGHTLY=1: also those that only run at night]
+test: .venv/.made library/MANIFEST ## Run every test; skipped tests say why [NIGHTLY=1: also those that only run at night]
 	pytest --numprocesses auto --maxprocesses 4 -m "not ($(ONE_DOCKER))" $(PYTEST)
 	pytest -m "$(ONE_DOCKER)" $(PYTEST)
 

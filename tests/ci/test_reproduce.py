@@ -296,7 +296,7 @@ def test_without_a_login_to_the_store_nothing_is_left_to_commit(workspace, ran, 
     workspace.set("split.seed", 5)
     workspace.commit()
     refuse_pushes(monkeypatch)
-    with pytest.raises(UserError, match="the store lacks outputs of this commit and takes none"):
+    with pytest.raises(UserError, match="the store lacks outputs of this commit and cannot"):
         reproduce.reproduce()
     assert report().startswith("<!-- report -->\n## ❌ Refused\n\nthe store lacks outputs")
     assert "### Gate" in report()
@@ -309,7 +309,7 @@ def test_a_verified_lock_whose_objects_nobody_can_push_is_refused(workspace, ran
     workspace.run()
     workspace.commit()
     refuse_pushes(monkeypatch)
-    with pytest.raises(UserError, match="the store lacks outputs of this commit and takes none"):
+    with pytest.raises(UserError, match="the store lacks outputs of this commit and cannot"):
         reproduce.reproduce()
     assert "## ❌ Refused" in report()
 

@@ -42,7 +42,7 @@ def project_with_source(workspace, monkeypatch, tmp_path):
 def test_within_the_cool_down_nothing_happens(project_with_source, capsys):
     retrain()
     assert project_with_source[0] == []
-    assert "the next time is after 7 days" in capsys.readouterr().out
+    assert "the next run is after 7 days" in capsys.readouterr().out
     assert project_with_source[1].read_text() == "changed=false\n"
     assert "Not retrained" in job_output.REPORT.read_text("utf-8")
 
@@ -71,7 +71,7 @@ def test_the_same_data_proposes_nothing(project_with_source, monkeypatch):
 def test_without_a_source_there_is_nothing_to_do(project_with_source, workspace, capsys):
     workspace.set("data.source", None)
     retrain(force=True)
-    assert "no source of the data is known" in capsys.readouterr().out
+    assert "no data source is saved" in capsys.readouterr().out
     assert project_with_source[0] == []
 
 
@@ -79,7 +79,7 @@ def test_without_a_source_there_is_nothing_to_do(project_with_source, workspace,
 def test_a_source_that_one_machine_has_is_idle(project_with_source, workspace, capsys, source):
     workspace.set("data.source", source)
     retrain(force=True)
-    assert f"{source}, is a file that is not here" in capsys.readouterr().out
+    assert f"{source}, is a file that is not on this machine" in capsys.readouterr().out
     assert project_with_source[0] == []
     assert project_with_source[1].read_text() == "changed=false\n"
     assert "Not retrained" in job_output.REPORT.read_text("utf-8")

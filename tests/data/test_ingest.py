@@ -241,7 +241,7 @@ def test_bad_input_is_one_mistake_and_changes_nothing(case, commands):
 def test_other_bad_sources_change_nothing(table):
     refuse("or the folder is empty", source="..", target="y")
     refuse("there is no such file", source="../none.csv", target="y")
-    refuse("no source is known yet", target="y")
+    refuse("no source is saved yet", target="y")
     table[["row", "same", "paid"]].to_csv("../t.csv", index=False)
     refuse("(row: an identifier: it numbers", source="../t.csv", target="paid")
 
@@ -307,7 +307,7 @@ def test_appending_adds_what_is_new_and_nothing_twice(table, capsys):
     assert raw()["row"].tolist() == table["row"].tolist()
     before = hashes()
     make_data(source="../u.csv", append=True)
-    assert "30 rows were there already\n60 rows before, 60 now" in capsys.readouterr().out
+    assert "30 rows were already there\n60 rows before, 60 now" in capsys.readouterr().out
     assert hashes() == before
 
 

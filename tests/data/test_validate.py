@@ -72,7 +72,7 @@ def test_all_broken_rules_are_named_at_once(project, frame):
     frame = frame.assign(colour="pink", count=99).drop(columns="wild")
     with pytest.raises(UserError) as mistake:
         run_validate(frame)
-    assert str(mistake.value).startswith("data/raw.parquet breaks 3 rules of")
+    assert str(mistake.value).startswith("data/raw.parquet violates 3 rules of")
 
 
 def test_half_of_the_rows_may_repeat(project, frame):

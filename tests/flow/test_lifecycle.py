@@ -108,7 +108,7 @@ def test_the_same_check_is_green_from_the_first_push_to_the_second_month(tmp_pat
     # A month later there are more rows.
     table.to_csv(source, index=False)
     said = make("retrain", project, FORCE="1", REASON="a month has passed")
-    assert "dvc.lock was out of date and is made again" in said
+    assert "dvc.lock was out of date and has been made again" in said
     assert commit_and_push(project, "Retrain") == count
     assert len(pd.read_parquet(project / "data/raw.parquet")) == len(table)
 

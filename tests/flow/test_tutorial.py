@@ -49,5 +49,5 @@ def test_the_tutorial_works_as_it_is_written(copy, tmp_path):
     said = type_commands(runs, copy, fails=True)
     assert "Promote to production" in run("git", "log", "--format=%s", cwd=copy)
     assert "nothing ran in staging, so there is nothing to go back to" in said
-    assert "3 logged, 0 there already" in type_commands(back, copy)
+    assert "3 logged, 0 already there" in type_commands(back, copy)
     assert "label" in type_commands(f"{use}\ncat scores.csv", copy)

@@ -276,7 +276,7 @@ def test_a_workflow_that_fell_asleep_is_switched_on(fresh, run_doctor, github):
     github.state["workflows"][0]["state"] = "disabled_inactivity"
     found, _ = run_doctor()
     assert found["workflows"][0] == "missing"
-    assert "60 quiet days: check.yml" in found["workflows"][1]
+    assert "60 days without activity: check.yml" in found["workflows"][1]
     run_doctor("--fix")
     assert github.state["workflows"][0]["state"] == "active"
 

@@ -85,7 +85,7 @@ def test_no_image_is_refused(daemon):
     NOTE.write_text("nonsense\n")
     assert_refusal("names no image: make push", image="")
     NOTE.write_text(f"IMAGE={IMAGE}\n")
-    assert_refusal("OFFLINE=1 looks at no image, so say which", image="", offline=True)
+    assert_refusal("OFFLINE=1 reads no image, so say which", image="", offline=True)
 
 
 @pytest.mark.usefixtures("fresh")

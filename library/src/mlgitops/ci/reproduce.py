@@ -164,7 +164,7 @@ def paths_in_conflict() -> list[str]:
 def settle(conflicts: list[str]) -> None:
     """Take one side of what is made, as it is made again; a person settles the rest."""
     if others := [path for path in conflicts if not path.startswith(MADE)]:
-        raise UserError(f"settle these first, then `git add` them: {join_names(others)}")
+        raise UserError(f"resolve these first, then `git add` them: {join_names(others)}")
     for path in conflicts:
         if repository.git("checkout", "--ours", "--", path) is None:
             repository.git("checkout", "--theirs", "--", path)
@@ -218,8 +218,8 @@ def refuse_objects(start: str | None) -> None:
     if found := list(push_outputs.refusals([one for one in changes if one.path.startswith(STORE)])):
         raise UserError(
             f"objects are only added to the store: {join_names(found)}. "
-            f"Way out: `git checkout {str(start)[:7]} -- {STORE}`, delete what is of another name "
-            "than its content, then `dvc push`"
+            f"To fix it: `git checkout {str(start)[:7]} -- {STORE}`, delete objects whose name is "
+            "not the hash of their content, then `dvc push`"
         )
 
 

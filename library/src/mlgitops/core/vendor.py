@@ -66,7 +66,7 @@ def vendor() -> None:
     found = edits(FOLDER) or record_problems()
     if found:
         raise UserError(
-            f"{FOLDER} is the library as it was released, and it was changed: {join_names(found)}\n"
-            "git restore it; what the project needs otherwise goes to src/ml"
+            f"{FOLDER} must stay as it was released, but was changed: {join_names(found)}\n"
+            f"`git restore {FOLDER.as_posix()}`, and put the project's own code in src/ml"
         )
     print(f"{FOLDER}: as released")

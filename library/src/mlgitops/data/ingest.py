@@ -48,7 +48,7 @@ class Request(config.Strict):
 
     source: Annotated[str, Field(description="path or URL; without it, the last one")] = ""
     target: Annotated[str, Field(description="the column to predict")] = ""
-    time: Annotated[str, Field(description="the column that says when a row is from")] = ""
+    time: Annotated[str, Field(description="the column with the time of each row")] = ""
     task: Annotated[str, Field(description="binary, multiclass or regression")] = ""
     append: Annotated[bool, Field(description="add the rows that are new")] = False
     reset: Annotated[bool, Field(description="infer schema.yaml again")] = False
@@ -88,7 +88,7 @@ def request_of(words: Sequence[str]) -> Request:
             raise UserError(f"{word}: say NAME=value; the names are {names}")
         given[name.lower()] = value
     if (task := given.get("task", "")) not in ("", *get_args(schema.Task)):
-        raise UserError(f"TASK={task}: it is one of {', '.join(get_args(schema.Task))}")
+        raise UserError(f"TASK={task}: must be one of {', '.join(get_args(schema.Task))}")
     return config.parse(Request, given, "make data")
 
 
@@ -213,7 +213,7 @@ def update_rows(
         raise UserError("the table has a header and no rows")
     rows, mistyped = cast_rows(frame, rules)
     if not mistyped.empty:
-        head = "the table breaks schema.yaml (RESET=1 TARGET=… infers it again):"
+        head = "the table violates schema.yaml (RESET=1 TARGET=… infers it again):"
         raise UserError("\n  ".join([head, *contract.summary(mistyped)]))
     if append and POINTER.exists() and not RAW.exists():
         raise UserError(f"{RAW}, to which rows are added, is missing: dvc checkout, or make setup")
@@ -231,7 +231,7 @@ def remarks(rows: pd.DataFrame, rules: schema.Schema) -> list[str]:
     """A line for each column without a rule, and for each rule that the typed rows break."""
     _, broken = contract.check(rows, rules.columns)
     unknown = [name for name in rows if name not in {*rules.columns, *rules.left_out}]
-    return [f"{name}: a column that schema.yaml does not name: not used" for name in unknown] + [
+    return [f"{name}: not in schema.yaml, so not used" for name in unknown] + [
         f"{line}: widen schema.yaml or fix the data" for line in contract.summary(broken)
     ]
 

@@ -50,6 +50,8 @@ def validate(raw: Path = paths.RAW, data: Path = paths.DATA) -> None:
     found = contract.summary(broken) + problems(table, duplicates, rules, p)
     if found:
         lines = "\n  ".join(found)
-        raise UserError(f"{raw} breaks {len(found)} rules of schema.yaml and gate.yaml:\n  {lines}")
+        raise UserError(
+            f"{raw} violates {len(found)} rules of schema.yaml and gate.yaml:\n  {lines}"
+        )
     write_json(profile(table, rules.columns) | {"duplicates": round_number(duplicates)}, data)
-    print(f"{len(table)} rows keep every rule of schema.yaml")
+    print(f"{len(table)} rows pass every rule of schema.yaml")

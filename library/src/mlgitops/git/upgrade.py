@@ -42,7 +42,7 @@ def upgrade(
     with checkout(source, version) as there:
         library = there / "library"
         if found := [one for one in vendor.edits(library) if not one.endswith(" was added")]:
-            raise UserError(f"{source} is no whole release: {join_names(found)}")
+            raise UserError(f"{source} is not a complete release: {join_names(found)}")
         take(library)
         remember(source, commits.git("-C", str(there), "rev-parse", "HEAD"))
     print(f"{vendor.FOLDER}: {before} -> {version_of(vendor.FOLDER)}. Next: {next_steps()}")

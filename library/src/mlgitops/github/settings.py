@@ -110,7 +110,7 @@ class Settings:
         off = [known[path] for path in paths if known[path]["state"] != "active"]
         slept = [one for one in off if one["state"] == "disabled_inactivity"]
         if slept:
-            what = f"switched off after 60 quiet days: {names_of(slept)}"
+            what = f"switched off after 60 days without activity: {names_of(slept)}"
             return self.fix_or_report("workflows", what, lambda: self.enable(slept), "actions")
         if off:
             words = f"switched off by a person: {names_of(off)}: gh workflow enable NAME"
@@ -150,7 +150,7 @@ class Settings:
         # Who may bypass is shown to those who may change the rules.
         if holds(there, {key: wanted[key] for key in wanted if key in there or key != HIDDEN}):
             return Finding("ok", "ruleset", f"{wanted['name']} is protected as {RULESET} says")
-        what = f"{wanted['name']} is protected otherwise than {RULESET} says"
+        what = f"{wanted['name']} is not protected as {RULESET} says"
         return self.fix_or_report(
             "ruleset", what, lambda: self.there.put(path, wanted), "settings/rules"
         )  # fmt: skip

@@ -142,7 +142,7 @@ def labels(image: str) -> dict[str, str]:
         docker.require()
     except UserError as error:
         raise UserError(
-            f"{error}.\nOFFLINE=1 trusts that the image was built from it, without asking"
+            f"{error}.\nOFFLINE=1 trusts that the image was built from it, without checking"
         ) from None
     if not docker.docker("image", "ls", "--quiet", "--no-trunc", image):
         docker.docker("pull", "--quiet", image)

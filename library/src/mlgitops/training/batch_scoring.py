@@ -154,8 +154,8 @@ class Tally:
         if self.bad and bad is Bad.refuse:
             lines = "\n  ".join(self.lines())
             raise UserError(
-                f"{self.bad} of {self.rows} rows break the contract; nothing is written:\n  {lines}"
-                "\nFix them, or pass them on without a prediction: BAD=mark"
+                f"{self.bad} of {self.rows} rows violate the contract; nothing is written:\n  "
+                f"{lines}\nFix them, or pass them on without a prediction: BAD=mark"
             )
 
 

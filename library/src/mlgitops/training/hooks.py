@@ -71,7 +71,7 @@ def prepare(examples: pd.DataFrame, schema: Schema) -> pd.DataFrame:
     if made.empty:
         raise UserError(f"{where} left no row to train on")
     if absent := [name for name in (*schema.features, schema.target) if name not in made]:
-        raise UserError(f"{where} took away columns of schema.yaml: {join_names(absent)}")
+        raise UserError(f"{where} removed columns of schema.yaml: {join_names(absent)}")
     return made.reset_index(drop=True)
 
 

@@ -19,7 +19,7 @@ def setup() -> None:
     from dvc.cli import main
 
     if main(["pull", "--allow-missing", *paths_to_pull()]) != 0:
-        raise UserError("the data cannot be had from the store; the reason is above")
+        raise UserError("the data cannot be fetched from the store; the reason is above")
     pipeline(force=False)
 
 

@@ -88,7 +88,7 @@ def tune(
         raise UserError(f"{TRAINING} is not there: make pipeline")
     study = load_study(p, present)
     if study.trials:
-        print(f"{len(study.trials) - 1} of {p.trials} trials are there already")
+        print(f"{len(study.trials) - 1} of {p.trials} trials are already there")
     study = complete(study, p, present)
     print(report(study, p))
     print(apply_best(study, p, apply))
@@ -176,7 +176,7 @@ def rank(study: Study, p: Tune) -> list[Trial]:
 
 
 def report(study: Study, p: Tune) -> str:
-    """The best trials and the present values, as a table."""
+    """The best trials and the current values, as a table."""
     best = rank(study, p)
     shown = best[:SHOWN] + [trial for trial in best[SHOWN:] if trial.number == 0]
     rows = []
@@ -195,7 +195,7 @@ def report(study: Study, p: Tune) -> str:
 
 
 def best_values(study: Study, p: Tune) -> tuple[Settings, str]:
-    """The best values and how much better they are; none if the present ones are as good."""
+    """The best values and how much better they are; none if the current ones are as good."""
     best, present = rank(study, p)[0], study.trials[0]
     if not best.params or best.value == present.value:
         return {}, "nothing is better than the current values"
