@@ -54,7 +54,7 @@ def remove(release):
 def test_a_file_that_is_not_as_it_was_is_named(change, release):
     told = change(release)
     assert vendor.edits(release) == [told]
-    with pytest.raises(UserError, match=f"it was changed: {told}\n"):
+    with pytest.raises(UserError, match=f"but was changed: {told}\n"):
         vendor.vendor()
 
 

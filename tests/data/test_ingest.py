@@ -199,7 +199,7 @@ BAD = {
     "no such column": (Y, "t.csv", {"target": "z"}, "there is no column 'z'; there are x, y"),
     "no such time": (Y, "t.csv", {"target": "y", "time": "z"}, "there is no column 'z'"),
     "no target": (Y, "t.csv", {"reset": True}, "name the column to predict: TARGET=…"),
-    "a wrong task": (Y, "t.csv", {"target": "y", "task": "guess"}, "TASK=guess: it is one of"),
+    "a wrong task": (Y, "t.csv", {"target": "y", "task": "guess"}, "TASK=guess: must be one of"),
     "a constant target": (Y.replace(b",0", b",1"), "t.csv", {"target": "y"}, "'y' is constant"),
     "a target missing in most rows": (
         Y.replace(b",1", b","),

@@ -181,7 +181,7 @@ def test_a_column_that_is_not_there_is_told(frame, rules):
     [{"by": "group"}, {"by": "random", "group": "customer"}, {"by": "time", "group": "customer"}],
 )
 def test_a_group_is_named_where_it_is_needed_and_nowhere_else(rule):
-    with pytest.raises(ValueError, match="by: group needs a column"):
+    with pytest.raises(ValueError, match="by: group needs group: COLUMN"):
         Split.model_validate({"test_share": 0.2, "seed": 0} | rule)
 
 

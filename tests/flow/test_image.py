@@ -156,7 +156,7 @@ def test_a_new_model_is_one_layer_and_new_code_another(server, copy, client):
         file.write("# A change.\n")
     told = make("image", copy)
     code = client.images.get(name(told))
-    assert "it can be tried, not released" in told
+    assert "you can try it, but not release it" in told
     assert new(code, model) == 1
     assert "commit, then `make image`" in make("push", copy, fails=True)
 

@@ -91,7 +91,7 @@ def test_changes_are_told(build_call, capsys, workspace):
     workspace.set("train.one_hot", 4)
     image("pipeline")
     assert build_call.calls("build")[0][4].startswith("ghcr.io/acme/penguins-pipeline:")
-    assert "it can be tried, not released" in capsys.readouterr().out
+    assert "you can try it, but not release it" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -212,7 +212,10 @@ def folder_without_schemas(folder_with_release, monkeypatch):
             {"securityContext": {"windowsOptions": {"hostProcess": True}}},
             "windowsOptions.hostProcess makes",
         ),
-        ({"securityContext": {"appArmorProfile": {"type": "Unconfined"}}}, "appArmorProfile takes"),
+        (
+            {"securityContext": {"appArmorProfile": {"type": "Unconfined"}}},
+            "appArmorProfile removes",
+        ),
         ({"livenessProbe": {"httpGet": {"host": "example.org"}}}, "lets a probe or a hook"),
     ],
 )
@@ -261,7 +264,7 @@ def test_an_environment_is_judged_whatever_its_file_is_called_or_whatever_else_i
 @pytest.mark.slow
 def test_a_release_that_history_does_not_bear_out_is_refused(folder, capsys):
     (folder / "staging/release.env").write_text(RELEASE, "utf-8")
-    with pytest.raises(UserError, match="see the 1 problems above"):
+    with pytest.raises(UserError, match="1 problems, see above"):
         render.manifests()
     assert f"COMMIT {COMMIT[:7]} is not in this repository" in capsys.readouterr().out
 

@@ -37,7 +37,7 @@ def test_the_verdict_comes_first_and_the_reasons_of_a_refusal_with_it(workspace)
     workspace.set("gate.budget.model_mb", 1e-6)
     lines = report_text().splitlines()
     assert lines[1] == "## ❌ Refused"
-    assert lines[3].startswith("- **budget: artifacts/model, MB** \u2013 breaks the limit by")
+    assert lines[3].startswith("- **budget: artifacts/model, MB** \u2013 over the limit of")
 
 
 def test_a_changed_parameter_is_shown_with_what_it_did(workspace):
@@ -55,7 +55,7 @@ def test_no_change_at_all_says_so(workspace):
     workspace.git("checkout", "--quiet", "-b", "branch")
     text = report_text()
     assert "The model is the same as on `main`." in text
-    assert "Nothing: parameters, data, schema and code are those of `main`." in text
+    assert "Nothing: parameters, data, schema and code are the same as in `main`." in text
     assert "there is no champion" in text
 
 

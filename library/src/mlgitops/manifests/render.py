@@ -33,7 +33,7 @@ def manifests() -> None:
         found += wrong
     if found:
         print(*found, sep="\n")
-        raise UserError(f"{DEPLOY}/ must not be applied: see the {len(found)} problems above")
+        raise UserError(f"{DEPLOY}/ must not be applied: {len(found)} problems, see above")
 
 
 def folders() -> list[Path]:
