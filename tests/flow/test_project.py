@@ -160,7 +160,7 @@ def test_plots_are_drawn(copy):
 def test_the_next_month_arrives_is_checked_and_trained_on(copy):
     make("data", copy, SOURCE=str(LATER), APPEND="1")
     again = make("data", copy)
-    assert "2500 rows were there already" in again
+    assert "2500 rows were already there" in again
     make("pipeline", copy)
     assert metrics_of(copy)["rows"] == 3500
 
@@ -200,7 +200,7 @@ def test_scores_are_kept_whole_or_not_at_all(copy, tmp_path):
     said = make(
         "score", copy, fails=True, INPUT=str(tmp_path / "bad.csv"), OUTPUT=str(tmp_path / "no.csv")
     )
-    assert "2500 of 2500 rows break the contract" in said
+    assert "2500 of 2500 rows violate the contract" in said
     assert not (tmp_path / "no.csv").exists()
 
 
@@ -282,8 +282,8 @@ def test_the_tracker_is_rebuilt_from_git(copy):
     edit(copy / "params.yaml", "learning_rate: 0.1", "learning_rate: 0.05")
     make("pipeline", copy)
     commit(copy, "Learn slower")
-    assert "2 logged, 0 there already" in make("track", copy, ALL="1")
-    assert "0 logged, 2 there already" in make("track", copy, ALL="1")
+    assert "2 logged, 0 already there" in make("track", copy, ALL="1")
+    assert "0 logged, 2 already there" in make("track", copy, ALL="1")
     run("rm", "-r", "mlflow.db", "mlartifacts", cwd=copy)
     assert "2 logged, 0 already there" in make("track", copy, ALL="1")
 

@@ -39,7 +39,7 @@ def test_the_tutorial_works_as_it_is_written(copy, tmp_path):
         params.read_text("utf-8").replace("learning_rate: 0.1", "learning_rate: 0.05")
     )
     assert "| `train.estimator.learning_rate` | `0.1` | `0.05` |" in type_commands(change, copy)
-    assert "17500 rows keep every rule" in type_commands(arrives, copy)
+    assert "17500 rows pass every rule" in type_commands(arrives, copy)
     refused = type_commands(
         f"make data SOURCE={tmp_path}/flights-2013-08.csv APPEND=1\nmake pipeline", copy, fails=True
     )

@@ -98,7 +98,7 @@ def test_a_feature_of_ones_own_passes_every_job(lab):
     lab.push("Add a feature")
     first = whole(lab, "gusts")
     ends(first)
-    assert "dvc.lock was out of date and is made again" in first.said
+    assert "dvc.lock was out of date and has been made again" in first.said
     second = lab.run("check.yml", "workflow_dispatch", branch="gusts")
     ends(second)
     assert set(second.jobs) == {"check", "pipeline", "gate", "report", "status"}
@@ -127,7 +127,7 @@ def test_a_parameter_edited_in_the_browser_is_trained_committed_and_checked(lab)
     mine = lab.push("Learn slower")
     first = check(lab, "slower")
     ends(first)
-    assert "dvc.lock was out of date and is made again; the gate passes" in first.said
+    assert "dvc.lock was out of date and has been made again; the gate passes" in first.said
     made = lab.head("slower")
     assert run("git", "rev-parse", f"{made}^", cwd=lab.origin).strip() == mine
     assert "learning_rate: 0.05" in lab.file_text("slower", "dvc.lock")
@@ -141,7 +141,7 @@ def test_a_parameter_edited_in_the_browser_is_trained_committed_and_checked(lab)
     assert set(second.jobs) == {"check", "pipeline", "gate", "report", "status"}
     assert lab.statuses(made) == dict.fromkeys(("check", "pipeline", "gate", "report"), "success")
     assert lab.statuses(mine) == {}
-    assert "dvc.lock is current: the same hashes came out again" in second.said
+    assert "dvc.lock is current: running it again gave the same hashes" in second.said
     assert lab.head("slower") == made
     assert len(lab.comments()) == 1
     assert "out of date" not in lab.comments()[0]

@@ -1,7 +1,7 @@
 """`make reproduce`: is dvc.lock what this commit makes? If not, it is made, or refused.
 
 The lock file of the base is trusted: it was checked before it was merged. What this commit
-claims beyond it is made again from there, and compared.
+claims beyond it has been made again from there, and compared.
 """
 
 from collections.abc import Iterator
@@ -280,7 +280,7 @@ def write_result(base: str, found: Outcome, *more: str) -> bool:
     gate.GATE.unlink(missing_ok=True)
     text = report.page(report.facts(base))
     job_output.keep_verdict(gate.GATE)
-    # Where all is there already, a store that may only be read is enough: nothing is sent.
+    # Where all is already there, a store that may only be read is enough: nothing is sent.
     stored = found == "current" or dvc("push", "--quiet")
     if not stored:
         text = report.failure(NOT_STORED) + text.removeprefix(job_output.MARKER)

@@ -114,7 +114,7 @@ def memory_of(request: Request) -> Data:
     """What params.yaml remembers of the request: where the table is, and how it is read."""
     last = config.load(Data)
     if not request.source and last.source is None:
-        raise UserError("no source is known yet: make data SOURCE=path/to/table.csv TARGET=column")
+        raise UserError("no source is saved yet: make data SOURCE=path/to/table.csv TARGET=column")
     if request.source:
         return Data(**request.model_dump(include=set(Data.model_fields)))
     given = request.model_dump(include=set(Data.model_fields), exclude_defaults=True)
@@ -221,7 +221,7 @@ def update_rows(
     changes = []
     if append:
         rows, again = append_rows(before, rows, rules)
-        changes.append(f"{again} rows were there already" if again else "every row is new")
+        changes.append(f"{again} rows were already there" if again else "every row is new")
     infer.check_target(rows[rules.target], rules.columns[rules.target])
     changes.append(f"{len(before)} rows before, {len(rows)} now")
     return rows, [*changes, *remarks(rows, rules)]

@@ -54,7 +54,7 @@ def from_split(data: Any, columns: Columns, most: int) -> tuple[Given, int]:
         if type(row) is not list or len(row) != width:
             raise Refusal("bad_form", f"row {k + 1} of dataframe_split.data has not {width} values")
     if index is not None and (type(index) is not list or len(index) != len(rows)):
-        raise Refusal("bad_form", "dataframe_split.index must have one entry a row")
+        raise Refusal("bad_form", "dataframe_split.index must have one entry per row")
     check_rows(len(rows), most)
     columns.check_known(names)
     return dict(zip(names, zip(*rows, strict=True), strict=True)), len(rows)

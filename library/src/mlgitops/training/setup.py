@@ -13,7 +13,7 @@ HOOKS = ("pre-commit", "pre-push")
 
 
 def setup() -> None:
-    """Make what is missing here; what is there already stays as it is."""
+    """Make what is missing here; what is already there stays as it is."""
     start()
     install_hooks()
     from dvc.cli import main
