@@ -12,14 +12,14 @@ from typing import Protocol
 from urllib.request import Request, urlopen
 
 from images import PATIENCE, NoImages, Registry, check_base, docker, free_port, wait
-from story import FOLDER, PROJECT, Done, Story, print_indented
+from story import FOLDER, PROJECT, Done, Story, fold, print_indented, without_noise
 
 
 class Way(Protocol):
     """How an image is made and how an environment runs."""
 
     def release(self) -> None:
-        """Make the image of HEAD, and write deploy/staging/release.env."""
+        """Make the image of HEAD, and deploy/staging/release.env; NoImages if it cannot."""
 
     def start(self, environment: str, port: int) -> None:
         """Run what the environment's release.env says."""
@@ -94,8 +94,16 @@ class Containers:
 
     def release(self) -> None:
         """Build, push, and release what was pushed."""
-        self.story.step("build the image, try it", "make image", "make smoke")
-        self.story.step("push it", "make push")
+        for what, command in (
+            ("build the image", "make image"), ("try the image", "make smoke"),
+            ("push it", "make push"),
+        ):  # fmt: skip
+            started = time.monotonic()
+            done = self.story.result(command)
+            if done.returncode != 0:
+                raise NoImages(reason(command, done.stdout))
+            print_indented(fold(without_noise(done.stdout)))
+            self.story.done.append(Done(what, time.monotonic() - started))
         self.story.step("release to staging", "make release")
 
     def start(self, environment: str, port: int) -> None:
@@ -117,9 +125,19 @@ class Containers:
             subprocess.run(["docker", "rm", "--force", name], capture_output=True, check=False)
 
     def close(self) -> None:
-        """Stop the registry."""
+        """Stop the containers and the registry."""
+        for name in self.names:
+            subprocess.run(["docker", "rm", "--force", name], capture_output=True, check=False)
         if self.registry:
             self.registry.close()
+
+
+def reason(command: str, said: str) -> str:
+    """Why a command failed, in one line: what mlgitops says of it, or its last words."""
+    lines = [line.strip() for line in said.splitlines() if not line.startswith("make: ")]
+    ours = [line for line in lines if line.startswith("mlgitops ")]
+    *_, last = ["it does not say why", *filter(None, ours or lines)]
+    return f"`{command}` failed: {last[:300]}"
 
 
 def choose(story: Story) -> Way:
@@ -143,8 +161,13 @@ class Environments:
         self.ports: dict[str, int] = {}
 
     def release(self) -> None:
-        """HEAD to staging, as a file."""
-        self.way.release()
+        """HEAD to staging, as a file; where Docker answers but makes no image, without one."""
+        try:
+            self.way.release()
+        except NoImages as why:
+            self.way.close()
+            self.way = Processes(self.story, str(why))
+            self.way.release()
 
     def follow(self, environment: str, rows: Path | None = None) -> dict[str, str]:
         """Run what the file says, ask it for its version and for predictions; the version."""

@@ -47,6 +47,9 @@ class Registry:
             )
         try:
             wait(f"http://{self.address}/v2/", log)
+        except SystemExit as silent:
+            self.close()
+            raise NoImages(f"the registry does not start: {silent}") from None
         except BaseException:
             self.close()
             raise

@@ -10,9 +10,9 @@ from contextlib import closing
 from environments import Environments
 from story import FOLDER, PROJECT, ROOT, Story
 
-LATER = os.path.relpath(ROOT / "demo/penguins-2009.csv", PROJECT)
+LATER = os.path.relpath(ROOT / "demo/flights-2013-07.csv", PROJECT)
 RUNS = f"python {shlex.quote(os.path.relpath(ROOT / 'demo/runs.py', PROJECT))}"
-UNKNOWN = ROOT / "demo/new-penguins.csv"
+TO_COME = ROOT / "demo/flights-to-come.csv"
 
 
 def tell(story: Story) -> None:
@@ -23,21 +23,24 @@ def tell(story: Story) -> None:
     story.act("4. From the merged commit to a running model: staging, then production")
     with closing(Environments(story)) as environments:
         first = release_and_promote(story, environments)
-        new_season(story)
+        story.proven("production runs what staging ran, to the byte, and says which commit that is")
+        new_month(story)
         story.act("6. The new model is released in the same way")
         second = release_and_promote(story, environments)
+        story.proven("another model runs, by two commits that people can read")
         roll_back(story, environments, first, second)
     rebuild_tracker(story)
-    story.act("9. Which species are these?")
-    unknown = os.path.relpath(UNKNOWN, PROJECT)
+    story.act("9. Which of these flights will be late?")
+    to_come = os.path.relpath(TO_COME, PROJECT)
     story.step(
-        "score", f"make score INPUT={shlex.quote(unknown)} OUTPUT=scores.csv", "cat scores.csv"
+        "score", f"make score INPUT={shlex.quote(to_come)} OUTPUT=scores.csv", "cat scores.csv"
     )
+    story.proven("the model scores files as it answers requests: by the same contract")
 
 
 def first_model(story: Story) -> None:
     """Generate, set up, look, judge, commit."""
-    story.act("1. A project, and its first model from the seasons 2007 and 2008")
+    story.act("1. A project, and its first model, from the flights of January to June")
     story.step(
         "generate the project",
         f"cookiecutter --no-input --output-dir {shlex.quote(str(FOLDER))} {shlex.quote(str(ROOT))}",
@@ -46,15 +49,17 @@ def first_model(story: Story) -> None:
     story.step("set up: environment, data, first run", "make setup")
     story.step("commit", "make card", "git add --all", 'git commit --quiet --message "Start"')
     story.step("metrics, slices, gate", "make show", "make gate")
+    story.proven("one command trains, measures and judges a model that dvc.lock can prove")
 
 
 def better_parameter(story: Story) -> None:
     """A change that the gate passes, merged."""
-    story.act("2. A better parameter, on a branch as a pull request would be")
-    story.step("branch", "git switch --quiet --create faster-learning")
-    story.edit("params.yaml", "learning_rate: 0.1", "learning_rate: 0.3")
+    story.act("2. A better parameter, on a branch like a pull request")
+    story.step("branch", "git switch --quiet --create slower-learning")
+    story.edit("params.yaml", "learning_rate: 0.1", "learning_rate: 0.05")
     story.step("retrain what changed", "make pipeline", "make card")
-    judge_and_merge(story, "Learn faster", "faster-learning")
+    judge_and_merge(story, "Learn slower", "slower-learning")
+    story.proven("a change that is better passes the gate, and its report says by how much")
 
 
 def judge_and_merge(story: Story, subject: str, branch: str) -> None:
@@ -70,44 +75,46 @@ def judge_and_merge(story: Story, subject: str, branch: str) -> None:
 
 def bad_parameter(story: Story) -> None:
     """A change that the gate refuses."""
-    story.act("3. A bad one: ten times one, not a tenth")
+    story.act("3. A bad one: a digit that slipped")
     story.step("branch", "git switch --quiet --create slipped")
-    story.edit("params.yaml", "learning_rate: 0.3", "learning_rate: 10")
+    story.edit("params.yaml", "learning_rate: 0.05", "learning_rate: 0.5")
     story.step("retrain what changed", "make pipeline")
     story.step("commit", "git add --all", 'git commit --quiet --message "Learn much faster"')
     story.step("the gate refuses", "make gate", fails=True)
     story.step("the report says why", "make report BASE=main OUTPUT=artifacts/report.md")
     story.show("artifacts/report.md")
     story.step("leave it", "git switch --quiet main", "dvc checkout --quiet")
+    story.proven("a change that is worse is refused, and main is as it was")
 
 
 def release_and_promote(story: Story, environments: Environments) -> str:
     """Main's commit to staging, from there to production; the commit that runs then."""
     environments.release()
     story.step("commit", 'git commit --all --quiet --message "Release to staging"')
-    staged = environments.follow("staging", UNKNOWN)
+    staged = environments.follow("staging", TO_COME)
     story.step("promote", "make promote")
     story.step("commit", 'git commit --all --quiet --message "Promote to production"')
-    promoted = environments.follow("production", UNKNOWN)
+    promoted = environments.follow("production", TO_COME)
     if staged != promoted:
         sys.exit(f"production runs {promoted}, staging {staged}")
     return promoted["commit"]
 
 
-def new_season(story: Story) -> None:
+def new_month(story: Story) -> None:
     """New rows, checked, trained on, judged against what production runs, merged."""
-    story.act("5. The season 2009 arrives as data; the champion is what production runs")
-    story.step("branch", "git switch --quiet --create season-2009")
+    story.act("5. July arrives as data; the champion is what production runs")
+    story.step("branch", "git switch --quiet --create july")
     story.step("take the new rows", f"make data SOURCE={shlex.quote(LATER)} APPEND=1")
     story.step("retrain", "make pipeline", "make card")
-    judge_and_merge(story, "Add the season 2009", "season-2009")
+    judge_and_merge(story, "Add July", "july")
+    story.proven("new data is checked, trained on and compared with the released model")
 
 
 def roll_back(story: Story, environments: Environments, first: str, second: str) -> None:
     """Production goes back by a revert of the commit that changed it, staging by the command."""
-    story.act("7. Something is wrong with it: back, by Git alone")
+    story.act("7. Something is wrong with it: go back, by Git alone")
     story.step("roll back", "git revert --no-edit HEAD")
-    found = environments.follow("production", UNKNOWN)["commit"]
+    found = environments.follow("production", TO_COME)["commit"]
     if found != first or first == second:
         sys.exit(f"production runs {found[:7]} after the rollback of {second[:7]} to {first[:7]}")
     print(f"  # production runs {first[:7]} again; {second[:7]} still runs in staging")
@@ -115,6 +122,7 @@ def roll_back(story: Story, environments: Environments, first: str, second: str)
     story.step("commit", 'git commit --all --quiet --message "Roll staging back"')
     if environments.follow("staging")["commit"] != first:
         sys.exit(f"staging does not run {first[:7]} after the rollback")
+    story.proven("a rollback is a commit; what runs followed it within seconds")
 
 
 def rebuild_tracker(story: Story) -> None:
@@ -128,7 +136,7 @@ def rebuild_tracker(story: Story) -> None:
     )  # fmt: skip
     if story.said != before:
         sys.exit("the tracker that was rebuilt shows other figures")
-    print("  # the same figures, to the last digit")
+    story.proven("the tracker came back from Git with the same figures, to the last digit")
 
 
 def main() -> None:

@@ -9,9 +9,15 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+from rich.console import Console
+from rich.markdown import Markdown
+
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "build/demo"
-PROJECT = FOLDER / "penguins"
+PROJECT = FOLDER / "flights"
+WIDTH = 100  # of a report, in characters
+LONG, LAST = 10, 5  # what prints more lines than LONG is fold to the LAST ones
+READ = ("make show", "cat ", "python ")  # commands that a person runs to read all of what they say
 
 
 class Done(NamedTuple):
@@ -42,30 +48,46 @@ class Story:
         """Announce a new part of the story."""
         print(f"\n\033[1m{title}\033[0m", flush=True)
 
-    def step(self, what: str, *commands: str, cwd: Path = PROJECT, fails: bool = False) -> None:
+    def proven(self, fact: str) -> None:
+        """End a part with what it has just proven."""
+        print(f"  \033[32m✔ {fact}\033[0m", flush=True)
+
+    def step(self, what: str, *commands: str, cwd: Path | None = None, fails: bool = False) -> None:
         """Run the commands; one that ends otherwise than it should ends the story."""
         started = time.monotonic()
         for command in commands:
             self.run(command, cwd, fails)
         self.done.append(Done(what, time.monotonic() - started))
 
-    def run(self, command: str, cwd: Path = PROJECT, fails: bool = False) -> None:
-        """Run one command, and show what it says."""
-        print(f"  $ {command}", flush=True)
-        done = subprocess.run(
-            shlex.split(command), cwd=cwd, env=self.environment, text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
-        )  # fmt: skip
+    def run(self, command: str, cwd: Path | None = None, fails: bool = False) -> None:
+        """Run one command, and show what it says: fold, unless it is read or went wrong."""
+        done = self.result(command, cwd)
         right = bool(done.returncode) is fails
         self.said = without_noise(done.stdout) if right else done.stdout
-        print_indented(self.said)
+        whole = not right or command.startswith(READ)
+        print_indented(self.said if whole else fold(self.said))
         if not right:
-            sys.exit(f"\n`{command}` ended with {done.returncode} in {cwd}; it says why above")
+            sys.exit(
+                f"\n`{command}` ended with {done.returncode} in {cwd or PROJECT}; it says why above"
+            )
+
+    def result(self, command: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+        """Show one command and run it; its exit code and what it said."""
+        print(f"  $ {command}", flush=True)
+        return subprocess.run(
+            shlex.split(command), cwd=cwd or PROJECT, env=self.environment, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
+        )  # fmt: skip
 
     def show(self, name: str) -> None:
-        """The first lines of a report: the verdict and the gate."""
-        print(f"  $ head -24 {name}")
-        print_indented("\n".join((PROJECT / name).read_text("utf-8").splitlines()[:24]))
+        """A report as a page shows it, up to its first picture or fold part."""
+        print(f"  # {name}, which a pull request shows as a page:")
+        text = (PROJECT / name).read_text("utf-8")
+        top = re.split(r"```mermaid|<details>", re.sub(r"<!--.*?-->", "", text, flags=re.S))[0]
+        console = Console(width=WIDTH)
+        with console.capture() as page:
+            console.print(Markdown(top))
+        print_indented(page.get())
 
     def edit(self, name: str, old: str, new: str) -> None:
         """Change one value of a file, as a person would in an editor."""
@@ -87,6 +109,14 @@ class Story:
 def print_indented(text: str) -> None:
     """Print what a command said."""
     print("".join(f"      {line}\n" for line in text.splitlines()), end="", flush=True)
+
+
+def fold(text: str) -> str:
+    """A long text's last lines, and how many are left out."""
+    lines = text.splitlines()
+    if len(lines) <= LONG:
+        return text
+    return "\n".join([f"… {len(lines) - LAST} lines", *lines[-LAST:]])
 
 
 def without_noise(output: str) -> str:

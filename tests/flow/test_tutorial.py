@@ -43,7 +43,7 @@ def test_the_tutorial_works_as_it_is_written(copy, tmp_path):
     refused = type_commands(
         f"make data SOURCE={tmp_path}/flights-2013-08.csv APPEND=1\nmake pipeline", copy, fails=True
     )
-    assert re.search(r"carrier: is not one of .*: 1 row, first row \d+: 'OO'", refused)
+    assert re.search(r"carrier: is not one of .*: 1 row, first row \d+ \(OO\)", refused)
     run("git", "restore", "--staged", "--worktree", ".", cwd=copy)
     run(".venv/bin/dvc", "checkout", "--quiet", cwd=copy)
     said = type_commands(runs, copy, fails=True)
