@@ -201,12 +201,6 @@ BAD = {
     "no target": (Y, "t.csv", {"reset": True}, "name the column to predict: TARGET=…"),
     "a wrong task": (Y, "t.csv", {"target": "y", "task": "guess"}, "TASK=guess: must be one of"),
     "a constant target": (Y.replace(b",0", b",1"), "t.csv", {"target": "y"}, "'y' is constant"),
-    "a target missing in most rows": (
-        Y.replace(b",1", b","),
-        "t.csv",
-        {"target": "y"},
-        "more than validate.max_missing",
-    ),
     "a class of one row": (Y + b"\n1,2", "t.csv", {"target": "y"}, "the class '2' has one row"),
     "two rows": (b"x,y\n1,0\n2,1\n", "t.csv", {"target": "y"}, "2 rows are too few to learn from"),
     "no rows": (b"x,y\n", "t.csv", {"target": "y"}, "0 rows are too few"),

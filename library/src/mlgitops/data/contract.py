@@ -30,8 +30,8 @@ def cast_table(
             continue
         given = reading.plain(frame[name].reset_index(drop=True))
         cast_columns[name] = cast(given, column)
-        there = reading.known(given, column.missing)
-        values = given[cast_columns[name].isna() & there].astype("str")
+        lost = given[cast_columns[name].isna() & given.notna()]
+        values = lost[reading.known(lost, column.missing)].astype("str")
         if len(values):
             rule = f"is not of type {column.type}"
             broken.append(
@@ -43,7 +43,8 @@ def cast_table(
 def cast(values: pd.Series, column: Column) -> pd.Series:
     """The values with the column's type; those that do not fit, or mean missing, are missing."""
     values = reading.plain(values)
-    if reading.is_text(values):
+    # A text that is no number becomes a missing one anyhow.
+    if reading.is_text(values) and (column.missing or column.type not in ("number", "integer")):
         values = values.where(reading.known(values, column.missing))
     match column.type:
         case "number":

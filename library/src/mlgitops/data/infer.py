@@ -22,6 +22,7 @@ INFINITE = r"[+-]?(?:inf|infinity|Infinity|Inf)"
 LONG = r"[+-]?[0-9]{16,}"
 BOOLEANS = ({"true", "false"}, {"yes", "no"}, {"t", "f"}, {"y", "n"})
 
+SPELLINGS = 10  # of yes and no, at most
 LISTED = 50  # a category with more values is open: any text is allowed
 CLASSES = 20  # a whole-number target with more values is a quantity
 SLICED = 12  # a column with more values makes too many slices
@@ -66,7 +67,7 @@ def look(values: pd.Series, words: Sequence[str] = ()) -> Look:
     some = values.dropna().head(100)
     if any(isinstance(value, (list, dict, tuple, np.ndarray)) for value in some):
         return Look(None)
-    texts = pd.Series(reading.strip(values.dropna()).unique(), dtype="str")
+    texts = reading.strip(pd.Series(values.dropna().astype("str").unique())).drop_duplicates()
     return look_at_texts(texts[texts != ""].reset_index(drop=True), words)
 
 
@@ -79,7 +80,7 @@ def look_at_texts(texts: pd.Series, words: Sequence[str]) -> Look:
     """What distinct texts look like; usual words for missing are such beside another type only."""
     is_word = texts.isin([*reading.MISSING, *words])
     missing, rest = tuple(sorted(texts[is_word])), texts[~is_word]
-    if not rest.empty and set(rest.str.lower()) in BOOLEANS:
+    if 0 < len(rest) <= SPELLINGS and set(rest.str.lower()) in BOOLEANS:
         return Look("boolean", missing)
     if found := look_at_numbers(rest) or look_at_dates(rest):
         return replace(found, missing=missing)
@@ -88,24 +89,33 @@ def look_at_texts(texts: pd.Series, words: Sequence[str]) -> Look:
 
 def look_at_numbers(texts: pd.Series) -> Look | None:
     """A number in the first format that all texts have; None if one is a code or no number."""
-    infinite = texts.str.fullmatch(INFINITE)  # A number, though none that a model takes.
-    texts = texts[~infinite]
-    if texts.empty or texts.str.match(CODE).any() or not texts.str.contains(r"[0-9]").all():
+    if texts.empty or not texts.head(100).str.contains(r"[0-9]|inf").all():
         return None
     forms: tuple[Format | None, ...] = (None, *NUMBER_FORMATS)
     for form in forms:
-        if texts.str.fullmatch(reading.pattern(form)).all():
-            numbers = reading.parse(texts, form)
-            if is_whole(numbers) and not infinite.any():
-                return Look("integer", format=form)
-            # An integer that float64 cannot hold would become another one: it is a code.
-            return None if texts.str.fullmatch(LONG).any() else Look("number", format=form)
+        if are_numbers(texts.head(100), form) and are_numbers(texts, form):
+            return look_at_size(texts, reading.parse(texts, form), form)
     return None
+
+
+def are_numbers(texts: pd.Series, form: Format | None) -> bool:
+    """Whether all texts are numbers of the format; an infinite one is, though no model takes it."""
+    rest = texts[reading.parse(texts, form).isna()]
+    return bool(rest.str.fullmatch(INFINITE).all())
+
+
+def look_at_size(texts: pd.Series, numbers: pd.Series, form: Format | None) -> Look | None:
+    """Whether numbers are whole; None for codes: leading zeros, or more digits than are exact."""
+    if numbers.isna().all() or texts.str.match(CODE).any():
+        return None
+    if is_whole(numbers):
+        return Look("integer", format=form)
+    return None if texts.str.fullmatch(LONG).any() else Look("number", format=form)
 
 
 def look_at_dates(texts: pd.Series) -> Look | None:
     """A time, if all texts are dates: ISO 8601, or in the order that fits them."""
-    if texts.empty or not texts.str.match(DATE).all():
+    if texts.empty or not (texts.head(100).str.match(DATE).all() and texts.str.match(DATE).all()):
         return None
     if not texts.str.match(SHORT_DATE).all():
         return Look("time") if reading.moments(texts, None).notna().all() else None
@@ -299,7 +309,7 @@ def features_of(
         if reason := reason_to_leave_out(name, typed, shown.type):
             left_out[name] = reason
         else:
-            columns[name] = limits(frame[name], shown.column)
+            columns[name] = limits(typed, shown.column)
     return columns, left_out
 
 

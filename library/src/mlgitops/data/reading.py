@@ -107,12 +107,13 @@ def moments(values: pd.Series, form: str | None) -> pd.Series:
     """Moments in UTC, NaT where a value is none; without a format, the order that fits the most."""
     if pd.api.types.is_datetime64_any_dtype(values):
         return pd.to_datetime(values, utc=True)
-    if form is None:
-        ways = [{"dayfirst": True}] if is_dotted(values) else [{}, {"dayfirst": True}]
-    else:
-        ways = [{"dayfirst": form == "day_first"}]
-    found = [read_moments(values, **way) for way in ways]
-    return max(found, key=lambda one: int(one.count()))  # of equal ones the first
+    if form is not None or is_dotted(values):
+        return read_moments(values, dayfirst=form != "month_first")
+    found = read_moments(values)
+    if found.count() == values.count():
+        return found
+    other = read_moments(values, dayfirst=True)
+    return other if other.count() > found.count() else found
 
 
 def is_dotted(values: pd.Series) -> bool:
