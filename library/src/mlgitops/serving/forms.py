@@ -76,12 +76,14 @@ def from_records(data: Any, form: str, columns: Columns, most: int) -> tuple[Giv
             what = f"row {k + 1} of {form} is not an object of columns: they go by their names"
             raise Refusal("bad_form", what)
     check_rows(len(data), most)
+    if len(data) == 1:
+        columns.check_known(data[0])
+        return {name: [value] for name, value in data[0].items()}, 1
     names = set().union(*data)
     if not names <= columns.known:
         columns.check_known(dict.fromkeys(name for record in data for name in record))
-    return {name: [record.get(name) for record in data] for name in names & columns.names}, len(
-        data
-    )
+    given = {name: [record.get(name) for record in data] for name in names & columns.names}
+    return given, len(data)
 
 
 def from_columns(data: Any, form: str, columns: Columns, most: int) -> tuple[Given, int]:
@@ -115,7 +117,7 @@ def from_csv(body: bytes, columns: Columns, most: int) -> tuple[Given, int]:
         names = next(filled, [])
         if repeated(names) is not None:
             raise Refusal("bad_form", "the header of the CSV names a column twice")
-        columns.check_known(name for name in names if name)
+        columns.check_known([name for name in names if name])
         rows = list(same_width(filled, len(names), most))
     except (UnicodeDecodeError, csv.Error) as error:
         raise Refusal("not_csv", f"the body is not CSV in UTF-8: {error}") from None
