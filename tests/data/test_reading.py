@@ -1,6 +1,7 @@
 """One table of cases through every way in: what a text means does not depend on how it came."""
 
 import csv
+from io import StringIO
 
 import numpy as np
 import pandas as pd
@@ -8,6 +9,10 @@ import pytest
 from mlgitops.data import contract, delimited, reader
 from mlgitops.data.schema import Column
 from mlgitops.data.source import source_of
+from mlgitops.serving import forms, tensors
+from mlgitops.serving.columns import Columns
+from mlgitops.serving.contract import Signature
+from mlgitops.serving.errors import Refusal
 from reading_cases import REFUSED, TABLE
 
 NAMES = [f"{one.type}-{one.format or 'plain'}-{len(one.missing)}" for one, _ in TABLE]
@@ -82,6 +87,93 @@ def test_every_way_in_reads_a_text_as_the_table_says(way, column, cases, tmp_pat
         else:
             assert found[text] == pytest.approx(expected), text
     assert set(broken["rule"]) <= {f"is not of type {column.type}"}
+
+
+def ask_json(text, columns):
+    return {"x": [text], "row": [1]}
+
+
+def ask_split(text, columns):
+    data = {"columns": ["row", "x"], "data": [[1, text]]}
+    return forms.from_json({"dataframe_split": data}, columns, 10)[0]
+
+
+def ask_csv(text, columns):
+    file = StringIO()
+    csv.writer(file).writerows([("x", "row"), (text, 1)])
+    return forms.from_csv(file.getvalue().encode(), columns, 10)[0]
+
+
+def ask_tensor(text, columns):
+    tensor = {"name": "x", "datatype": "BYTES", "shape": [1], "data": [text]}
+    found = tensors.values(tensor, columns.inputs["x"], tensors.Binary(b"", 0))
+    return {"x": found, "row": [1]}
+
+
+def ask_binary(text, columns):
+    data = len(text.encode()).to_bytes(4, "little") + text.encode()
+    sized = {"parameters": {"binary_data_size": len(data)}}
+    tensor = {"name": "x", "datatype": "BYTES", "shape": [1], **sized}
+    found = tensors.values(tensor, columns.inputs["x"], tensors.Binary(data, 0))
+    return {"x": found, "row": [1]}
+
+
+def columns_of(column):
+    """What the server checks requests by: the column, and one that is always there."""
+    plain = column.model_dump(mode="json", exclude_none=True)
+    signature = {
+        "version": 1, "format": "onnx", "task": "regression", "outputs": [],
+        "inputs": [{"name": "x", **plain}, {"name": "row", "type": "number"}],
+    }  # fmt: skip
+    return Columns(Signature.model_validate(signature), lambda *_: None)
+
+
+@EACH
+@pytest.mark.parametrize("ask", [ask_json, ask_split, ask_csv, ask_tensor, ask_binary])
+def test_every_request_reads_a_text_as_the_table_says(ask, column, cases):
+    columns = columns_of(column)
+    for text, expected in cases.items():
+        if expected is REFUSED:
+            with pytest.raises(Refusal, match="x: is "):
+                columns.table(ask(text, columns))
+            continue
+        found = columns.table(ask(text, columns))["x"][0, 0]
+        if isinstance(expected, str):
+            assert found == expected
+        elif expected is None:
+            assert found == "" if column.type == "category" else np.isnan(found), text
+        else:
+            assert found == pytest.approx(float(expected), rel=1e-6), text
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "expected"),
+    [
+        (Column(type="boolean"), 1, 1),
+        (Column(type="boolean"), 0, 0),
+        (Column(type="boolean"), 1.0, 1),
+        (Column(type="boolean"), True, 1),
+        (Column(type="boolean"), 2, REFUSED),
+        (Column(type="number"), True, REFUSED),
+        (Column(type="integer"), 1.0, 1),
+        (Column(type="integer"), 1.5, REFUSED),
+        (Column(type="category"), 3, "3"),
+        (Column(type="category"), 3.0, "3"),
+        (Column(type="category"), 4.5, "4.5"),
+        (Column(type="category"), True, "true"),
+        (Column(type="category"), [1], REFUSED),
+    ],
+)
+def test_a_value_of_json_is_read_as_one_of_parquet(column, value, expected):
+    columns, given = columns_of(column), {"x": [value], "row": [1]}
+    _, broken = contract.check(pd.DataFrame({"x": [value]}), {"x": column})
+    if expected is REFUSED:
+        with pytest.raises(Refusal, match="x: is "):
+            columns.table(given)
+    else:
+        assert columns.table(given)["x"][0, 0] == expected
+    if not isinstance(value, list):  # A nested column is left out at import.
+        assert broken.empty is (expected is not REFUSED)
 
 
 @pytest.mark.parametrize(

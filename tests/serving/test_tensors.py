@@ -33,9 +33,9 @@ def test_tensors_of_one_column_and_chosen_outputs(binary, one):
 
 
 BAD = [
-    ({"count": {"datatype": "BYTES"}}, "count: datatype must be one of FP16"),
-    ({"code": {"datatype": "FP32"}}, "code: datatype must be one of BYTES"),
-    ({"wild": {"datatype": ["BOOL"]}}, "wild: datatype must be one of BOOL"),
+    ({"count": {"datatype": "BOOL"}}, "count: datatype must be one of BYTES, FP16"),
+    ({"code": {"datatype": "FP8"}}, "code: datatype must be one of BOOL, BYTES"),
+    ({"wild": {"datatype": ["BOOL"]}}, "wild: datatype must be one of BOOL, BYTES"),
     ({"count": {"data": [1.5]}}, "count: is not of INT64 in row 1 (1.5)"),
     ({"count": {"data": ["1"]}}, "count: is not of INT64 in row 1 (1)"),
     ({"count": {"data": [None]}}, "count: is not of INT64 in row 1"),

@@ -7,6 +7,7 @@ import numpy as np
 
 from mlgitops.serving.contract import Input, Signature
 from mlgitops.serving.number_columns import Counted
+from mlgitops.serving.reading import read
 from mlgitops.serving.values import missing, refused
 
 
@@ -26,6 +27,7 @@ class Categories:
         except TypeError:  # A list or an object, which has no hash.
             known = False
         if not known:
+            given = read(column, given)
             self.look(column, allowed, given)
         if column.nullable:
             given = ["" if missing(value) else value for value in given]

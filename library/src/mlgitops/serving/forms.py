@@ -6,23 +6,16 @@ Rows and names are counted, and unknown names refused, before anything is built 
 import csv
 import io
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
 from mlgitops.serving.columns import Columns, Given
-from mlgitops.serving.contract import Input
 from mlgitops.serving.errors import Refusal
 from mlgitops.serving.protocols import check_rows
 
 FORMS = ("dataframe_split", "dataframe_records", "inputs", "instances")
 SPLIT = "dataframe_split must be an object of columns, data and index"
-# What pandas.read_csv takes for a missing value.
-ABSENT = frozenset(
-    {"", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN"}
-    | {"<NA>", "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null"}
-)
-TRUTHS = {"true": True, "false": False}
 
 
 def from_json(found: dict[str, Any], columns: Columns, most: int) -> tuple[Given, int]:
@@ -125,9 +118,7 @@ def from_csv(body: bytes, columns: Columns, most: int) -> tuple[Given, int]:
     given = dict(zip(names, zip(*rows, strict=True), strict=True))
     if "" not in columns.names:
         given.pop("", None)  # The index.
-    return {name: cells(columns.inputs.get(name), values) for name, values in given.items()}, len(
-        rows
-    )
+    return given, len(rows)
 
 
 def same_width(lines: Iterator[list[str]], width: int, most: int) -> Iterator[list[str]]:
@@ -136,23 +127,3 @@ def same_width(lines: Iterator[list[str]], width: int, most: int) -> Iterator[li
         if len(row) != width:
             raise Refusal("bad_form", f"row {k + 1} of the CSV has not {width} values")
         yield row
-
-
-def cells(column: Input | None, values: Sequence[str]) -> Sequence[Any]:
-    """The values of a CSV's column; those that are not of its type stay text, to be refused."""
-    if column is None:
-        return values
-    if column.type == "category":
-        absent = ABSENT.difference(column.categories or ())
-        return [None if value in absent else value for value in values]
-    if column.type == "boolean":
-        return [None if one in ABSENT else TRUTHS.get(one.lower(), one) for one in values]
-    return [None if one in ABSENT else number(one) for one in values]
-
-
-def number(text: str) -> float | str:
-    """A number, or the text that is none."""
-    try:
-        return text if "_" in text else float(text)
-    except ValueError:
-        return text

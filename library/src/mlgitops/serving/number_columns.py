@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from mlgitops.serving.contract import Input, Signature, Table
+from mlgitops.serving.reading import read
 from mlgitops.serving.values import plain, refused
 
 # Called with "unknown_category" or "out_of_range", the column, and how many values.
@@ -53,7 +54,8 @@ class Numbers:
         return np.array(lists, dtype=np.float64)
 
     def typed(self, column: Input, values: Sequence[Any]) -> Sequence[Any]:
-        """The values, with None for NaN; a Refusal of the first that has another type."""
+        """The values as read, with None for NaN; a Refusal of the first that has another type."""
+        values = read(column, values)
         right = TRUTHS if column.type == "boolean" else NUMBERS
         for row, value in enumerate(values):
             if type(value) not in right and not (value != value and type(value) is float):

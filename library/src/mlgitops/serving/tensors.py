@@ -18,10 +18,10 @@ ENDS = {name: np.iinfo(width) for name, width in DATATYPES.items() if "INT" in n
 WHOLE = {name: range(ends.min, ends.max + 1) for name, ends in ENDS.items()}
 NUMBERS = frozenset(DATATYPES) - {"BOOL"}
 TAKEN = {
-    "number": NUMBERS,
-    "integer": NUMBERS,
-    "boolean": frozenset({"BOOL"}),
-    "category": frozenset({"BYTES"}),
+    "number": NUMBERS | {"BYTES"},
+    "integer": NUMBERS | {"BYTES"},
+    "boolean": NUMBERS | {"BOOL", "BYTES"},
+    "category": NUMBERS | {"BOOL", "BYTES"},
 }
 
 
