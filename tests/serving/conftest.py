@@ -89,7 +89,7 @@ def serving(code, free_port):
 
     @contextmanager
     def start(folder, program=("-m", "mlgitops.serving"), **settings):
-        port = free_port()
+        port = settings.pop("port", None) or free_port()
         own = {f"SERVE_{name.upper()}": str(value) for name, value in settings.items()}
         own |= {"SERVE_PORT": str(port), "PYTHONPATH": str(code), "PYTHONDONTWRITEBYTECODE": "1"}
         own = {"SERVE_DRAIN_SECONDS": "0"} | own

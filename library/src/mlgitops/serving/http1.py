@@ -11,6 +11,7 @@ from mlgitops.serving.connections import LINGER, Connections
 URL = 8_192  # bytes
 HEAD = 32_768  # bytes of a URL and headers, or of what follows the last chunk of a body
 HEADERS = 100
+FRAMING = (b"content-length", b"transfer-encoding")
 PIPELINED = 32  # requests of one connection that wait for the answer to another
 LONG_URL = 414, "URI Too Long", f"the URL has more than {URL} bytes"
 LARGE_HEAD = (
@@ -24,33 +25,18 @@ AHEAD = 400, "Bad Request", f"more than {PIPELINED} requests wait for an answer"
 Fault = tuple[int, str, str]
 
 
-class Http1(HttpToolsProtocol):
-    """One connection."""
+class Reader(HttpToolsProtocol):
+    """Reads the requests of one connection, and refuses what is out of bounds."""
 
-    def __init__(self, connections: Connections, **options: Any) -> None:
+    def __init__(self, **options: Any) -> None:
         """`options` are uvicorn's."""
         super().__init__(**options)
-        self.all = connections
-        self.address = ""
         self.since = self.loop.time()
         # Bytes since anything of a request was complete; why nothing more is read.
         self.pending = 0
         self.fault: Fault | None = None
-        # A head has begun; its body is complete; an answer is under way; there is no place for it.
-        self.begun, self.complete, self.busy, self.guest = False, True, False, False
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Take a place, or be a guest."""
-        super().connection_made(transport)
-        self.address = self.client[0] if self.client else ""
-        self.guest = not self.all.enter(self)
-        if self.guest:
-            self.app = self.all.answer_guest
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Give the place back."""
-        self.all.leave(self)
-        super().connection_lost(exc)
+        # A head has begun; its body is complete; an answer is under way; the head is not theirs.
+        self.begun, self.complete, self.busy, self.silent = False, True, False, False
 
     def data_received(self, data: bytes) -> None:
         """Read requests in pieces so small that no URL or header in them can be large."""
@@ -68,17 +54,25 @@ class Http1(HttpToolsProtocol):
         while data and self.fault is None:
             self.pending += len(data)
             try:
-                self.parser.feed_data(data)
-                data = b""
-            except httptools.HttpParserUpgrade as upgrade:
-                # Whoever offers HTTP/2 (`Upgrade: h2c`) goes on with HTTP/1.1 if nobody takes it.
-                self.parser = httptools.HttpRequestParser(self)
-                data = data[upgrade.args[0] :]
+                data = self.read(data)
             except httptools.HttpParserError as error:
                 known = getattr(error.__context__, "fault", None)
                 self.refuse(known or WRONG)
         if self.pending >= HEAD and self.fault is None:
             self.refuse(LARGE_HEAD if self.headers else LONG_URL)
+
+    def read(self, data: bytes) -> bytes:
+        """Read a piece; what it returns is still to be read, by another parser.
+
+        Java's client offers HTTP/2 (`Upgrade: h2c`), at which a parser stops before the body.
+        """
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self.parser, self.silent = httptools.HttpRequestParser(self), True
+            self.parser.feed_data(plain_head(self.headers))
+            return data[upgrade.args[0] :]
+        return b""
 
     def refuse(self, fault: Fault) -> None:
         """Say what is wrong and read nothing more; the client has LINGER seconds to read it."""
@@ -87,15 +81,14 @@ class Http1(HttpToolsProtocol):
         if self.busy:
             self.abort()
             return
-        status, phrase, text = fault
-        head = f"HTTP/1.1 {status} {phrase}\r\ncontent-type: text/plain; charset=utf-8\r\n"
-        head += f"content-length: {len(text)}\r\nconnection: close\r\n\r\n"
-        self.transport.write((head + text).encode())
+        self.transport.write(refusal(fault))
         if self.transport.can_write_eof():
             self.transport.write_eof()
 
     def on_message_begin(self) -> None:
         """A request begins."""
+        if self.silent:
+            return
         super().on_message_begin()
         self.pending, self.begun, self.complete = 0, True, False
         if not self.busy:
@@ -103,26 +96,31 @@ class Http1(HttpToolsProtocol):
 
     def on_url(self, url: bytes) -> None:
         """Refuse one that is too long."""
+        if self.silent:
+            return
         super().on_url(url)
         if len(self.url) > URL:
             raise Refused(LONG_URL)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Refuse one too many."""
+        if self.silent:
+            return
         super().on_header(name, value)
         if len(self.headers) > HEADERS:
             raise Refused(LARGE_HEAD)
 
     def on_headers_complete(self) -> None:
         """Start on the answer, or queue it."""
+        if self.silent:
+            self.silent = False
+            return
         if len(self.pipeline) >= PIPELINED:
             raise Refused(AHEAD)
         self.pending, self.begun = 0, False
         if not self.busy:
             self.busy, self.since = True, self.loop.time()
         super().on_headers_complete()
-        if self.guest:
-            self.cycle.keep_alive = False
 
     def on_body(self, body: bytes) -> None:
         """A piece of a body."""
@@ -131,8 +129,43 @@ class Http1(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """The request is whole."""
+        if self.parser.should_upgrade():
+            return
         self.pending, self.complete = 0, True
         super().on_message_complete()
+
+    def abort(self) -> None:
+        """End it at once."""
+        self.transport.abort()
+
+
+class Http1(Reader):
+    """One connection among all."""
+
+    def __init__(self, connections: Connections, **options: Any) -> None:
+        """It has no place yet."""
+        super().__init__(**options)
+        self.all = connections
+        self.address, self.guest = "", False
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Take a place, or be a guest."""
+        super().connection_made(transport)
+        self.address = self.client[0] if self.client else ""
+        self.guest = not self.all.enter(self)
+        if self.guest:
+            self.app = self.all.answer_guest
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Give the place back."""
+        self.all.leave(self)
+        super().connection_lost(exc)
+
+    def on_headers_complete(self) -> None:
+        """Start on the answer; a guest has only one."""
+        super().on_headers_complete()
+        if self.guest and self.cycle is not None:
+            self.cycle.keep_alive = False
 
     def on_response_complete(self) -> None:
         """Start on the next request; uvicorn's timer for each answer is one look at all here."""
@@ -167,9 +200,19 @@ class Http1(HttpToolsProtocol):
         ):
             self.abort()
 
-    def abort(self) -> None:
-        """End it at once."""
-        self.transport.abort()
+
+def refusal(fault: Fault) -> bytes:
+    """The last answer on a connection."""
+    status, phrase, text = fault
+    head = f"HTTP/1.1 {status} {phrase}\r\ncontent-type: text/plain; charset=utf-8\r\n"
+    head += f"content-length: {len(text)}\r\nconnection: close\r\n\r\n"
+    return (head + text).encode()
+
+
+def plain_head(headers: list[tuple[bytes, bytes]]) -> bytes:
+    """A head with the same body as these headers and no offer of another protocol."""
+    lines = [b"%b: %b\r\n" % one for one in headers if one[0] in FRAMING]
+    return b"".join([b"POST / HTTP/1.1\r\n", *lines, b"\r\n"])
 
 
 class Refused(Exception):

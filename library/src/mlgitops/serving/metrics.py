@@ -43,8 +43,12 @@ class Metrics:
         }
         self.known: dict[tuple[str, int], tuple[Counter, Histogram]] = {}
         ProcessCollector(registry=own)
+        self.describe(settings, signature)
+
+    def describe(self, settings: Settings, signature: Signature) -> None:
+        """What is running; and the columns of which values may be accepted."""
         facts = {"name": settings.name, "format": signature.format, "task": signature.task}
-        Info("serve_model", "What is running.", registry=own).info(
+        Info("serve_model", "What is running.", registry=self.registry).info(
             settings.release.model_dump() | facts
         )
         for one in signature.inputs:

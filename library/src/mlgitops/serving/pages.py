@@ -86,26 +86,35 @@ def models(
     @app.get("/v2/models/{name}/versions/{version}", include_in_schema=False)
     async def metadata(name: str, version: str = settings.version) -> JSONResponse:
         """The tensors that the model takes and gives."""
-        return found(model, name, version)
+        return other(name, version, settings) or JSONResponse(model)
 
     @app.get("/v2/models/{name}/ready", tags=["V2"], responses={404: {}, 503: {}})
     @app.get("/v2/models/{name}/versions/{version}/ready", include_in_schema=False)
     async def model_ready(name: str, version: str = settings.version) -> JSONResponse:
         """Whether the model answers."""
         state = {"name": settings.name, "ready": ready()}
-        return found(state, name, version, 200 if ready() else 503)
+        known = JSONResponse(state, 200 if ready() else 503)
+        return other(name, version, settings) or known
+
+    other_models(app, settings)
+
+
+def other_models(app: FastAPI, settings: Settings) -> None:
+    """Say that no other model can be asked: what is for this one came to the admission."""
 
     @app.post("/v2/models/{name}/infer", include_in_schema=False)
     @app.post("/v2/models/{name}/versions/{version}/infer", include_in_schema=False)
-    async def other(name: str, version: str = settings.version) -> JSONResponse:
-        """What did not come through the admission asks for another model."""
-        return found({"error": "not found"}, name, version, 404)
+    async def infer(name: str, version: str = settings.version) -> JSONResponse:
+        """What is not there."""
+        return other(name, version, settings) or JSONResponse({"error": "not found"}, 404)
 
-    def found(body: dict[str, Any], name: str, version: str, status: int = 200) -> JSONResponse:
-        if (name, version) == (settings.name, settings.version):
-            return JSONResponse(body, status)
-        what = f"there is no model {name[:40]!r} of version {version[:40]!r}, there is "
-        return JSONResponse({"error": f"{what}{settings.name} of {settings.version}"}, 404)
+
+def other(name: str, version: str, settings: Settings) -> JSONResponse | None:
+    """404 for a model that is not the one of this server."""
+    if (name, version) == (settings.name, settings.version):
+        return None
+    what = f"there is no model {name[:40]!r} of version {version[:40]!r}, there is "
+    return JSONResponse({"error": f"{what}{settings.name} of {settings.version}"}, 404)
 
 
 def documented(app: FastAPI, signature: Signature, settings: Settings) -> None:
