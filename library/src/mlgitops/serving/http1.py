@@ -25,8 +25,8 @@ AHEAD = 400, "Bad Request", f"more than {PIPELINED} requests wait for an answer"
 Fault = tuple[int, str, str]
 
 
-class Reader(HttpToolsProtocol):
-    """Reads the requests of one connection, and refuses what is out of bounds."""
+class Feed(HttpToolsProtocol):
+    """Hands what one connection sends to the parser, and ends it where it is out of bounds."""
 
     def __init__(self, **options: Any) -> None:
         """`options` are uvicorn's."""
@@ -85,6 +85,14 @@ class Reader(HttpToolsProtocol):
         if self.transport.can_write_eof():
             self.transport.write_eof()
 
+    def abort(self) -> None:
+        """End it at once."""
+        self.transport.abort()
+
+
+class Reader(Feed):
+    """What the parser finds: requests, whose heads and number have bounds."""
+
     def on_message_begin(self) -> None:
         """A request begins."""
         if self.silent:
@@ -133,10 +141,6 @@ class Reader(HttpToolsProtocol):
             return
         self.pending, self.complete = 0, True
         super().on_message_complete()
-
-    def abort(self) -> None:
-        """End it at once."""
-        self.transport.abort()
 
 
 class Http1(Reader):

@@ -15,6 +15,9 @@ from mlgitops.serving.metrics import Metrics
 from mlgitops.serving.settings import Settings
 
 
+BINARY = "binary_tensor_data"
+
+
 def pages(
     signature: Signature, settings: Settings, metrics: Metrics, ready: Callable[[], bool]
 ) -> FastAPI:
@@ -70,11 +73,7 @@ def models(
     app: FastAPI, signature: Signature, settings: Settings, ready: Callable[[], bool]
 ) -> None:
     """Say what the server and its model are, as V2 does."""
-    server = {
-        "name": settings.name,
-        "version": settings.version,
-        "extensions": ["binary_tensor_data"],
-    }
+    server = {"name": settings.name, "version": settings.version, "extensions": [BINARY]}
     model = open_inference.metadata(settings.name, settings.version, signature)
 
     @app.get("/v2", tags=["V2"])
@@ -88,6 +87,13 @@ def models(
         """The tensors that the model takes and gives."""
         return other(name, version, settings) or JSONResponse(model)
 
+    model_health(app, settings, ready)
+    other_models(app, settings)
+
+
+def model_health(app: FastAPI, settings: Settings, ready: Callable[[], bool]) -> None:
+    """Say whether the model answers."""
+
     @app.get("/v2/models/{name}/ready", tags=["V2"], responses={404: {}, 503: {}})
     @app.get("/v2/models/{name}/versions/{version}/ready", include_in_schema=False)
     async def model_ready(name: str, version: str = settings.version) -> JSONResponse:
@@ -95,8 +101,6 @@ def models(
         state = {"name": settings.name, "ready": ready()}
         known = JSONResponse(state, 200 if ready() else 503)
         return other(name, version, settings) or known
-
-    other_models(app, settings)
 
 
 def other_models(app: FastAPI, settings: Settings) -> None:
