@@ -10,25 +10,21 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from time import perf_counter
 from typing import Any
 
-from mlgitops.serving.bodies import BUSY, Gone, Hold, Memory, Receive, whole
+from mlgitops.serving.bodies import BUSY, Gone, Hold, Memory, Receive
 from mlgitops.serving.computing import Computing
 from mlgitops.serving.deadline import Deadline, Late
 from mlgitops.serving.errors import Refusal
 from mlgitops.serving.metrics import Metrics
-from mlgitops.serving.open_inference import LENGTH
-from mlgitops.serving.protocols import Protocol, Reply, Request
+from mlgitops.serving.protocols import Protocol, Reply, Request, Send
 from mlgitops.serving.settings import Settings
 
 Scope = MutableMapping[str, Any]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 LOG = logging.getLogger("serve")
 SLOW = "the body did not arrive in time"
 FAILED = "the server failed at this request: its log says why"
 LATE = "the answer took longer than this server allows: try again with fewer rows"
 POST = "ask with POST"
-# Of a longer answer, the client gets a piece when it has taken the one before.
-PIECE = 65_536
 
 
 class Admission:
@@ -71,7 +67,7 @@ class Admission:
         code = 499  # The client hung up.
         try:
             code, reply = await self.respond(protocol, scope, receive, hold)
-            await write(code, reply, send, close=self.draining)
+            await reply.send(code, send, close=self.draining)
         except Gone:
             pass
         finally:
@@ -102,7 +98,7 @@ class Admission:
         try:
             with self.deadline:
                 headers = dict(scope["headers"])
-                body = await whole(headers, receive, hold)
+                body = await hold.body(headers, receive)
                 request = Request(body, headers, scope["query_string"])
                 return await self.place(protocol, request, hold)
         except Late:
@@ -129,25 +125,3 @@ class Admission:
     def reset_turn(self) -> None:
         """Begin to count again: those who came at the same moment were answered one by one."""
         self.turn = 0
-
-
-async def write(status: int, reply: Reply, send: Send, close: bool) -> None:
-    """Send the answer; a long one as fast as the client takes it."""
-    body = reply.body
-    headers = [(b"content-type", reply.media), (b"content-length", str(len(body)).encode())]
-    if reply.length is not None:
-        headers.append((LENGTH, str(reply.length).encode()))
-    if status == 503:
-        headers.append((b"retry-after", b"1"))
-    if status == 405:
-        headers.append((b"allow", b"POST"))
-    if status == 415:
-        headers.append((b"accept-encoding", b"gzip, deflate"))
-    if close:
-        headers.append((b"connection", b"close"))
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    for start in range(0, len(body) - PIECE, PIECE):
-        piece = body[start : start + PIECE]
-        await send({"type": "http.response.body", "body": piece, "more_body": True})
-    rest = body if len(body) <= PIECE else body[(len(body) - 1) // PIECE * PIECE :]
-    await send({"type": "http.response.body", "body": rest})

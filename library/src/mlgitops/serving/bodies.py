@@ -54,6 +54,23 @@ class Hold:
         if self.arriving > SMALL and memory.arriving > BODIES * memory.largest:
             raise Refusal("saturated", BUSY, 503)
 
+    async def body(self, headers: dict[bytes, bytes], receive: Receive) -> bytes:
+        """The body of a request; Gone if the client hangs up."""
+        length, most = headers.get(b"content-length", b"0"), self.memory.largest
+        if length.isdigit() and int(length[:20]) > most:
+            what = f"the body has {int(length[:20])} bytes, more than {most}"
+            raise Refusal("too_large", what, 413)
+        pieces: list[bytes] = []
+        more = True
+        while more:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise Gone
+            pieces.append(message.get("body", b""))
+            self.arrive(len(pieces[-1]))
+            more = message.get("more_body", False)
+        return b"".join(pieces) if len(pieces) > 1 else pieces[0]
+
     def read(self, size: int) -> None:
         """Take what a body may become; a Refusal if there is not so much, or not now."""
         memory = self.memory
@@ -69,23 +86,6 @@ class Hold:
         self.memory.arriving -= self.arriving
         self.memory.reading -= self.reading
         self.arriving = self.reading = 0
-
-
-async def whole(headers: dict[bytes, bytes], receive: Receive, hold: Hold) -> bytes:
-    """The body of a request; Gone if the client hangs up."""
-    length, most = headers.get(b"content-length", b"0"), hold.memory.largest
-    if length.isdigit() and int(length[:20]) > most:
-        raise Refusal("too_large", f"the body has {int(length[:20])} bytes, more than {most}", 413)
-    pieces: list[bytes] = []
-    more = True
-    while more:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise Gone
-        pieces.append(message.get("body", b""))
-        hold.arrive(len(pieces[-1]))
-        more = message.get("more_body", False)
-    return b"".join(pieces) if len(pieces) > 1 else pieces[0]
 
 
 def check_encoding(encoding: bytes) -> None:

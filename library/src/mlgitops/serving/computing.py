@@ -8,8 +8,7 @@ from typing import Any, TypeVar
 from mlgitops.serving.batch import Batch
 from mlgitops.serving.bodies import SMALL, Hold, becomes, check_encoding, unpacked
 from mlgitops.serving.contract import Runtime
-from mlgitops.serving.open_inference import LENGTH
-from mlgitops.serving.protocols import Protocol, Question, Reply, Request
+from mlgitops.serving.protocols import LENGTH, Protocol, Question, Reply, Request
 from mlgitops.serving.settings import Settings
 
 Result = TypeVar("Result")

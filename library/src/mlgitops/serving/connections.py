@@ -4,8 +4,9 @@ import asyncio
 from collections import Counter
 from typing import Protocol
 
-from mlgitops.serving.admission import Admission, Scope, Send
+from mlgitops.serving.admission import Admission, Scope
 from mlgitops.serving.bodies import Receive
+from mlgitops.serving.protocols import Send
 from mlgitops.serving.settings import Settings
 
 HEALTH = frozenset({"/v2/health/live", "/v2/health/ready", "/health", "/ping", "/metrics"})

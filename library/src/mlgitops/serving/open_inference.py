@@ -9,10 +9,9 @@ from mlgitops.serving.columns import Given
 from mlgitops.serving.contract import Answer, Input, Signature
 from mlgitops.serving.documents import parsed
 from mlgitops.serving.errors import Refusal
-from mlgitops.serving.protocols import JSON, Question, Reply, Request, Served, check_rows
+from mlgitops.serving.protocols import JSON, LENGTH, Question, Reply, Request, Served, check_rows
 from mlgitops.serving.tensors import DATATYPES, Binary, check_shape, packed, values
 
-LENGTH = b"inference-header-content-length"
 OWN = {"number": "FP64", "integer": "INT64", "boolean": "BOOL", "category": "BYTES"}
 CLASSES = "classification is not supported: ask for the probabilities, which are in label order"
 

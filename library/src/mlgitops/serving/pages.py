@@ -14,7 +14,6 @@ from mlgitops.serving.contract import Signature
 from mlgitops.serving.metrics import Metrics
 from mlgitops.serving.settings import Settings
 
-
 BINARY = "binary_tensor_data"
 
 

@@ -1,6 +1,6 @@
 """What a protocol is: a pair of functions, decode and encode, and the form of its errors."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, NamedTuple
 
 from mlgitops.serving.columns import Columns
@@ -9,6 +9,16 @@ from mlgitops.serving.errors import Refusal
 from mlgitops.serving.settings import Settings
 
 JSON = b"application/json"
+# V2's header: the bytes of JSON before binary data.
+LENGTH = b"inference-header-content-length"
+# Of a longer answer, the client gets a piece when it has taken the one before.
+PIECE = 65_536
+MORE = {
+    405: (b"allow", b"POST"),
+    415: (b"accept-encoding", b"gzip, deflate"),
+    503: (b"retry-after", b"1"),
+}
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 
 class Request(NamedTuple):
@@ -37,6 +47,23 @@ class Reply(NamedTuple):
     body: bytes
     media: bytes = JSON
     length: int | None = None
+
+    async def send(self, status: int, send: Send, close: bool) -> None:
+        """Write it; a long one as fast as the client takes it."""
+        body = self.body
+        headers = [(b"content-type", self.media), (b"content-length", b"%d" % len(body))]
+        if self.length is not None:
+            headers.append((LENGTH, b"%d" % self.length))
+        if status in MORE:
+            headers.append(MORE[status])
+        if close:
+            headers.append((b"connection", b"close"))
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        start = 0
+        while len(body) - start > PIECE:
+            piece, start = body[start : start + PIECE], start + PIECE
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body", "body": body[start:]})
 
 
 class Served(NamedTuple):
