@@ -85,10 +85,10 @@ def sample(months: tuple[int, ...]) -> pd.DataFrame:
 
 
 def to_come() -> pd.DataFrame:
-    """A few flights whose arrival nobody knows yet."""
+    """A few flights, as a server is asked about them: what the model reads, and no more."""
     table, (day, rows) = flights(), TO_COME
     drawn = table[table["scheduled"].dt.date.astype(str) == day].sample(rows, random_state=0)
-    return drawn.sort_values(["scheduled", "carrier"])[COLUMNS].drop(columns="arrival")
+    return drawn.sort_values(["scheduled", "carrier"])[COLUMNS[1:-1]]
 
 
 def as_csv(table: pd.DataFrame) -> str:

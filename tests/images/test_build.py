@@ -6,6 +6,7 @@ import pytest
 from mlgitops.core.errors import UserError
 from mlgitops.git import repository
 from mlgitops.images import build as module
+from mlgitops.images import builder
 from mlgitops.images.build import image
 
 PYPROJECT = """
@@ -132,6 +133,79 @@ def test_a_build_that_fails_is_a_mistake(docker):
     docker.answer("build", out="step\nERROR: uv.lock needs to be updated\n", code=1)
     with pytest.raises(UserError, match=r"docker build failed: ERROR: uv\.lock needs"):
         image()
+
+
+CERTIFICATE = "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed"
+CAUSES = [
+    (CERTIFICATE, "does not trust the certificate of a proxy or an index: `make image LOCAL=1`"),
+    ("error: invalid peer certificate: UnknownIssuer", "`make image LOCAL=1` hands it"),
+    ("ERROR: No matching distribution found for uv", "does not reach the package index: `make im"),
+    ("x509: certificate signed by unknown authority", "the Docker daemon does not trust"),
+]
+
+
+@pytest.mark.parametrize(("line", "why"), CAUSES)
+def test_a_build_that_fails_names_the_likely_cause(docker, line, why):
+    docker.answer("build", out=f"{line}\nreturned a non-zero code: 1\n", code=1)
+    with pytest.raises(UserError, match=r"docker build failed: returned") as refused:
+        image()
+    assert why in str(refused.value)
+    assert len(str(refused.value).splitlines()) == 2
+
+
+@pytest.fixture
+def host(tmp_path, monkeypatch):
+    """Settings of a machine: a bundle of certificates, a pip.conf, an index with a password."""
+    for name in (*builder.VARIABLES, *(one[1:] for one in builder.CERTIFICATES)):
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / "bundle.pem").write_text("CERTIFICATE\n")
+    (tmp_path / "pip.conf").write_text("[global]\n")
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "bundle.pem"))
+    monkeypatch.setenv("PIP_CONFIG_FILE", str(tmp_path / "pip.conf"))
+    monkeypatch.setenv("UV_DEFAULT_INDEX", "https://ada:secret@index.example.org/simple")
+    Path("Dockerfile").write_text("ARG BASE=python:3\nFROM ${BASE}\n")
+    return tmp_path
+
+
+@pytest.mark.usefixtures("host")
+def test_local_builds_in_an_image_with_this_machines_settings_and_removes_it(build_call):
+    image(local=True)
+    made, main = build_call.calls("build")
+    name = made[made.index("--tag") + 1]
+    assert name == "penguins-builder:local"
+    assert f"BUILDER={name}" in main
+    assert "BUILDER=" not in " ".join(made)
+    assert made[-1] != "."
+    assert ["image", "rm", "--force", name] in build_call.calls("image")
+    assert "secret" not in json.dumps(build_call.calls("build"))
+
+
+def test_a_builder_holds_certificates_and_index_settings(host):
+    folder = host / "made"
+    folder.mkdir()
+    lines = builder.dockerfile("python:3", folder).splitlines()
+    assert lines[0] == "FROM python:3"
+    assert "COPY pip.conf /etc/pip.conf" in lines
+    assert f"ENV SSL_CERT_FILE={builder.BUNDLE}" in lines
+    assert lines[-2:] == ["ARG UV_DEFAULT_INDEX", "ENV UV_DEFAULT_INDEX=${UV_DEFAULT_INDEX}"]
+    assert "secret" not in "".join(lines)
+    assert (folder / "bundle.pem").read_text() == "CERTIFICATE\n"
+
+
+@pytest.mark.usefixtures("host")
+def test_a_builder_is_removed_when_the_build_fails(docker):
+    docker.answer("build", out="no\n", code=1)
+    docker.answer("build", "--quiet", out="sha256:1\n")
+    with pytest.raises(UserError, match="docker build failed: no"):
+        image(local=True)
+    assert docker.calls("image") == [["image", "rm", "--force", "penguins-builder:local"]]
+
+
+@pytest.mark.usefixtures("docker", "host")
+def test_local_and_a_builder_of_ones_own_exclude_each_other(monkeypatch):
+    monkeypatch.setenv("BUILDER", "mine:1")
+    with pytest.raises(UserError, match=r"say LOCAL=1 or BUILDER=image"):
+        image(local=True)
 
 
 def test_the_digest_is_dvcs():

@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
@@ -10,7 +12,7 @@ import typer
 from mlgitops.core import paths
 from mlgitops.core.errors import UserError
 from mlgitops.git import repository
-from mlgitops.images import docker
+from mlgitops.images import builder, docker
 
 FOLDER = paths.MODEL
 # The labels of the Dockerfile that tell what an image was built from.
@@ -33,18 +35,37 @@ class Facts(NamedTuple):
 
 def image(
     target: Annotated[docker.Target, typer.Option(help="Stage of the Dockerfile.")] = "server",
+    local: Annotated[
+        bool, typer.Option(help="Build with this machine's certificates and package index.")
+    ] = False,
 ) -> None:
     """Build the image of what is checked out: BASE and BUILDER name other images to build from."""
     docker.require()
     if not LOCKED.exists():
         raise UserError(f"{LOCKED} is missing: `make setup` writes it; commit it")
     name, known = docker.reference(target), facts()
-    docker.run_visibly("build", *arguments(target, name, known), ".")
+    build(arguments(target, name, known), local)
     whole, own = sizes(name)
     identity = docker.docker("image", "inspect", "--format", "{{.Id}}", name)
     print(f"image  {name}\nid     {identity}\nsize   {whole} MB, without its base {own} MB")
     if known.commit.endswith(docker.DIRTY):
         print("note   built from uncommitted changes: you can try it, but not release it")
+
+
+def build(given: list[str], local: bool) -> None:
+    """Run `docker build`; a UserError that names the likely cause of what fails."""
+    try:
+        with builder.local(base()) if local else nullcontext() as made:
+            own = ["--build-arg", f"BUILDER={made}"] if made else []
+            docker.run_visibly("build", *given, *own, ".")
+    except docker.CommandError as failed:
+        raise UserError(f"{failed}{builder.cause(failed.lines)}") from None
+
+
+def base() -> str:
+    """The image that ours stand on: BASE, else the Dockerfile's."""
+    pinned = re.search(r"^ARG BASE=(\S+)", Path("Dockerfile").read_text("utf-8"), re.MULTILINE)
+    return os.environ.get("BASE") or (pinned[1] if pinned else "")
 
 
 def arguments(target: docker.Target, name: str, known: Facts) -> list[str]:

@@ -20,6 +20,15 @@ ABSENT = (
 )
 
 
+class CommandError(UserError):
+    """A docker command that failed, with the lines that it printed."""
+
+    def __init__(self, message: str, lines: Sequence[str]) -> None:
+        """Keep both."""
+        super().__init__(message)
+        self.lines = lines
+
+
 def project() -> dict[str, Any]:
     """pyproject.toml."""
     return tomllib.loads(Path("pyproject.toml").read_text("utf-8"))
@@ -85,7 +94,7 @@ def run_visibly(*arguments: str) -> list[str]:
             os.write(2, line.encode())
             lines.append(line.rstrip())
     if process.returncode != 0:
-        raise UserError(f"docker {arguments[0]} failed: {last(lines)}")
+        raise CommandError(f"docker {arguments[0]} failed: {last(lines)}", lines)
     return lines
 
 
