@@ -560,7 +560,7 @@ def test_the_commands_of_the_runbook_release_promote_and_roll_back(lab):
 @pytest.mark.nightly
 def test_nothing_to_promote_is_an_error_that_proposes_nothing(lab):
     ran = lab.run("promote.yml", "workflow_dispatch")
-    assert ran.jobs["case"] == "failure"
+    assert ran.jobs["summary"] == "failure"
     assert "staging has no release" in ran.said
     assert lab.github.state["pulls"] == []
 

@@ -8,7 +8,7 @@ from mlgitops.core import job_output
 from mlgitops.core.errors import UserError
 from mlgitops.git import repository
 from mlgitops.releases import release_env
-from mlgitops.reporting.promotion_summary import case
+from mlgitops.reporting.promotion_summary import summary
 
 
 @pytest.fixture
@@ -25,9 +25,9 @@ def two_releases(workspace):
 
 
 def test_the_case_compares_what_both_run(two_releases, capsys):
-    case()
+    summary()
     text = job_output.REPORT.read_text("utf-8")
-    assert text.startswith("<!-- case -->\n")
+    assert text.startswith("<!-- promotion -->\n")
     assert f"| Commit | `{two_releases[0][:7]}` | `{two_releases[1][:7]}` |" in text
     assert f"| Image | `{IMAGE}` | `{IMAGE}` |" in text
     assert "another name" not in text
@@ -42,7 +42,7 @@ def test_an_image_of_another_name_is_pointed_out(two_releases, workspace):
     path = release_env.path("staging")
     path.write_text(path.read_text("utf-8").replace(IMAGE, other), "utf-8")
     workspace.commit("By hand")
-    case()
+    summary()
     text = job_output.REPORT.read_text("utf-8")
     assert f"| Image | `{IMAGE}` | `{other}` |" in text
     assert "**The image has another name than the one that runs now**" in text
@@ -55,21 +55,21 @@ def test_the_report_of_the_same_model_follows_and_of_another_one_does_not(two_re
         workspace.commit("Again")
         job_output.start()
         job_output.write(job_output.REPORT, b"<!-- report -->\n## The report\n")
-        case()
+        summary()
         assert ("## The report" in job_output.REPORT.read_text("utf-8")) is there
 
 
 @pytest.mark.usefixtures("staged")
 def test_a_workflow_is_told_the_commit_that_the_case_is_about(monkeypatch, tmp_path):
     monkeypatch.setenv("GITHUB_OUTPUT", str(tmp_path / "output"))
-    case()
+    summary()
     assert (tmp_path / "output").read_text() == f"commit={repository.mainline()}\n"
 
 
 def test_a_first_promotion_has_nothing_to_compare_with(two_releases, workspace):
     release_env.write("production", None)
     workspace.commit("Nothing in production")
-    case()
+    summary()
     text = job_output.REPORT.read_text("utf-8")
     assert "| Commit | `nothing` |" in text
     assert "Production runs nothing yet: this is the first release." in text
@@ -77,7 +77,7 @@ def test_a_first_promotion_has_nothing_to_compare_with(two_releases, workspace):
 
 def test_nothing_in_staging_is_a_mistake(workspace):
     with pytest.raises(UserError, match="staging has no release"):
-        case()
+        summary()
 
 
 def test_what_production_does_not_know_yet_is_listed_whatever_main_has_by_now(
@@ -91,7 +91,7 @@ def test_what_production_does_not_know_yet_is_listed_whatever_main_has_by_now(
     workspace.release(loose, "staging")
     workspace.set("gate.champion.tolerance", 10.0)
     workspace.commit("Release, and loosen further")
-    case()
+    summary()
     text = job_output.REPORT.read_text("utf-8")
     assert re.search(r"\| `gate\.champion\.tolerance` \| `[\d.]+` \| `9\.0` \|", text)
     assert "| `split.seed` | " in text
@@ -104,6 +104,6 @@ def test_without_a_change_of_parameters_or_schema_the_case_says_so(workspace):
     workspace.release(repository.head(), "production")
     workspace.release(workspace.commit("Say it better"), "staging")
     workspace.commit("Release")
-    case()
+    summary()
     text = job_output.REPORT.read_text("utf-8")
     assert "Nothing in params.yaml, gate.yaml and schema.yaml." in text

@@ -288,11 +288,13 @@ def test_a_release_is_made_of_the_default_branch_only():
     )
 
 
-def test_what_is_promoted_is_what_the_case_is_about():
+def test_what_is_promoted_is_what_the_summary_is_about():
     found = jobs(PROJECT / ".github/workflows/promote.yml")
-    assert found["case"]["outputs"] == {"commit": "${{ steps.case.outputs.commit }}"}
-    assert [command(step["run"]) for step in found["case"]["steps"] if "id" in step] == ["case"]
-    assert refs(found["propose"]) == ["${{ needs.case.outputs.commit }}"]
+    assert found["summary"]["outputs"] == {"commit": "${{ steps.summary.outputs.commit }}"}
+    assert [command(step["run"]) for step in found["summary"]["steps"] if "id" in step] == [
+        "summary"
+    ]
+    assert refs(found["propose"]) == ["${{ needs.summary.outputs.commit }}"]
 
 
 def test_a_release_is_proposed_to_the_newest_main():
@@ -334,7 +336,15 @@ def commands() -> Iterator[tuple[Path, dict[str, Any], str]]:
 
 
 def test_what_compares_the_name_of_an_image_knows_the_registry():
-    named = {"make manifests", "make promote", "make release", "make push", "case", "login", "sbom"}
+    named = {
+        "make manifests",
+        "make promote",
+        "make release",
+        "make push",
+        "summary",
+        "login",
+        "sbom",
+    }
     found = [(path, job) for path, job, line in commands() if command(line) in named]
     assert len(found) == 8
     for path, job in found:

@@ -64,7 +64,7 @@ CI: Commands = {
     "save": ("github.push_outputs:save", "commit what a job made to a pull request's branch"),
     "propose": ("github.pull_request:propose", "what changed here as one pull request"),
     "statuses": ("github.statuses:statuses", "the ends of a run's jobs as statuses of a commit"),
-    "case": ("reporting.promotion_summary:case", "what a promotion changes in production"),
+    "summary": ("reporting.promotion_summary:summary", "what a promotion changes in production"),
     "login": ("images.login:login", "let Docker push to the registry of the image"),
     "sbom": ("images.sbom:sbom", "Python and the packages in the image, as CycloneDX"),
 }

@@ -1,4 +1,4 @@
-"""`mlgitops ci case`: what a promotion changes in production, for the approver."""
+"""`mlgitops ci summary`: what a promotion changes in production, for the approver."""
 
 import json
 from typing import Any
@@ -51,14 +51,14 @@ def facts(main: str) -> dict[str, Any]:
     }
 
 
-def case() -> None:
+def summary() -> None:
     """Write result/report.md; the report of `make reproduce` follows if it is of the same model.
 
     A workflow is told the commit of main that it is about.
     """
     main = repository.mainline()
     found = facts(main)
-    text = render("case.md.j2", **found)
+    text = render("promotion.md.j2", **found)
     lock = repository.lock(repository.head())
     if job_output.REPORT.exists() and lock and lock.model == found["staging"].model:
         text += "\n" + job_output.REPORT.read_text("utf-8").replace(f"{job_output.MARKER}\n", "", 1)
