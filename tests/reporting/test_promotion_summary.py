@@ -59,7 +59,7 @@ def test_the_report_of_the_same_model_follows_and_of_another_one_does_not(two_re
         assert ("## The report" in job_output.REPORT.read_text("utf-8")) is there
 
 
-@pytest.mark.usefixtures("staged")
+@pytest.mark.usefixtures("two_releases")
 def test_a_workflow_is_told_the_commit_that_the_case_is_about(monkeypatch, tmp_path):
     monkeypatch.setenv("GITHUB_OUTPUT", str(tmp_path / "output"))
     summary()

@@ -58,10 +58,7 @@ IRREGULAR = (
     "sent shown sold sought spent spoken stolen struck stuck sworn taken taught thrown told "
     "torn understood unknown unseen unwritten woken won worn written"
 )
-# A command of the hook is `staged`, as Git calls what is added.
-NO_PARTICIPLES = {
-    "bed", "embed", "exceed", "feed", "need", "proceed", "red", "seed", "speed", "staged"
-}  # fmt: skip
+NO_PARTICIPLES = {"bed", "embed", "exceed", "feed", "need", "proceed", "red", "seed", "speed"}
 NOT_YET_IN = ("serving",)
 NOT_YET = (
     "allowed answered awaited changed chosen computed counted documented expected found held "
@@ -76,6 +73,7 @@ FOREIGN = re.compile(
 EXEMPT = {
     "library/src/mlgitops/evaluation/limits.py": ("draws", "naive"),  # what it reads of old
     "tests/evaluation/test_gate.py": ("draws", "naive"),  # that it does
+    "library/src/mlgitops/data/reader.py": ("engine",),  # what pandas calls a reader
     "library/src/mlgitops/tracking/mlflow.py": ("Engine",),  # SQLAlchemy's
     ".ci/git-host": ("forge",),  # ../shared/forge
     "tests/flow/test_git_host.py": ("FORGE",),  # what that says of itself

@@ -48,6 +48,7 @@ COMMANDS: Commands = {
     "doctor": ("github.doctor:doctor", "list what the set-up lacks, and how to fix it"),
     "manifests": ("manifests.render:manifests", "render deploy/ and check it strictly"),
     "upgrade": ("git.upgrade:upgrade", "install another release of the library in vendor/"),
+    "lock": ("ci.lock:lock", "hook: refuse to commit a dvc.lock of other files"),
     "vendor": ("core.vendor:vendor", "check that vendor/mlgitops is unedited"),
 }
 # What a job of a workflow runs; each also runs on a laptop.
@@ -55,10 +56,6 @@ CI: Commands = {
     "reproduce": ("ci.reproduce:reproduce", "make dvc.lock current or refuse it; judge; result/"),
     "verdict": ("ci.verdict:verdict", "the verdict in result/, as an exit code"),
     "retrain": ("ci.retrain:retrain", "the data from its source again, and the model"),
-    "staged": (
-        "ci.staged:staged",
-        "refuse to commit a dvc.lock that is not of the staged files",
-    ),
     "apply": ("ci.apply:apply", "put what another job made into this tree"),
     "comment": ("github.comment:comment", "write one comment on a pull request, or update it"),
     "save": ("github.push_outputs:save", "commit what a job made to a pull request's branch"),

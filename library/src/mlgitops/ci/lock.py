@@ -7,7 +7,7 @@ from mlgitops.evaluation import evidence
 from mlgitops.git import repository
 
 
-def staged() -> None:
+def lock() -> None:
     """Refuse a dvc.lock, or figures, that were not made from the files that are committed.
 
     pre-commit puts aside what is not staged, so the files here are those of the commit.
