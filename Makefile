@@ -38,7 +38,7 @@ check: .venv/.made library/MANIFEST ## Run the quick checks: lint, types, import
 	pytest -m "not slow" tests/template/test_rules.py tests/template/test_bake.py tests/template/test_library.py
 
 bake: .venv/.made library/MANIFEST ## Generate a project: [OUTPUT=folder]
-	cookiecutter --output-dir "$(OUTPUT)" .
+	BAKE_FOLDER="$(OUTPUT)" cookiecutter --output-dir "$(OUTPUT)" .
 
 bench: .venv/.made library/MANIFEST ## Measure speed and memory against baselines [ONLY=serving, workflows]
 	@python benchmarks/$(or $(ONLY),run).py

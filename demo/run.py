@@ -23,13 +23,11 @@ def tell(story: Story) -> None:
     story.act("4. From the merged commit to a running model: staging, then production")
     with closing(Environments(story)) as environments:
         first = release_and_promote(story, environments)
-        story.conclude(
-            "production runs what staging ran, to the byte, and says which commit that is"
-        )
+        story.prove("production runs what staging ran, to the byte, and says which commit that is")
         new_month(story)
         story.act("6. The new model is released in the same way")
         second = release_and_promote(story, environments)
-        story.conclude("another model runs, by two commits that people can read")
+        story.prove("another model runs, by two commits that people can read")
         roll_back(story, environments, first, second)
     rebuild_tracker(story)
     story.act("9. Which of these flights will be late?")
@@ -37,7 +35,7 @@ def tell(story: Story) -> None:
     story.step(
         "score", f"make score INPUT={shlex.quote(to_come)} OUTPUT=scores.csv", "cat scores.csv"
     )
-    story.conclude("the model scores files as it answers requests: by the same contract")
+    story.prove("the model scores files as it answers requests: by the same contract")
 
 
 def first_model(story: Story) -> None:
@@ -51,7 +49,7 @@ def first_model(story: Story) -> None:
     story.step("set up: environment, data, first run", "make setup")
     story.step("commit", "make card", "git add --all", 'git commit --quiet --message "Start"')
     story.step("metrics, slices, gate", "make show", "make gate")
-    story.conclude("one command trains, measures and judges a model that dvc.lock can prove")
+    story.prove("one command trains, measures and judges a model that dvc.lock can prove")
 
 
 def better_parameter(story: Story) -> None:
@@ -61,7 +59,7 @@ def better_parameter(story: Story) -> None:
     story.edit("params.yaml", "learning_rate: 0.1", "learning_rate: 0.05")
     story.step("retrain what changed", "make pipeline", "make card")
     judge_and_merge(story, "Learn slower", "slower-learning")
-    story.conclude("a change that is better passes the gate, and its report says by how much")
+    story.prove("a change that is better passes the gate, and its report says by how much")
 
 
 def judge_and_merge(story: Story, subject: str, branch: str) -> None:
@@ -86,7 +84,7 @@ def bad_parameter(story: Story) -> None:
     story.step("the report says why", "make report BASE=main OUTPUT=artifacts/report.md")
     story.show("artifacts/report.md")
     story.step("leave it", "git switch --quiet main", "dvc checkout --quiet")
-    story.conclude("a change that is worse is refused, and main is as it was")
+    story.prove("a change that is worse is refused, and main is as it was")
 
 
 def release_and_promote(story: Story, environments: Environments) -> str:
@@ -109,7 +107,7 @@ def new_month(story: Story) -> None:
     story.step("take the new rows", f"make data SOURCE={shlex.quote(LATER)} APPEND=1")
     story.step("retrain", "make pipeline", "make card")
     judge_and_merge(story, "Add July", "july")
-    story.conclude("new data is checked, trained on and compared with the released model")
+    story.prove("new data is checked, trained on and compared with the released model")
 
 
 def roll_back(story: Story, environments: Environments, first: str, second: str) -> None:
@@ -124,7 +122,7 @@ def roll_back(story: Story, environments: Environments, first: str, second: str)
     story.step("commit", 'git commit --all --quiet --message "Roll staging back"')
     if environments.follow("staging")["commit"] != first:
         sys.exit(f"staging does not run {first[:7]} after the rollback")
-    story.conclude("a rollback is a commit; what runs followed it within seconds")
+    story.prove("a rollback is a commit; what runs followed it within seconds")
 
 
 def rebuild_tracker(story: Story) -> None:
@@ -138,7 +136,7 @@ def rebuild_tracker(story: Story) -> None:
     )  # fmt: skip
     if story.said != before:
         sys.exit("the tracker that was rebuilt shows other figures")
-    story.conclude("the tracker came back from Git with the same figures, to the last digit")
+    story.prove("the tracker came back from Git with the same figures, to the last digit")
 
 
 def main() -> None:

@@ -48,7 +48,7 @@ class Story:
         """Announce a new part of the story."""
         print(f"\n\033[1m{title}\033[0m", flush=True)
 
-    def conclude(self, fact: str) -> None:
+    def prove(self, fact: str) -> None:
         """End a part with what it has just proven."""
         print(f"  \033[32m✔ {fact}\033[0m", flush=True)
 

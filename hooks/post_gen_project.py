@@ -136,7 +136,7 @@ remember(there, complete(there))
 print(
     f"""
 Next:
-  cd {ANSWERS["project_slug"]}
+  cd {Path(os.environ.get("BAKE_FOLDER", ""), ANSWERS["project_slug"])}
   make setup
   git add --all && git commit --message "Start"
 """

@@ -15,8 +15,10 @@ import pytest
 from mlgitops.ci import reproduce
 from mlgitops.core import job_output
 from mlgitops.core.errors import UserError
+from mlgitops.evaluation import champion, evidence
 from mlgitops.git import repository
 from mlgitops.reporting.card import card
+from mlgitops.reporting.report import report as write_report
 
 LOCK, RAW = Path("dvc.lock"), Path("data/raw.parquet")
 
@@ -114,6 +116,28 @@ def test_a_card_that_is_current_leaves_nothing(workspace, ran):
     workspace.commit()
     reproduce.reproduce()
     assert not job_output.PATCH.exists()
+
+
+def count_calls(monkeypatch, module, name):
+    """What a function of a module is called with from now on."""
+    calls, real = [], getattr(module, name)
+    monkeypatch.setattr(module, name, lambda *given: calls.append(given) or real(*given))
+    return calls
+
+
+def test_evidence_and_each_other_model_are_gathered_once(workspace, ran, monkeypatch):
+    """For the verdict, the card and the report together; the champion is main's model here."""
+    workspace.release(repository.head())
+    commit_card(workspace)
+    workspace.set("split.seed", 5)
+    workspace.commit()
+    gathered = count_calls(monkeypatch, evidence, "changes")
+    fetched = count_calls(monkeypatch, champion, "fetch")
+    reproduce.reproduce()
+    assert (len(gathered), len(fetched)) == (1, 1)
+    assert "### Against the champion" not in report()  # it is the base
+    write_report()
+    assert (len(gathered), len(fetched)) == (2, 2)
 
 
 def test_what_a_branch_trained_is_run_again_and_verified(workspace, ran, capsys):

@@ -12,6 +12,7 @@ from mlgitops.core.errors import UserError
 from mlgitops.evaluation import bootstrap, checks, gate
 from mlgitops.evaluation.evidence import gather
 from mlgitops.evaluation.limits import Gate
+from mlgitops.evaluation.subject import Subject
 from mlgitops.git import repository
 
 
@@ -72,10 +73,9 @@ def test_minimum_takes_limits_on_metrics_that_rise(workspace, move, passed):
 
 @pytest.mark.usefixtures("workspace")
 def test_a_few_rows_prove_nothing():
-    judge = checks.Judge(gather(), config.load(Gate))
     better = bootstrap.Interval(-2, -1)
-    assert judge.beats(1.0, better, 6)["passed"]
-    assert not judge.beats(1.0, better, 5)["passed"]
+    assert checks.compare_to_dummy(1.0, better, 0.95, 6)[0]
+    assert not checks.compare_to_dummy(1.0, better, 0.95, 5)[0]
 
 
 def test_slices_with_few_rows_are_shown_and_not_judged(workspace):
@@ -167,11 +167,11 @@ def test_champion_refuses_beyond_the_tolerance_and_what_is_clearly_worse(
     commit = worsen(workspace)
     workspace.git("checkout", "--quiet", "HEAD~1")
     workspace.run()
-    judge = checks.Judge(gather(), config.load(Gate))
+    subject = Subject.gather()
     drawn = np.repeat([-1.0, 1.0], [better_draws, 100 - better_draws])
-    by = worse * judge.allowed()
+    by = worse * checks.tolerance(subject)
     monkeypatch.setattr(checks, "difference", lambda *_: (by, drawn))
-    assert judge.champion(gate.other_model(commit, judge.here)).passed is passed
+    assert checks.champion(subject, subject.other(commit)).passed is passed
 
 
 def incomparable(workspace, commit):
@@ -455,3 +455,36 @@ def test_the_words_of_an_older_gate_yaml_are_read_with_a_hint(workspace, capsys)
     found = config.load(Gate)
     assert (found.minimum, found.bootstrap_samples) == ({"log_loss": "dummy"}, 200)
     assert "write bootstrap_samples for draws, and dummy for naive" in capsys.readouterr().err
+
+
+def check(kind, name, passed=True, judged=True):
+    reason = f"a reason of many words for {name}: " + "it goes on and on, " * 9
+    return checks.Check(
+        kind=kind, name=name, value=0.123456, limit=1e-7, low=-1234.5, high=1e6,
+        passed=passed, judged=judged, reason=reason.strip(", "),
+    )  # fmt: skip
+
+
+def test_a_verdict_fits_a_terminal_with_the_reason_on_its_own_lines():
+    lines = gate.table([check("minimum", "calibration_error" * 9)]).splitlines()
+    assert max(map(len, lines)) <= 100
+    assert lines[1].startswith("minimum  calibration_error")
+    assert all(line.startswith("    ") for line in lines[2:])
+    assert len(lines) > 3
+
+
+def test_slices_that_passed_are_one_line_and_a_refused_one_is_shown():
+    found = [check("slices", f"g = {n}: log_loss") for n in range(12)]
+    few = [check("slices", f"h = {n}: log_loss", judged=False) for n in range(3)]
+    bad = check("slices", "k = 1: log_loss", passed=False)
+    text = gate.table([check("minimum", "log_loss"), *found, *few, bad, check("budget", "size")])
+    assert text.splitlines()[-1] == (
+        "slices    12 slices passed; 3 with too few rows to judge, only shown"
+    )
+    assert "k = 1: log_loss" in text
+    assert "g = 3" not in text
+    assert gate.table([check("budget", "size"), *found[:1]]).endswith("\nslices    1 slice passed")
+
+
+def test_without_slices_nothing_is_said_of_them():
+    assert "slices" not in gate.table([check("budget", "size")])

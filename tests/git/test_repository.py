@@ -170,6 +170,9 @@ def test_fork_is_where_the_branch_left(workspace):
     assert repository.fork("main") == start
     assert repository.fork("nowhere") is None
     assert repository.fork(start) == start
+    assert repository.fork("HEAD~1") == start
+    assert repository.fork("HEAD~9") is None
+    assert repository.fork("0" * 7) is None
 
 
 def test_a_tag_with_the_name_of_a_branch_is_not_taken_for_it(workspace):
@@ -181,7 +184,7 @@ def test_a_tag_with_the_name_of_a_branch_is_not_taken_for_it(workspace):
     assert repository.fork("main") == start
     assert repository.mainline() == start
     assert repository.fork("nowhere") is None
-    assert repository.fork(start[:7]) is None
+    assert repository.fork(start[:7]) == start
     workspace.git("update-ref", "refs/remotes/origin/main", start)
     workspace.git("branch", "--delete", "--force", "main")
     assert repository.fork("main") == start

@@ -15,7 +15,7 @@ from mlgitops.core import cli
 from mlgitops.core.errors import UserError
 from mlgitops.github import doctor
 from mlgitops.github.client import connect
-from mlgitops.github.settings import RULESET, Settings, holds
+from mlgitops.github.settings import RULESET, Settings, holds, ruleset, variables
 
 pytestmark = pytest.mark.slow
 
@@ -398,7 +398,7 @@ def test_a_secret_that_a_job_without_an_environment_reads_may_stand(fresh, run_d
 def test_a_variable_of_the_environment_is_found(fresh, github):
     run_by_a_job(github)["variables"].append("AZURE_CLIENT_ID")
     settings = Settings(connect(), lambda name: doctor.is_needed(name, "azure://models"), False)
-    assert settings.variables().state == "ok"
+    assert variables(settings).state == "ok"
 
 
 def test_a_workflow_that_is_no_yaml_is_unknown(fresh, run_doctor):
@@ -411,9 +411,9 @@ def test_a_workflow_that_is_no_yaml_is_unknown(fresh, run_doctor):
 def test_a_cloud_needs_its_variables(fresh, github):
     there = connect()
     settings = Settings(there, lambda name: doctor.is_needed(name, "azure://models"), False)
-    assert settings.variables().words.startswith("AZURE_CLIENT_ID: gh variable set NAME")
+    assert variables(settings).words.startswith("AZURE_CLIENT_ID: gh variable set NAME")
     github.state["variables"].append("AZURE_CLIENT_ID")
-    assert settings.variables().state == "ok"
+    assert variables(settings).state == "ok"
 
 
 def test_a_registry_that_is_none_is_missing(fresh, run_doctor, images, monkeypatch):
@@ -588,4 +588,4 @@ def test_a_git_host_may_add_keys_and_no_entries(found, wanted, equal):
 def test_a_missing_ruleset_file_is_a_mistake(fresh):
     Path(RULESET).unlink()
     with pytest.raises(UserError, match="cannot be read"):
-        Settings(connect(), lambda _: False, False).ruleset()
+        ruleset(Settings(connect(), lambda _: False, False))

@@ -55,7 +55,7 @@ def test_an_image_of_head_goes_to_staging(fresh, daemon, capsys):
     assert f'git commit --message "Release {head[:7]} to staging" {STAGING}' in said
     assert fresh.git("status", "--porcelain").strip() == f"M {STAGING}"
     assert release_env.problems() == []
-    assert not any(line.startswith("pull") for line in daemon.asked())
+    assert not any(line.startswith("pull") for line in daemon.commands())
 
 
 def test_an_image_that_is_not_here_is_pulled(fresh, daemon):

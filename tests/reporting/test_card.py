@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 from made_project import PROJECT, each_task, table
 from mlgitops.core.errors import UserError
+from mlgitops.core.project import project
 from mlgitops.reporting import card
 
 pytestmark = pytest.mark.slow
@@ -108,7 +109,7 @@ def test_the_project_is_described_by_pyproject():
         '[project.urls]\nrepository = "https://git.example/ada/seals"\n'
     )
     Path("pyproject.toml").write_text(text + own[1] + own[2], encoding="utf-8")
-    found = card.project()
-    assert (found["name"], found["owner"]) == ("seals", "ada")
+    found = project()
+    assert (found.title, found.owner) == ("seals", "ada")
     card.card()
     assert "Counts &#124; seals." in CARD.read_text(encoding="utf-8")

@@ -63,8 +63,34 @@ def test_no_change_at_all_says_so(workspace):
 @pytest.mark.usefixtures("workspace")
 def test_without_the_base_branch_there_is_nothing_to_compare_with():
     text = report_text("no-such-branch")
-    assert "There is no branch `no-such-branch` here" in text
+    assert "There is no branch or commit `no-such-branch` here" in text
     assert "## ✅ Passed" in text
+
+
+def test_a_commit_may_be_the_base(workspace):
+    workspace.release(workspace.git("rev-parse", "HEAD"))
+    workspace.commit("Release")
+    workspace.set("train.estimator.C", 10.0)
+    workspace.run()
+    workspace.commit("Regularise less")
+    sha = workspace.git("rev-parse", "HEAD~2")
+    text = report_text("HEAD~2")
+    assert text.replace("HEAD~2", sha[:9]) == report_text(sha[:9])
+    assert "On `HEAD~2` it is 0.141" in text
+    assert "| `train.estimator.C` |" in text
+    assert "### Against the champion" not in text  # it is the base
+    other = report_text("no-such-branch").partition("### Against the champion\n")[2]
+    assert other.count("\n| log_loss |") == 1
+
+
+def test_what_no_commit_has_cannot_be_checked_out(workspace):
+    branch(workspace)
+    assert f"git checkout {repository.head()}\n" in report_text()
+    workspace.set("train.estimator.C", 20.0)
+    workspace.run()
+    text = report_text()
+    assert "git checkout" not in text
+    assert "# no commit has params.yaml as reported: git add --all && git commit\n" in text
 
 
 def test_a_base_without_a_model_is_not_comparable(workspace):
@@ -116,7 +142,7 @@ def test_new_data_shows_rows_hash_schema_and_what_moved(workspace):
 
 @pytest.mark.usefixtures("workspace")
 def test_slices_come_worst_first():
-    found = report.facts("main")["slices"]
+    found = report.facts("main").model.slices
     values = [one["check"].value for one in found]
     assert values == sorted(values, reverse=True)
     assert "### Slices, worst first" in report_text()
@@ -298,14 +324,14 @@ def test_a_base_whose_model_is_gone_from_the_store_has_an_unknown_difference(wor
     branch(workspace)
     shutil.rmtree(".dvc/cache")
     facts = report.facts("main")
-    assert facts["base"]["judged"]["better"] is not None
-    assert facts["base"]["words"] == "the difference is not known"
+    assert facts.model.base["judged"]["better"] is not None
+    assert facts.model.base["words"] == "the difference is not known"
     assert "Not comparable with `main`: its files are gone from the store." in report.page(facts)
 
 
 def test_a_report_that_is_too_long_still_replaces_the_last_one(monkeypatch):
     monkeypatch.setattr(report, "render", lambda *_, **__: "x" * report.LIMIT)
-    assert report.page({}).startswith("<!-- report -->\n")
+    assert report.page(None).startswith("<!-- report -->\n")
 
 
 def loosen(workspace):

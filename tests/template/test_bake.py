@@ -219,6 +219,18 @@ def generate(template: object, folder: Path, **environment: str) -> Path:
     return folder / "flights"
 
 
+def test_the_next_command_leads_into_the_project(tmp_path):
+    here, there = (
+        run(
+            *COOKIECUTTER, str(ROOT), "--output-dir", str(tmp_path / name), cwd=tmp_path,
+            HOME=str(tmp_path / name), **({"BAKE_FOLDER": "../there"} if name == "there" else {}),
+        )
+        for name in ("here", "there")
+    )  # fmt: skip
+    assert "  cd penguins\n" in here
+    assert "  cd ../there/penguins\n" in there
+
+
 def is_whole(project: Path, origin: Path) -> None:
     """vendor/ is the library to the byte, no more and no less, and what is remembered is true."""
     vendor = project / VENDOR

@@ -21,7 +21,7 @@ def mean_of_a(actual, predicted, probabilities):
     return probabilities["a"].mean()
 
 
-def undefined(actual, predicted, probabilities):
+def nothing(actual, predicted, probabilities):
     return np.float64(0) / np.float64(0)
 
 
@@ -30,10 +30,10 @@ def measure(*own):
 
 
 def test_it_stands_after_the_standard_ones():
-    found = measure(recall_of_a, mean_of_a, undefined)
-    assert list(found)[-3:] == ["recall_of_a", "mean_of_a", "undefined"]
+    found = measure(recall_of_a, mean_of_a, nothing)
+    assert list(found)[-3:] == ["recall_of_a", "mean_of_a", "nothing"]
     assert (found["recall_of_a"], found["mean_of_a"]) == (0.5, 0.566667)
-    assert found["undefined"] is None
+    assert found["nothing"] is None
     assert found["accuracy"] == pytest.approx(1 / 3, abs=1e-6)
 
 

@@ -1,20 +1,12 @@
 """`mlgitops ci apply`: what another job made, into this tree, if it is only what commands make."""
 
-from pathlib import Path
-from typing import Annotated
-
-import typer
-
 from mlgitops.git import repository
 from mlgitops.git.commits import git
 from mlgitops.github import push_outputs
+from mlgitops.github.options import Changes
 
 
-def apply(
-    changes: Annotated[
-        Path, typer.Option(envvar="CHANGES", help="The patch, or a folder with changes.patch.")
-    ],
-) -> None:
+def apply(changes: Changes) -> None:
     """Apply a patch that was made for HEAD; a path that no command makes refuses all of it."""
     patch = push_outputs.patch_path(changes)
     if patch is None:

@@ -7,7 +7,7 @@ claims beyond it has been made again from there, and compared.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 import typer
 import yaml
@@ -17,11 +17,11 @@ from mlgitops.core.errors import UserError, join_names
 from mlgitops.core.files import replacing
 from mlgitops.core.paths import MADE
 from mlgitops.evaluation import gate
+from mlgitops.evaluation.subject import Subject
 from mlgitops.git import lockfile, repository
 from mlgitops.git.patch import difference
 from mlgitops.github import push_outputs
-from mlgitops.reporting import report
-from mlgitops.reporting.card import DOCUMENTS, card
+from mlgitops.reporting import card, report
 
 LOCK = Path(repository.LOCK)
 STORE = "store/"
@@ -240,34 +240,52 @@ def remake(there: str | None, claims: bool) -> Outcome:
     return "verified"
 
 
+class Claim(NamedTuple):
+    """The lock file that is trusted, and whether this commit's claims something beyond it.
+
+    `start` is the commit of the trusted one; None where there is no base.
+    """
+
+    start: str | None
+    trusted: str | None
+    claims: bool
+
+
 def outcome(base: str) -> Outcome:
     """Bring dvc.lock up to date, or find that it is, or refuse it."""
     conflicts = paths_in_conflict()
     settle(conflicts)
-    start = repository.fork(base)
-    refuse_objects(start)
-    there = repository.text(start, repository.LOCK) if start else lock_text()
-    there = there if readable(there) else None
-    whole = readable(lock_text())
-    if not whole:
-        put(there)
+    claim = read_claim(base, merged=bool(conflicts) or by_merge())
     fetch()
     changed = status()
     if missing := unmakeable(changed):
         raise UserError(f"not in the store, and no stage makes it: {join_names(missing)}. {PUSH}")
-    # Two lock files that a merge mixed claim nothing: both are made again.
-    claims = whole and not conflicts and not by_merge()
-    if claims and lock_text() == there:
+    if claim.claims and lock_text() == claim.trusted:
         if not changed:
             return "current"
-        if start == repository.commit("HEAD"):
+        if claim.start == repository.commit("HEAD"):
             refuse_training(base, changed)
-    if claims:
+    if claim.claims:
         refuse_edits(changed)
-    found = remake(there, claims)
+    found = remake(claim.trusted, claim.claims)
     if conflicts:
         repository.git("add", "--all", "--", *conflicts)
     return found
+
+
+def read_claim(base: str, merged: bool) -> Claim:
+    """The base's lock file, which takes the place of one here that is none.
+
+    Two lock files that a merge mixed claim nothing: both are made again.
+    """
+    start = repository.fork(base)
+    refuse_objects(start)
+    trusted = repository.text(start, repository.LOCK) if start else lock_text()
+    trusted = trusted if readable(trusted) else None
+    whole = readable(lock_text())
+    if not whole:
+        put(trusted)
+    return Claim(start, trusted, whole and not merged)
 
 
 def write_result(base: str, found: Outcome, *more: str) -> bool:
@@ -275,10 +293,12 @@ def write_result(base: str, found: Outcome, *more: str) -> bool:
 
     A UserError after that where the store has not all that the lock file names, and takes it not.
     """
-    if found == "made" or any(path.exists() for path in DOCUMENTS):
-        card(check=False)
-    gate.GATE.unlink(missing_ok=True)
-    text = report.page(report.facts(base))
+    judgement = gate.judge_tree()
+    if found == "made" or any(path.exists() for path in card.DOCUMENTS):
+        # Where nothing could be gathered, this says why.
+        subject = judgement.subject or Subject.gather()
+        card.write_documents(card.facts(subject, judgement.verdict))
+    text = report.page(report.facts(base, judgement))
     job_output.keep_verdict(gate.GATE)
     # Where all is already there, a store that may only be read is enough: nothing is sent.
     stored = found == "current" or dvc("push", "--quiet")
@@ -289,8 +309,7 @@ def write_result(base: str, found: Outcome, *more: str) -> bool:
     job_output.write(job_output.REPORT, text.encode())
     if not stored:
         raise UserError(NOT_STORED)
-    verdict = gate.load()
-    return verdict is not None and verdict.passed
+    return judgement.verdict.passed
 
 
 def keep_changes(*more: str) -> bool:

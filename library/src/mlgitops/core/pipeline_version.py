@@ -4,9 +4,7 @@ Stages depend on it (`tool.mlgitops.pipeline` of pyproject.toml) instead of on t
 so a new version of the library that computes the same retrains nothing.
 """
 
-import tomllib
-
-from mlgitops.core import paths
+from mlgitops.core import paths, project
 from mlgitops.core.errors import UserError
 
 PIPELINE = 2
@@ -14,11 +12,7 @@ PIPELINE = 2
 
 def check() -> None:
     """Refuse to run a stage for a project that names another pipeline version."""
-    try:
-        tool = tomllib.loads(paths.PROJECT.read_text("utf-8")).get("tool", {})
-    except (OSError, tomllib.TOMLDecodeError) as error:
-        raise UserError(f"{paths.PROJECT}: cannot be read ({error})") from None
-    found = tool.get("mlgitops", {}).get("pipeline")
+    found = project.document().get("tool", {}).get("mlgitops", {}).get("pipeline")
     if found != PIPELINE:
         raise UserError(
             f"{paths.PROJECT}: tool.mlgitops.pipeline is {found}, but this version of the library "

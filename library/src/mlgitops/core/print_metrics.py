@@ -7,6 +7,7 @@ from mlgitops.core import paths
 from mlgitops.core.errors import UserError
 
 METRICS, SLICES = paths.METRICS, paths.SLICES
+WIDTH = 100  # columns of a terminal
 
 
 def align(rows: Sequence[Mapping[str, object]]) -> str:
@@ -27,11 +28,26 @@ def _cell(value: object) -> str:
     return f"{value:.4g}" if isinstance(value, float) else "" if value is None else str(value)
 
 
+def cut(text: str, width: int) -> str:
+    """A name of at most so many characters."""
+    return text if len(text) <= width else text[: width - 1] + "\u2026"
+
+
+def table(rows: Sequence[Mapping[str, object]]) -> str:
+    """Rows that start with `slice` as text of at most WIDTH columns: long names are cut."""
+    numbers = [{key: value for key, value in row.items() if key != "slice"} for row in rows]
+    room = WIDTH - 2 - max(map(len, align(numbers).splitlines()))
+    return align([{**row, "slice": cut(str(row["slice"]), max(room, 8))} for row in rows])
+
+
 def show() -> None:
     """Print the metrics and the slices of the last run."""
     try:
         measured, sliced = (json.loads(path.read_text("utf-8")) for path in (METRICS, SLICES))
     except OSError:
         raise UserError(f"{METRICS} is not there: run `make pipeline`") from None
-    rows = [{"column": "(all rows)", "value": "", **measured}, *sliced]
-    print(align(rows))
+    rows = [{"slice": "(all rows)", **measured}]
+    for part in sliced:
+        name = f"{part.pop('column')} = {part.pop('value')}"
+        rows.append({"slice": name, **part})
+    print(table(rows))

@@ -31,7 +31,7 @@ def cast_table(
         given = reading.plain(frame[name].reset_index(drop=True))
         cast_columns[name] = cast(given, column)
         lost = given[cast_columns[name].isna() & given.notna()]
-        values = lost[reading.known(lost, column.missing)].astype("str")
+        values = lost[reading.has_value(lost, column.missing)].astype("str")
         if len(values):
             rule = f"is not of type {column.type}"
             broken.append(
@@ -45,7 +45,7 @@ def cast(values: pd.Series, column: Column) -> pd.Series:
     values = reading.plain(values)
     # A text that is no number becomes a missing one anyhow.
     if reading.is_text(values) and (column.missing or column.type not in ("number", "integer")):
-        values = values.where(reading.known(values, column.missing))
+        values = values.where(reading.has_value(values, column.missing))
     match column.type:
         case "number":
             return reading.numbers(values, column.format)

@@ -184,7 +184,7 @@ def limits(values: pd.Series, column: Column) -> Column:
 
 def check_target(values: pd.Series, column: Column) -> None:
     """Refuse a target with missing, infinite or nested values, or with one value only."""
-    if missing := int((~reading.known(values, column.missing)).sum()):
+    if missing := int((~reading.has_value(values, column.missing)).sum()):
         raise UserError(
             f"the target {values.name!r} is missing in {missing} rows: remove these rows"
         )
@@ -249,7 +249,7 @@ def time_column(values: pd.Series, words: Sequence[str] = ()) -> Column:
     shown = look(values, words)
     if shown.type not in ("time", "integer", "number"):
         raise UserError(f"the time {values.name!r} holds neither dates nor numbers")
-    if missing := int((~reading.known(values, shown.missing)).sum()):
+    if missing := int((~reading.has_value(values, shown.missing)).sum()):
         raise UserError(f"the time {values.name!r} is missing in {missing} rows")
     return shown.column
 

@@ -58,7 +58,7 @@ def strip(values: pd.Series) -> pd.Series:
     return values.astype("str").str.strip()
 
 
-def known(values: pd.Series, missing: tuple[str, ...]) -> pd.Series:
+def has_value(values: pd.Series, missing: tuple[str, ...]) -> pd.Series:
     """Which values are there: not missing, not empty, and none of the words for missing."""
     if not is_text(values):
         return values.notna()

@@ -24,7 +24,7 @@ def drop_missing(
     """
     notes = []
     for name, column in columns.items():
-        there = reading.known(reading.plain(frame[name]), column.missing)
+        there = reading.has_value(reading.plain(frame[name]), column.missing)
         missing, share = int((~there).sum()), float((~there).mean()) if len(frame) else 0.0
         if not missing:
             continue

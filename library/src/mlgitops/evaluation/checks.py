@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable
 from functools import partial
 from time import perf_counter
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -13,17 +13,19 @@ from pydantic import BaseModel
 from mlgitops.core.errors import UserError
 from mlgitops.data.profile import round_number
 from mlgitops.evaluation import bootstrap
-from mlgitops.evaluation.bootstrap import Mean, Name
 from mlgitops.evaluation.champion import OtherModel
 from mlgitops.evaluation.evidence import METRICS, SLICES, Evidence
-from mlgitops.evaluation.limits import Gate, Limit
+from mlgitops.evaluation.limits import Gate, Limit, SliceLimit
+from mlgitops.evaluation.subject import Subject
 from mlgitops.training import exported_model
 from mlgitops.training.features import inputs
+from mlgitops.training.losses import Mean, Name, as_metric, cost, is_mean, metric_of, row_losses
 from mlgitops.training.metrics import HIGHER_IS_BETTER
 
 # Predictions of one row that are not timed, and that are; the time that they may take in all.
 WARM_UP, CALLS, SECONDS = 20, 500, 1.0
 NAMED = "the dummy baseline"
+SIZE = "artifacts/model, MB"
 
 Kind = Literal["minimum", "slices", "champion", "budget"]
 
@@ -52,204 +54,197 @@ def span(found: bootstrap.Interval) -> str:
     return f"{figure(found.low)} to {figure(found.high)}"
 
 
-class Judge:
-    """The evidence and the limits, with the losses of this model and of the dummy baseline."""
+class Gap(NamedTuple):
+    """How much worse this model is than the champion, what is accepted, and how sure that is.
 
-    def __init__(self, here: Evidence, p: Gate) -> None:
-        """Keep both; nothing is computed yet."""
-        self.here, self.p = here, p
+    `beyond`: it is above the limit, and hardly so by chance.
+    """
 
-    def losses(self, metric: Mean, rows: np.ndarray | None = None) -> np.ndarray:
-        """Of the model and of the dummy baseline: shape (rows, 2)."""
-        here = self.here
-        rows = np.arange(len(here.actual)) if rows is None else rows
-        actual = here.actual[rows]
-        plain = bootstrap.dummy(metric, here.known, len(rows), here.labels)
-        return np.column_stack(
-            [
-                bootstrap.losses(metric, actual, answer, here.labels)
-                for answer in (here.answer.take(rows), plain)
-            ]
+    worse: float
+    limit: float
+    interval: bootstrap.Interval
+    beyond: bool
+
+
+def minimum(subject: Subject) -> list[Check]:
+    """The metrics of the whole test set against their limits."""
+    return [least(subject, name, limit) for name, limit in subject.p.minimum.items()]
+
+
+def least(subject: Subject, name: Name, limit: Limit) -> Check:
+    """One metric against its limit."""
+    value = read_metric(subject.here, name)
+    if not is_mean(name):
+        assert limit != "dummy"
+        return check_limit("minimum", name, value, limit)
+    losses = subject.losses(name)
+    check_agreement(name, value, losses[:, 0])
+    drawn = subject.resample(name, losses)
+    own = metric_interval(name, drawn[:, 0], subject.p.confidence, len(losses))
+    if limit != "dummy":
+        return check_limit("minimum", name, value, limit, own)
+    plain = metric_of(name, losses[:, 1])
+    apart = subject.interval(drawn[:, 0] - drawn[:, 1], len(losses))
+    passed, why = compare_to_dummy(plain, apart, subject.p.confidence, len(losses))
+    return Check(
+        kind="minimum", name=name, value=value, limit=round_number(plain), passed=passed,
+        low=round_number(own.low), high=round_number(own.high), reason=why,
+    )  # fmt: skip
+
+
+def compare_to_dummy(
+    plain: float, apart: bootstrap.Interval, confidence: float, rows: int
+) -> tuple[bool, str]:
+    """Whether, and why, a model is better than the dummy baseline with confidence."""
+    sure, fewest = f"{confidence * 100:g} % confidence", bootstrap.fewest(confidence)
+    if rows < fewest:
+        why = f"{rows} test rows are too few: {fewest} are needed for {sure}"
+    elif apart.high < 0:
+        better = bootstrap.Interval(-apart.high, -apart.low)
+        why = f"clearly better than {NAMED} ({figure(plain)}), by {span(better)}, {sure}"
+    elif apart.low > 0:
+        why = f"clearly worse than {NAMED} ({figure(plain)}), by {span(apart)}, {sure}"
+    else:
+        why = (
+            f"not clearly better than {NAMED} ({figure(plain)}): the {sure} interval of the "
+            f"difference is {span(apart)} (below 0 is better)"
         )
+    return rows >= fewest and apart.high < 0, why
 
-    def resample(self, metric: Mean, losses: np.ndarray) -> np.ndarray:
-        """The costs of resampled rows: shape (bootstrap_samples, models)."""
-        means = bootstrap.resample(losses, self.p.bootstrap_samples, self.p.seed)
-        return np.asarray(bootstrap.cost(metric, means))
 
-    def minimum(self) -> list[Check]:
-        """The metrics of the whole test set against their limits."""
-        return [self.least(name, limit) for name, limit in self.p.minimum.items()]
+def slices(subject: Subject) -> list[Check]:
+    """The metric on every slice, the largest first within a column."""
+    parts, p = subject.here.slices, subject.p
+    if subject.here.rules.slices and not parts:
+        raise UserError(f"{SLICES} is empty, but schema.yaml names slices: run `make pipeline`")
+    judged = max(1, sum(part["rows"] >= p.slices.min_rows for part in parts))
+    # With so many of them, each gets a wider interval, so that all hold together.
+    confidence = 1 - (1 - p.confidence) / judged
+    return [check_slice(subject, part["column"], part["value"], confidence) for part in parts]
 
-    def least(self, name: Name, limit: Limit) -> Check:
-        """One metric against its limit."""
-        value = read_metric(self.here, name)
-        if not bootstrap.is_mean(name):
-            assert limit != "dummy"
-            return check_limit("minimum", name, value, limit)
-        losses = self.losses(name)
-        check_agreement(name, value, losses[:, 0])
-        drawn = self.resample(name, losses)
-        own = metric_interval(name, drawn[:, 0], self.p.confidence, len(losses))
-        if limit != "dummy":
-            return check_limit("minimum", name, value, limit, own)
-        plain = metric_of(name, losses[:, 1])
-        found = bootstrap.interval(drawn[:, 0] - drawn[:, 1], self.p.confidence, len(losses))
-        return Check(
-            kind="minimum", name=name, value=value, limit=round_number(plain),
-            low=round_number(own.low), high=round_number(own.high),
-            **self.beats(plain, found, len(losses)),
-        )  # fmt: skip
 
-    def beats(self, plain: float, found: bootstrap.Interval, rows: int) -> dict[str, Any]:
-        """Whether, and why, a model is better than the dummy baseline with confidence."""
-        sure = f"{self.p.confidence * 100:g} % confidence"
-        fewest = bootstrap.fewest(self.p.confidence)
-        if rows < fewest:
-            why = f"{rows} test rows are too few: {fewest} are needed for {sure}"
-        elif found.high < 0:
-            better = bootstrap.Interval(-found.high, -found.low)
-            why = f"clearly better than {NAMED} ({figure(plain)}), by {span(better)}, {sure}"
-        elif found.low > 0:
-            why = f"clearly worse than {NAMED} ({figure(plain)}), by {span(found)}, {sure}"
-        else:
-            why = (
-                f"not clearly better than {NAMED} ({figure(plain)}): the {sure} interval of the "
-                f"difference is {span(found)} (below 0 is better)"
-            )
-        return {"passed": rows >= fewest and found.high < 0, "reason": why}
+def check_slice(subject: Subject, column: str, value: str, confidence: float) -> Check:
+    """One slice against the limit, refused if it is clearly worse."""
+    metric, limits = subject.p.metric, subject.p.slices
+    losses = subject.losses(metric, slice_rows(subject.here, column, value))
+    drawn = subject.resample(metric, losses)
+    own = metric_interval(metric, drawn[:, 0], confidence, len(losses))
+    if limits.limit == "dummy":
+        bound, other = metric_of(metric, losses[:, 1]), drawn[:, 1]
+    else:
+        bound, other = limits.limit, as_metric(metric, limits.limit)
+    apart = subject.interval(drawn[:, 0] - other, len(losses), confidence)
+    enough = len(losses) >= limits.min_rows
+    return Check(
+        kind="slices", name=f"{column} = {value}: {metric}", low=round_number(own.low),
+        value=round_number(metric_of(metric, losses[:, 0])), limit=round_number(bound),
+        high=round_number(own.high), judged=enough, passed=not enough or apart.low <= 0,
+        reason=slice_reason(limits, len(losses), apart),
+    )  # fmt: skip
 
-    def slices(self) -> list[Check]:
-        """The metric on every slice, the largest first within a column."""
-        here, parts = self.here, self.here.slices
-        if here.rules.slices and not parts:
-            raise UserError(f"{SLICES} is empty, but schema.yaml names slices: run `make pipeline`")
-        judged = sum(part["rows"] >= self.p.slices.min_rows for part in parts)
-        return [self.slice(part["column"], part["value"], max(1, judged)) for part in parts]
 
-    def slice(self, column: str, value: str, judged: int) -> Check:
-        """One slice; with `judged` of them, each gets a wider interval, so that all hold."""
-        metric, limit = self.p.metric, self.p.slices.limit
-        values = self.here.table[column]
-        rows = np.flatnonzero(values.astype("str").where(values.notna(), "(missing)") == value)
-        if not len(rows):
-            raise UserError(f"{SLICES}: no test row has {column} = {value}: run `make pipeline`")
-        losses = self.losses(metric, rows)
-        drawn = self.resample(metric, losses)
-        confidence = 1 - (1 - self.p.confidence) / judged
-        own = metric_interval(metric, drawn[:, 0], confidence, len(losses))
-        if limit == "dummy":
-            apart = bootstrap.interval(drawn[:, 0] - drawn[:, 1], confidence, len(rows))
-            bound = metric_of(metric, losses[:, 1])
-        else:
-            bound = limit
-            apart = bootstrap.interval(
-                drawn[:, 0] - bootstrap.as_metric(metric, limit), confidence, len(rows)
-            )
-        enough = len(rows) >= self.p.slices.min_rows
-        return Check(
-            kind="slices", name=f"{column} = {value}: {metric}", low=round_number(own.low),
-            value=round_number(metric_of(metric, losses[:, 0])), limit=round_number(bound),
-            high=round_number(own.high), judged=enough, passed=not enough or apart.low <= 0,
-            reason=self.slice_reason(len(rows), apart),
-        )  # fmt: skip
+def slice_rows(here: Evidence, column: str, value: str) -> np.ndarray:
+    """The positions of the test rows of a slice; a UserError if there is none."""
+    values = here.table[column]
+    rows = np.flatnonzero(values.astype("str").where(values.notna(), "(missing)") == value)
+    if not len(rows):
+        raise UserError(f"{SLICES}: no test row has {column} = {value}: run `make pipeline`")
+    return rows
 
-    def slice_reason(self, rows: int, apart: bootstrap.Interval) -> str:
-        """Why a slice passes, is refused, or is only shown."""
-        bound = NAMED if self.p.slices.limit == "dummy" else "the limit"
-        counted = f"{rows} row{'s' * (rows != 1)}"
-        if rows < self.p.slices.min_rows:
-            return f"{counted}: too few to judge ({self.p.slices.min_rows} are needed), only shown"
-        if apart.low > 0:
-            return f"{counted}: clearly worse than {bound}, by {span(apart)}"
-        sure = "clearly better" if apart.high < 0 else "not clearly worse"
-        return f"{counted}: {sure} than {bound}"
 
-    def champion(self, other: OtherModel | None) -> Check:
-        """The model against the one that is released, on the same rows."""
-        name = f"{self.p.metric}, worse by"
-        if other is None:
-            why = "nothing is released yet: there is no champion to compare with"
-            return Check(kind="champion", name=name, passed=True, judged=False, reason=why)
-        if other.same:
-            return Check(
-                kind="champion", name=name, value=0, passed=True, low=0, high=0,
-                limit=round_number(self.tolerance()), reason="not worse: it is the same model",
-            )  # fmt: skip
-        if other.answer is None:
-            why = f"not comparable with the champion {other.commit[:7]}: {other.reason}"
-            return Check(kind="champion", name=name, passed=True, judged=False, reason=why)
-        worse, drawn = difference(self.here, other, self.p.metric, self.p)
-        rows, limit = len(other.rows), self.tolerance()
-        found = bootstrap.interval(drawn, self.p.confidence, rows)
-        beyond = bootstrap.exceeds(worse, drawn, limit, self.p.confidence, rows)
-        return Check(
-            kind="champion", name=name, value=round_number(worse), limit=round_number(limit),
-            low=round_number(found.low), high=round_number(found.high),
-            passed=not beyond and found.low <= 0,
-            reason=self.champion_reason(worse, limit, found, beyond, other),
-        )  # fmt: skip
+def slice_reason(limits: SliceLimit, rows: int, apart: bootstrap.Interval) -> str:
+    """Why a slice passes, is refused, or is only shown."""
+    bound = NAMED if limits.limit == "dummy" else "the limit"
+    counted = f"{rows} row{'s' * (rows != 1)}"
+    if rows < limits.min_rows:
+        return f"{counted}: too few to judge ({limits.min_rows} are needed), only shown"
+    if apart.low > 0:
+        return f"{counted}: clearly worse than {bound}, by {span(apart)}"
+    sure = "clearly better" if apart.high < 0 else "not clearly worse"
+    return f"{counted}: {sure} than {bound}"
 
-    def tolerance(self) -> float:
-        """The accepted difference, in the unit of the metric."""
-        plain = self.losses(self.p.metric)[:, 1].mean()
-        return self.p.champion.tolerance * float(bootstrap.cost(self.p.metric, plain))
 
-    def champion_reason(
-        self, worse: float, limit: float, found: bootstrap.Interval, beyond: bool, other: OtherModel
-    ) -> str:
-        """Better, not worse or worse than the champion, and how clear that is."""
-        who = f"than the champion {other.commit[:7]}"
-        if len(other.rows) < len(self.here.actual):
-            who += f", on the {len(other.rows)} test rows that it was not trained on"
-        over = f"more than the tolerance, {figure(limit)}"
-        if found.low > 0:
-            also = f"; {over}" if worse > limit else ", though within the tolerance"
-            return f"clearly worse {who}, by {span(found)}{also}"
-        if beyond:
-            return f"worse {who} by {figure(worse)}: {over}, and unlikely by chance ({span(found)})"
-        if worse > limit:
-            return (
-                f"not clearly worse {who}: by {figure(worse)}, {over}, but with {len(other.rows)} "
-                f"rows that may be chance ({span(found)}); more test rows would show"
-            )
-        return f"{'clearly better' if found.high < 0 else 'not worse'} {who}"
-
-    def size(self) -> Check:
-        """The megabytes of artifacts/model."""
-        size = (
-            sum(file.stat().st_size for file in exported_model.FOLDER.rglob("*") if file.is_file())
-            / 1e6
+def champion(subject: Subject, other: OtherModel | None) -> Check:
+    """The model against the one that is released, on the same rows."""
+    name = f"{subject.p.metric}, worse by"
+    if other is None or (other.answer is None and not other.same):
+        why = (
+            f"not comparable with the champion {other.commit[:7]}: {other.reason}"
+            if other
+            else "nothing is released yet: there is no champion to compare with"
         )
-        return check_limit("budget", "artifacts/model, MB", size, self.p.budget.model_mb)
-
-    def budget(self) -> list[Check]:
-        """Size of the model, and times of predictions of one row."""
-        times = latencies(self.here) * 1000
-        limits = self.p.budget
-        return [
-            self.size(),
-            check_limit(
-                "budget", "one row, p50, ms", float(np.quantile(times, 0.5)), limits.p50_ms
-            ),
-            check_limit(
-                "budget", "one row, p99, ms", float(np.quantile(times, 0.99)), limits.p99_ms
-            ),
-        ]
+        return Check(kind="champion", name=name, passed=True, judged=False, reason=why)
+    if other.same:
+        return Check(
+            kind="champion", name=name, value=0, passed=True, low=0, high=0,
+            limit=round_number(tolerance(subject)), reason="not worse: it is the same model",
+        )  # fmt: skip
+    gap = measure_gap(subject, other)
+    low, high = gap.interval
+    return Check(
+        kind="champion", name=name, value=round_number(gap.worse), limit=round_number(gap.limit),
+        low=round_number(low), high=round_number(high), passed=not gap.beyond and low <= 0,
+        reason=champion_reason(gap, other, len(subject.here.actual)),
+    )  # fmt: skip
 
 
-def metric_of(metric: Mean, losses: np.ndarray) -> float:
-    """The metric that the losses give."""
-    return float(bootstrap.as_metric(metric, bootstrap.cost(metric, losses.mean())))
+def measure_gap(subject: Subject, other: OtherModel) -> Gap:
+    """The distance to a champion that can be compared."""
+    worse, drawn = difference(subject.here, other, subject.p.metric, subject.p)
+    limit, rows = tolerance(subject), len(other.rows)
+    beyond = bootstrap.exceeds(worse, drawn, limit, subject.p.confidence, rows)
+    return Gap(worse, limit, subject.interval(drawn, rows), beyond)
+
+
+def tolerance(subject: Subject) -> float:
+    """The accepted difference, in the unit of the metric."""
+    plain = subject.losses(subject.p.metric)[:, 1].mean()
+    return subject.p.champion.tolerance * float(cost(subject.p.metric, plain))
+
+
+def champion_reason(gap: Gap, other: OtherModel, rows: int) -> str:
+    """Better, not worse or worse than the champion, and how sure that is; of so many test rows."""
+    who = f"than the champion {other.commit[:7]}"
+    if len(other.rows) < rows:
+        who += f", on the {len(other.rows)} test rows that it was not trained on"
+    over = f"more than the tolerance, {figure(gap.limit)}"
+    by, range_ = figure(gap.worse), span(gap.interval)
+    if gap.interval.low > 0:
+        also = f"; {over}" if gap.worse > gap.limit else ", though within the tolerance"
+        return f"clearly worse {who}, by {range_}{also}"
+    if gap.beyond:
+        return f"worse {who} by {by}: {over}, and unlikely by chance ({range_})"
+    if gap.worse > gap.limit:
+        return (
+            f"not clearly worse {who}: by {by}, {over}, but with {len(other.rows)} "
+            f"rows that may be chance ({range_}); more test rows would show"
+        )
+    return f"{'clearly better' if gap.interval.high < 0 else 'not worse'} {who}"
+
+
+def size(subject: Subject) -> Check:
+    """The megabytes of artifacts/model."""
+    files = (file for file in exported_model.FOLDER.rglob("*") if file.is_file())
+    megabytes = sum(file.stat().st_size for file in files) / 1e6
+    return check_limit("budget", SIZE, megabytes, subject.p.budget.model_mb)
+
+
+def budget(subject: Subject) -> list[Check]:
+    """Size of the model, and times of predictions of one row."""
+    times, limits = latencies(subject.here) * 1000, subject.p.budget
+    p50, p99 = (float(np.quantile(times, share)) for share in (0.5, 0.99))
+    return [
+        size(subject),
+        check_limit("budget", "one row, p50, ms", p50, limits.p50_ms),
+        check_limit("budget", "one row, p99, ms", p99, limits.p99_ms),
+    ]
 
 
 def metric_interval(
     metric: Mean, costs: np.ndarray, confidence: float, rows: int
 ) -> bootstrap.Interval:
     """The interval of the metric, from resampled costs."""
-    found = sorted(
-        bootstrap.as_metric(metric, end) for end in bootstrap.interval(costs, confidence, rows)
-    )
+    found = sorted(as_metric(metric, end) for end in bootstrap.interval(costs, confidence, rows))
     return bootstrap.Interval(*found)
 
 
@@ -298,11 +293,11 @@ def difference(
     """How much worse this model is than the other (below 0: better), and the same of each draw."""
     assert other.answer is not None
     actual = here.actual[other.rows]
-    ours = bootstrap.losses(metric, actual, here.answer.take(other.rows), here.labels)
-    theirs = bootstrap.losses(metric, actual, other.answer, other.labels)
+    ours = row_losses(metric, actual, here.answer.take(other.rows), here.labels)
+    theirs = row_losses(metric, actual, other.answer, other.labels)
     losses = np.column_stack([ours, theirs])
-    costs = bootstrap.cost(metric, losses.mean(axis=0))
-    drawn = bootstrap.cost(metric, bootstrap.resample(losses, p.bootstrap_samples, p.seed))
+    costs = cost(metric, losses.mean(axis=0))
+    drawn = cost(metric, bootstrap.resample(losses, p.bootstrap_samples, p.seed))
     return float(costs[0] - costs[1]), drawn[:, 0] - drawn[:, 1]
 
 

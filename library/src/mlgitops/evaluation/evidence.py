@@ -54,7 +54,8 @@ def gather() -> Evidence:
     metrics, slices = _json(METRICS), _json(SLICES)
     if stale := changes(lock):
         raise UserError(
-            f"{join_names(stale)}: not what dvc.lock was made from: run `make pipeline`"
+            f"{join_names(stale)}: not what dvc.lock was made from: run `make pipeline`\n"
+            "or go back to the last commit: git checkout HEAD . && dvc checkout"
         )
     exported = exported_model.load()
     return Evidence(

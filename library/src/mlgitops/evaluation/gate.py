@@ -1,23 +1,28 @@
 """`make gate`: is this model good enough? A verdict with reasons."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
+from textwrap import fill
+from typing import NamedTuple
 
 import typer
 from pydantic import BaseModel, ValidationError
 
-from mlgitops.core import config
+from mlgitops.core import config, paths
 from mlgitops.core.errors import UserError
 from mlgitops.core.files import write_json
-from mlgitops.core.print_metrics import align
-from mlgitops.evaluation.champion import other_model
-from mlgitops.evaluation.checks import Check, Judge, read_metric
-from mlgitops.evaluation.evidence import Evidence, gather
+from mlgitops.core.print_metrics import WIDTH, align, cut
+from mlgitops.evaluation import checks
+from mlgitops.evaluation.checks import Check, read_metric
+from mlgitops.evaluation.evidence import gather
 from mlgitops.evaluation.limits import Gate
+from mlgitops.evaluation.subject import Subject
 from mlgitops.git import repository
 from mlgitops.releases import release_env
 
-GATE = Path("artifacts/gate.json")
+GATE = paths.GATE
+NAME = 36  # characters of the name of a check in a line
+INDENT = "    "
 EVIDENCE = "evidence"  # the check of a verdict on what cannot be judged
 
 
@@ -29,6 +34,18 @@ class Verdict(BaseModel):
     champion: str | None
     checks: list[Check]
 
+    @property
+    def rests_on_evidence(self) -> bool:
+        """Whether there was something to judge."""
+        return all(check.name != EVIDENCE for check in self.checks)
+
+
+class Judgement(NamedTuple):
+    """A verdict and what it rests on: None where nothing could be gathered, or nothing had to."""
+
+    verdict: Verdict
+    subject: Subject | None = None
+
 
 def load(path: Path = GATE) -> Verdict | None:
     """The verdict that was written last; None if there is none that can be read."""
@@ -38,21 +55,21 @@ def load(path: Path = GATE) -> Verdict | None:
         return None
 
 
-def judge(here: Evidence, p: Gate) -> Verdict:
+def judge(subject: Subject) -> Verdict:
     """The verdict on the evidence."""
-    read_metric(here, p.metric)  # also where no slice and no champion needs it
-    checker, commit = Judge(here, p), release_env.champion()
-    checks = [
-        *checker.minimum(),
-        *checker.slices(),
-        checker.champion(other_model(commit, here) if commit else None),
-        *checker.budget(),
+    read_metric(subject.here, subject.p.metric)  # also where no slice and no champion needs it
+    commit = release_env.champion()
+    found = [
+        *checks.minimum(subject),
+        *checks.slices(subject),
+        checks.champion(subject, subject.other(commit) if commit else None),
+        *checks.budget(subject),
     ]
     return Verdict(
-        passed=all(check.passed for check in checks),
+        passed=all(check.passed for check in found),
         commit=repository.verdict_commit(),
         champion=commit,
-        checks=checks,
+        checks=found,
     )
 
 
@@ -62,39 +79,64 @@ def refusal(reason: str) -> Verdict:
     return Verdict(passed=False, commit=repository.verdict_commit(), champion=None, checks=[check])
 
 
-def verdict() -> Verdict:
+def judge_tree() -> Judgement:
     """The verdict on the working tree, also written to gate.json."""
     GATE.unlink(missing_ok=True)
+    subject = None
     try:
-        found = judge(gather(), config.load(Gate))
+        subject = Subject(gather(), config.load(Gate))
+        found = judge(subject)
     except UserError as error:
         found = refusal(str(error))
     write_json(found.model_dump(), GATE)
-    return found
+    return Judgement(found, subject)
 
 
-def current() -> Verdict:
+def verdict() -> Verdict:
+    """The verdict on the working tree, also written to gate.json."""
+    return judge_tree().verdict
+
+
+def current() -> Judgement:
     """The verdict that is written, if it is on this commit; else a new one."""
     found = load()
     clean = repository.verdict_commit()
-    return found if found and clean and found.commit == clean else verdict()
+    return Judgement(found) if found and clean and found.commit == clean else judge_tree()
 
 
-def rows(checks: Iterable[Check]) -> list[dict[str, object]]:
-    """The checks as rows of text."""
-    return [
-        {
-            "gate": check.kind,
-            "check": check.name[:60],
-            "verdict": word(check),
-            "value": check.value,
-            "limit": check.limit,
-            "low": check.low,
-            "high": check.high,
-            "reason": check.reason,
-        }
-        for check in checks
-    ]
+def table(found: Sequence[Check]) -> str:
+    """The checks in lines that fit a terminal: figures, below them the reason; slices as one."""
+    quiet = [check for check in found if check.kind == "slices" and check.passed]
+    shown = [check for check in found if check not in quiet]
+    head, *lines = align([row(check) for check in shown]).splitlines()
+    text = [head]
+    for check, line in zip(shown, lines, strict=True):
+        text += [line, fill(check.reason, WIDTH, initial_indent=INDENT, subsequent_indent=INDENT)]
+    if quiet:
+        text.append(f"slices    {count_slices(quiet)}")
+    return "\n".join(text)
+
+
+def row(check: Check) -> dict[str, object]:
+    """A check as a row of text, without its reason."""
+    return {
+        "gate": check.kind,
+        "check": cut(check.name, NAME),
+        "verdict": word(check),
+        "value": check.value,
+        "limit": check.limit,
+        "low": check.low,
+        "high": check.high,
+    }
+
+
+def count_slices(passed: Sequence[Check]) -> str:
+    """How many slices passed, and how many have too few rows to be judged, as a line."""
+    few = sum(not check.judged for check in passed)
+    judged = len(passed) - few
+    parts = [f"{judged} slice{'s' * (judged != 1)} passed"] * bool(judged)
+    parts += [f"{few} with too few rows to judge, only shown"] * bool(few)
+    return "; ".join(parts)
 
 
 def word(check: Check) -> str:
@@ -105,7 +147,7 @@ def word(check: Check) -> str:
 def gate() -> None:
     """Judge the model of the last run; exit with 1 if it is refused."""
     found = verdict()
-    print(align(rows(found.checks)))
+    print(table(found.checks))
     if found.passed:
         print("\npassed")
         return

@@ -6,8 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, FiniteFloat, PositiveInt, model_validator
 
 from mlgitops.core import config
-from mlgitops.evaluation import bootstrap
-from mlgitops.evaluation.bootstrap import Mean, Name
+from mlgitops.training.losses import MEANS, Mean, Name, is_mean
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Limit = FiniteFloat | Literal["dummy"]
@@ -63,8 +62,8 @@ class Gate(config.Rule):
     @model_validator(mode="after")
     def _dummy_needs_a_loss(self) -> "Gate":
         for name, limit in self.minimum.items():
-            if limit == "dummy" and not bootstrap.is_mean(name):
-                known = ", ".join(bootstrap.MEANS)
+            if limit == "dummy" and not is_mean(name):
+                known = ", ".join(MEANS)
                 raise ValueError(f"minimum: {name}: dummy is known for {known}; give a number")
         return self
 

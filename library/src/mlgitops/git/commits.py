@@ -3,13 +3,13 @@
 import os
 import re
 import shutil
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from mlgitops.core.errors import UserError
 from mlgitops.git import repository
+from mlgitops.git.runner import Failed, run
 
 BOT = {
     "NAME": "github-actions[bot]",
@@ -23,25 +23,9 @@ class Moved(UserError):
     """Somebody else pushed to the branch meanwhile."""
 
 
-class Failed(UserError):
-    """A command of Git failed; `words` is what it said."""
-
-    def __init__(self, command: str, words: str) -> None:
-        """Say the last lines of Git's words."""
-        self.words = words
-        super().__init__(f"git {command}: {' '.join(words.split())[-300:]}")
-
-
 def git(*arguments: str, env: Mapping[str, str] | None = None) -> str:
     """What a Git command prints, without the last newline; a Failed if it fails."""
-    done = subprocess.run(  # noqa: S603
-        ["git", *arguments],  # noqa: S607
-        capture_output=True, check=False,
-        env={**os.environ, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C", **(env or {})},
-    )  # fmt: skip
-    if done.returncode != 0:
-        raise Failed(arguments[0], done.stderr.decode("utf-8", errors="replace"))
-    return done.stdout.decode("utf-8", errors="replace").removesuffix("\n")
+    return run(*arguments, env=env).decode("utf-8", errors="replace").removesuffix("\n")
 
 
 def identity() -> dict[str, str]:

@@ -1,13 +1,14 @@
 """Where a commit comes from: what trained its model, on which branch, by which code."""
 
 import re
-import subprocess
 import tarfile
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
 
+from mlgitops.core import paths
 from mlgitops.git.repository import git
+from mlgitops.git.runner import run
 
 MERGED = (re.compile(r"^Merge (?:remote-tracking )?branch '([^']+)'"),
           re.compile(r"^Merge pull request \S+ from [^/\s]+/(\S+)"))  # fmt: skip
@@ -16,7 +17,7 @@ REQUEST = re.compile(r"^Merge pull request #(\d+) |\(#(\d+)\)$")
 
 def origin(commit: str) -> str | None:
     """The trained commit that a commit has its dvc.lock from, which may be itself."""
-    found = git("rev-list", "-1", "--end-of-options", commit, "--", "dvc.lock")
+    found = git("rev-list", "-1", "--end-of-options", commit, "--", paths.LOCK.as_posix())
     return (found or "").strip() or None
 
 
@@ -54,8 +55,7 @@ def _line(commit: str, parents: dict[str, list[str]]) -> Iterator[str]:
 
 def folder(commit: str, path: str, into: Path) -> Path:
     """A folder of a commit as Git has it, copied below `into`."""
-    command = ["git", "archive", "--format=tar", commit, path]
-    archive = subprocess.run(command, capture_output=True, check=True).stdout  # noqa: S603
+    archive = run("archive", "--format=tar", commit, path)
     with tarfile.open(fileobj=BytesIO(archive)) as tar:
         tar.extractall(into, filter="data")
     return into / path

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import re
-import subprocess
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -14,6 +13,7 @@ import yaml
 from mlgitops.core import paths
 from mlgitops.core.errors import UserError
 from mlgitops.core.files import replacing
+from mlgitops.git.runner import Failed, run
 
 IGNORE = Path(".dvcignore")
 LOCK = paths.LOCK.as_posix()
@@ -23,6 +23,8 @@ JUDGED = (
     paths.CODE.as_posix(), "artifacts",
 )  # fmt: skip
 SHA = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
+BEGINNING = re.compile(r"[0-9a-f]{7,63}")
+HEAD = re.compile(r"HEAD([~^]\d*)*")
 
 
 class Commit(NamedTuple):
@@ -50,12 +52,11 @@ class Lock(NamedTuple):
 
 def git(*arguments: str, given: str = "") -> str | None:
     """What a git command prints, with `given` on its standard input; None if it fails."""
-    command = ["git", *arguments]
     try:
-        done = subprocess.run(command, capture_output=True, check=False, input=given.encode())  # noqa: S603
-    except FileNotFoundError:
-        raise UserError("git is not installed: see https://git-scm.com/downloads") from None
-    return done.stdout.decode("utf-8", errors="replace") if done.returncode == 0 else None
+        found = run(*arguments, given=given.encode())
+    except Failed:
+        return None
+    return found.decode("utf-8", errors="replace")
 
 
 def commit(name: str) -> str | None:
@@ -73,9 +74,13 @@ def head() -> str:
 
 
 def fork(base: str) -> str | None:
-    """Where HEAD left a branch, here or of the remote, or a whole sha; None if there is none."""
+    """Where HEAD left a branch, here or of the remote, or a commit; None if there is none.
+
+    A commit is a sha, its beginning, or HEAD~2: never a tag, which could have a branch's name.
+    """
     here, remote = f"refs/heads/{base}", f"refs/remotes/origin/{base}"
     sha = commit(base) if SHA.fullmatch(base) else head_of(here) or head_of(remote)
+    sha = sha or commit_of(base)
     if sha is None:
         return None
     found = git("merge-base", "HEAD", sha)
@@ -89,6 +94,17 @@ def head_of(branch: str) -> str | None:
     """
     found = git("show-ref", "--verify", "--hash", "--", branch)
     return found.strip() if found else None
+
+
+def commit_of(name: str) -> str | None:
+    """The sha of the commit that HEAD~2 or the beginning of a sha names; None if there is none."""
+    if HEAD.fullmatch(name):
+        return commit(name)
+    if not BEGINNING.fullmatch(name):
+        return None
+    objects = (git("rev-parse", f"--disambiguate={name}") or "").split()  # it looks at no names
+    found = [one for one in objects if (git("cat-file", "-t", one) or "").strip() == "commit"]
+    return found[0] if len(found) == 1 else None
 
 
 def text(commit: str, path: str) -> str | None:

@@ -1,4 +1,4 @@
-"""The Git host by REST: GitHub, Enterprise Server or Gitea. The only module that knows it."""
+"""The Git host by REST: GitHub, Enterprise Server or Gitea. Only `waiting` knows PyGithub too."""
 
 import json
 import os
@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from functools import cached_property
 from itertools import count
 from pathlib import Path
-from time import monotonic, sleep, time
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 from mlgitops.core.errors import UserError
 from mlgitops.git import repository
+from mlgitops.github.waiting import Patience, Refused
 
 PUBLIC = "https://api.github.com"
 PATIENCE = "120"  # seconds of waiting for a Git host that is down or limits requests
@@ -24,23 +24,6 @@ CUT = "\n\n(cut: the rest is too long for a Git host)\n"
 DISPATCH = "workflow_dispatch"
 NAME = re.compile(r"[\w.-]+/[\w.-]+")
 SHA = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
-LIMITED = re.compile(
-    r"rate limit|abuse detection|retry your request again|wait a few minutes", re.I
-)
-
-
-class Refused(UserError):
-    """A request that the Git host understood and refused, with its status and words."""
-
-    def __init__(self, status: int, words: str, what: str) -> None:
-        """Say it as a person needs to read it."""
-        self.status, self.words = status, words
-        advice = {
-            401: "the token is not accepted: set GITHUB_TOKEN to a valid one",
-            403: "the token may not do this: docs/github.md lists the permissions",
-            404: "it is not there, or the token may not see it",
-        }.get(status, "")
-        super().__init__(f"{what}: {status} {words}" + (f"\n{advice}" if advice else ""))
 
 
 class GitHost:
@@ -50,7 +33,7 @@ class GitHost:
         """Name the repository (owner/name) and the API's address; nothing is asked yet."""
         from github import Auth, Github
 
-        self.repository, self.api, self.patience = repository, api, patience
+        self.repository, self.patience = repository, Patience(patience, api)
         self.requester = Github(
             auth=Auth.Token(token), base_url=api, retry=None, timeout=TIMEOUT,
             seconds_between_requests=None, seconds_between_writes=None,
@@ -61,41 +44,13 @@ class GitHost:
         start = f"/repos/{self.repository}"
         url = path[1:] if path.startswith("//") else start + path
 
-        found: tuple[Any, Any] = self.patiently(
+        found: tuple[Any, Any] = self.patience.ask(
             lambda: self.requester.requestJsonAndCheck(
                 verb, url, parameters=query or None, input=body
             ),
             f"{verb} {path}",
         )
         return found
-
-    def patiently(self, ask: Any, what: str) -> Any:
-        """What `ask` returns, asked again until it succeeds, is refused, or patience ends."""
-        from github import GithubException
-
-        end, pause = monotonic() + self.patience, self.patience / 64
-        while True:
-            try:
-                return ask()
-            except GithubException as error:
-                words = host_message(error)
-                wait = retry_after(error, words, self.patience / 2)
-                if wait is None and error.status < 500:
-                    raise Refused(error.status, words, what) from None
-                reason, pause = f"{error.status} {words}", max(wait or 0, pause)
-            except OSError as error:  # what every error of a connection is
-                reason = " ".join(str(error).split())[:200]
-            if monotonic() + pause > end:
-                raise UserError(self.failure_message(reason, pause)) from None
-            sleep(pause)
-            pause *= 2
-
-    def failure_message(self, reason: str, pause: float) -> str:
-        """Why there is no answer, and what to do."""
-        if LIMITED.search(reason) or reason.startswith("429"):
-            when = f"in {max(1, round(pause / 60))} min" if pause >= 60 else "later"
-            return f"{self.api} limits the requests of this token ({reason})\nrun this again {when}"
-        return f"{self.api} does not answer: {reason}\nrun this again later"
 
     def get(self, path: str, **query: Any) -> Any:
         """The content of one answer."""
@@ -160,35 +115,12 @@ class GitHost:
         """Merge a pull request once its checks pass; GitHub's GraphQL only."""
         method = "MERGE" if self.facts.get("allow_merge_commit", True) else "SQUASH"
         wanted = {"pullRequestId": pull.get("node_id"), "mergeMethod": method}
-        self.patiently(
+        self.patience.ask(
             lambda: self.requester.graphql_named_mutation(
                 "enablePullRequestAutoMerge", wanted, "clientMutationId"
             ),
             "auto-merge",
         )
-
-
-def host_message(error: Any) -> str:
-    """The Git host's own words, as one line."""
-    data = error.data if isinstance(error.data, dict) else {}
-    details = data.get("errors")
-    inner = [one.get("message", "") for one in details or () if isinstance(one, dict)]
-    words = " ".join(filter(None, [str(data.get("message") or ""), *inner]))
-    return " ".join(words.split())[:300]
-
-
-def retry_after(error: Any, words: str, otherwise: float) -> float | None:
-    """Seconds to wait for a Git host that limits requests; None if it does not."""
-    headers = error.headers or {}
-    after = str(headers.get("retry-after", ""))
-    if error.status != 429 and not (error.status == 403 and (after or LIMITED.search(words))):
-        return None
-    reset = str(headers.get("x-ratelimit-reset", ""))
-    if after.isdigit():
-        return float(after)
-    if headers.get("x-ratelimit-remaining") == "0" and reset.isdigit():
-        return max(0.0, int(reset) - time() + 1)
-    return otherwise
 
 
 def token(host: str) -> str:

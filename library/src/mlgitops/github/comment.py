@@ -10,9 +10,12 @@ from mlgitops.core import job_output
 from mlgitops.core.errors import UserError
 from mlgitops.git import lineage
 from mlgitops.github import client
-from mlgitops.github.client import GitHost, Refused
+from mlgitops.github.client import GitHost
+from mlgitops.github.options import Body, Head, Url
+from mlgitops.github.waiting import Refused
 
 MARKER = re.compile(r"<!-- [\w -]+ -->")
+NO_PULL = "no pull request is open: no comment"
 ACTIONS = "gitea-actions"  # who Gitea says a workflow is
 NONE = (
     f"{job_output.MARKER}\n## ❌ No report\n\nThe job pipeline ended without a report: {{url}}\n\n"
@@ -22,23 +25,18 @@ NONE = (
 
 
 def comment(
-    body: Annotated[
-        str, typer.Option(envvar="BODY", help="File with the text; its first line is a marker.")
-    ],
+    body: Body,
     number: Annotated[
         str, typer.Option(envvar="NUMBER", help="The pull request; else the event's.")
     ] = "",
-    head: Annotated[
-        str, typer.Option(envvar="HEAD", help="The commit that the text is about.")
-    ] = "",
-    url: Annotated[
-        str, typer.Option(envvar="URL", help="The run's page: named where no file was left.")
-    ] = "",
+    head: Head = "",
+    url: Url = "",
 ) -> None:
     """Write the text to the page of the run, and to the one comment with its marker.
 
     A text about another commit than the newest of the pull request stays on the page. Where a job
-    left no report, that is the text: an older one must not stand there as if it were this run's.
+    left no report, the text names the page of the run: an older report must not stand there as if
+    it were this run's.
     """
     about = client.sha(head) if head else ""
     text = client.body(body) if not url or os.path.lexists(body) else NONE.format(url=url)
@@ -49,19 +47,21 @@ def comment(
     there = client.connect()
     try:
         pull = pull_number(there, number)
-        if pull and about and (newest := newest_of(there, pull)) != about:
-            client.summary(f"\n{newer_run(pull, newest, about)}")
-            return
-        done = (
-            put_comment(there, pull, marker, text)
-            if pull
-            else "no pull request is open: no comment"
-        )
+        print(comment_if_newest(there, pull, about, text) if pull else NO_PULL)
     except Refused as error:
         if error.status not in (401, 403):
             raise
-        done = f"no comment, as this token may only read: {error.words}"
-    print(done)
+        print(f"no comment, as this token may only read: {error.words}")
+
+
+def comment_if_newest(there: GitHost, number: int, about: str, text: str) -> str:
+    """Comment, but for a text about another commit than the newest; what was done, in a line."""
+    newest = newest_of(there, number) if about else about
+    if newest != about:
+        line = newer_run(number, newest, about)
+        client.page(f"\n{line}")
+        return line
+    return put_comment(there, number, text)
 
 
 def pull_number(there: GitHost, number: str) -> int | None:
@@ -93,8 +93,9 @@ def newer_run(number: int, newest: str, about: str) -> str:
     )
 
 
-def put_comment(there: GitHost, number: int, marker: str, text: str) -> str:
-    """Update the comment that has the marker, or make it; what was done."""
+def put_comment(there: GitHost, number: int, text: str) -> str:
+    """Update the comment that has the marker of the text, or make it; what was done."""
+    marker = text.partition("\n")[0].strip()
     own, *more = ours(there, number, marker) or [None]
     for one in more:  # A request that was cut off may have made a second one.
         there.delete(f"/issues/comments/{one['id']}")

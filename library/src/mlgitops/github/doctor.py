@@ -13,7 +13,7 @@ import typer
 from mlgitops.core.errors import UserError
 from mlgitops.git import repository
 from mlgitops.github import client
-from mlgitops.github.settings import Finding, Settings, one_line
+from mlgitops.github.settings import Finding, Settings, check_all, one_line
 from mlgitops.images import docker, login
 
 HOOKS = ("pre-commit", "pre-push")
@@ -54,7 +54,7 @@ def findings(fix: bool) -> Iterator[Finding]:
     except UserError as error:
         yield Finding("missing", "token", one_line(error))
         return
-    yield from Settings(there, lambda name: is_needed(name, url), fix).findings()
+    yield from check_all(Settings(there, lambda name: is_needed(name, url), fix))
 
 
 def is_committed(path: str) -> bool:

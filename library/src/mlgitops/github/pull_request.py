@@ -8,7 +8,9 @@ from mlgitops.core.errors import UserError
 from mlgitops.git import commits, repository
 from mlgitops.git.commits import git
 from mlgitops.github import client
-from mlgitops.github.client import GitHost, Refused
+from mlgitops.github.client import GitHost
+from mlgitops.github.options import Body, Branch
+from mlgitops.github.waiting import Refused
 
 PREFIX = "bot/"
 CHECK = "check.yml"
@@ -19,15 +21,11 @@ LONGEST_TITLE = 200  # characters; GitHub takes 256
 
 
 def propose(
-    branch: Annotated[
-        str, typer.Option(envvar="BRANCH", help="The fixed branch; its name starts with bot/.")
-    ],
+    branch: Branch,
     title: Annotated[
         str, typer.Option(envvar="TITLE", help="Title of the pull request, subject of the commit.")
     ],
-    body: Annotated[
-        str, typer.Option(envvar="BODY", help="File with the text of the pull request.")
-    ],
+    body: Body,
     labels: Annotated[
         str, typer.Option(envvar="LABELS", help="Labels to add, with commas between.")
     ] = "",
@@ -35,7 +33,10 @@ def propose(
         bool, typer.Option("--auto", envvar="AUTO", help="Merge it once its checks pass.")
     ] = False,
 ) -> None:
-    """Make everything that changed here one pull request, or update the one that is open."""
+    """Make everything that changed here one pull request, or update the one that is open.
+
+    The name of its branch, which is always the same, starts with bot/.
+    """
     check(branch, title)
     text, names = client.body(body), [name.strip() for name in labels.split(",") if name.strip()]
     there, head = client.connect(), repository.head()

@@ -7,19 +7,18 @@ the code of another commit, and takes a patch from the first: data, of which eve
 import hashlib
 import os
 import re
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated, NamedTuple
-
-import typer
+from typing import NamedTuple
 
 from mlgitops.core.errors import UserError, join_names
 from mlgitops.git import commits, repository
-from mlgitops.git.commits import Failed, Moved, git
+from mlgitops.git.commits import Moved, git
+from mlgitops.git.runner import Failed, run
 from mlgitops.github import client
 from mlgitops.github.client import GitHost
+from mlgitops.github.options import Branch, Changes, Head
 
 PATCH = "changes.patch"
 TITLE = "Update what the pipeline made"
@@ -42,17 +41,7 @@ class Changed(NamedTuple):
     path: str
 
 
-def save(
-    branch: Annotated[
-        str, typer.Option(envvar="BRANCH", help="The pull request's branch, in this repository.")
-    ],
-    changes: Annotated[
-        Path, typer.Option(envvar="CHANGES", help="The patch, or a folder with changes.patch.")
-    ],
-    head: Annotated[
-        str, typer.Option(envvar="HEAD", help="The commit that the patch was made for.")
-    ] = "",
-) -> None:
+def save(branch: Branch, changes: Changes, head: Head = "") -> None:
     """Commit a patch of what the pipeline made to a branch, and start the checks there."""
     commits.branch(branch)
     patch = patch_path(changes)
@@ -158,18 +147,18 @@ def refusals(changes: list[Changed]) -> Iterator[str]:
 
 def git_ignores(paths: list[str]) -> set[str]:
     """The paths that the .gitignore files of the trusted commit, which lies here, leave out."""
-    done = subprocess.run(
-        ["git", "check-ignore", "--no-index", "--stdin", "-z"],  # noqa: S607
-        input="\0".join(paths).encode(), capture_output=True, check=False,
-        cwd=git("rev-parse", "--show-toplevel"),
-    )  # fmt: skip
-    return set(os.fsdecode(done.stdout).split("\0")) - {""}
+    top = git("rev-parse", "--show-toplevel")
+    try:
+        found = run(
+            "check-ignore", "--no-index", "--stdin", "-z",
+            given="\0".join(paths).encode(), folder=top,
+        )  # fmt: skip
+    except Failed:  # none is
+        return set()
+    return set(os.fsdecode(found).split("\0")) - {""}
 
 
 def md5(blob: str) -> str:
     """The MD5 of an object of Git."""
-    done = subprocess.run(  # noqa: S603
-        ["git", "cat-file", "blob", blob],  # noqa: S607
-        capture_output=True, check=True,
-    )  # fmt: skip
-    return hashlib.md5(done.stdout, usedforsecurity=False).hexdigest()
+    content = run("cat-file", "blob", blob)
+    return hashlib.md5(content, usedforsecurity=False).hexdigest()

@@ -12,6 +12,7 @@ import typer
 from mlgitops.core.errors import UserError, join_names
 from mlgitops.github import client
 from mlgitops.github.client import GitHost
+from mlgitops.github.options import Head, Url
 from mlgitops.github.settings import RULESET, read
 
 LONGEST = 140  # characters of a description; GitHub takes no more
@@ -19,11 +20,11 @@ Results = dict[str, str]
 
 
 def statuses(
-    head: Annotated[str, typer.Option(envvar="HEAD", help="The commit that was checked.")],
+    head: Head,
     results: Annotated[
         str, typer.Option(envvar="RESULTS", help="GitHub's `needs`, as JSON: each job's result.")
     ],
-    url: Annotated[str, typer.Option(envvar="URL", help="The page of the run.")] = "",
+    url: Url = "",
 ) -> None:
     """Give the commit a status for each check that main requires: success, or failure."""
     commit, ends = client.sha(head), job_ends(results)

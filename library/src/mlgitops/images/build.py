@@ -11,6 +11,7 @@ import typer
 
 from mlgitops.core import paths
 from mlgitops.core.errors import UserError
+from mlgitops.core.project import project
 from mlgitops.git import repository
 from mlgitops.images import builder, docker
 
@@ -99,7 +100,7 @@ def facts() -> Facts:
             "`make pipeline` makes it again"
         )
     name = docker.image_name().rpartition("/")[2]
-    source = str(docker.project()["project"]["urls"]["repository"])
+    source = project().repository
     return Facts(name, docker.revision(), here, known.data or "", source)
 
 

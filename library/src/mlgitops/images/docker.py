@@ -3,11 +3,10 @@
 import json
 import os
 import subprocess
-import tomllib
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
+from mlgitops.core import project
 from mlgitops.core.errors import UserError
 from mlgitops.git import repository
 
@@ -29,17 +28,12 @@ class CommandError(UserError):
         self.lines = lines
 
 
-def project() -> dict[str, Any]:
-    """pyproject.toml."""
-    return tomllib.loads(Path("pyproject.toml").read_text("utf-8"))
-
-
 def image_name() -> str:
     """Where the image is pushed, without a tag: registry, owner and name.
 
     REGISTRY, where it is set, takes the place of the registry and owner of pyproject.toml.
     """
-    owner, _, name = str(project()["tool"]["image"]["name"]).rpartition("/")
+    owner, _, name = str(project.document()["tool"]["image"]["name"]).rpartition("/")
     return f"{os.environ.get('REGISTRY', '').strip('/') or owner}/{name}"
 
 
@@ -98,9 +92,9 @@ def run_visibly(*arguments: str) -> list[str]:
     return lines
 
 
-def last(said: str | Sequence[str]) -> str:
+def last(output: str | Sequence[str]) -> str:
     """The last line that says something."""
-    lines = said.splitlines() if isinstance(said, str) else said
+    lines = output.splitlines() if isinstance(output, str) else output
     return next((line.strip() for line in reversed(lines) if line.strip()), "it does not say why")
 
 

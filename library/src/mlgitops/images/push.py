@@ -1,18 +1,17 @@
 """`make push`: the image to its registry, and the digest by which it is known from then on."""
 
 import re
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from mlgitops.core import job_output
+from mlgitops.core import job_output, paths
 from mlgitops.core.errors import UserError
 from mlgitops.core.files import replacing
 from mlgitops.images import docker
 
 # `make release` reads it.
-NOTE = Path("artifacts/image.env")
+NOTE = paths.IMAGE
 DIGEST = re.compile(r"digest: (sha256:[0-9a-f]{64})")
 
 
@@ -34,9 +33,9 @@ def push(
     print(line)
 
 
-def digest(said: list[str], name: str) -> str:
+def digest(output: list[str], name: str) -> str:
     """The digest that the registry gave."""
-    found = [match[1] for line in said if (match := DIGEST.search(line))]
+    found = [match[1] for line in output if (match := DIGEST.search(line))]
     if not found:
-        raise UserError(f"docker push {name} printed no digest: {docker.last(said)}")
+        raise UserError(f"docker push {name} printed no digest: {docker.last(output)}")
     return found[-1]

@@ -2,13 +2,13 @@
 
 import json
 import re
-from pathlib import Path
 from uuid import NAMESPACE_URL, uuid5
 
+from mlgitops.core import paths
 from mlgitops.core.files import write_json
 from mlgitops.images import docker
 
-SBOM = Path("artifacts/sbom.json")
+SBOM = paths.SBOM
 # Also what the base brings beside the environment, such as pip.
 PROGRAM = """
 import json, platform, site, sys

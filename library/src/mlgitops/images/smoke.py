@@ -144,9 +144,9 @@ def version(container: str, labels: dict[str, str]) -> None:
     status, text = ask(container, "/version")
     if status != 200:
         raise UserError(f"/version says {status}: {text[:200]}")
-    told = json.loads(text)
+    answer = json.loads(text)
     for fact, label in LABELS.items():
-        same(f"{fact} at /version", told.get(fact), labels.get(label))
+        same(f"{fact} at /version", answer.get(fact), labels.get(label))
 
 
 def same(what: str, found: str | None, label: str | None) -> None:

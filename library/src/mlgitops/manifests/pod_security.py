@@ -80,11 +80,11 @@ def containers(pod: Fields) -> Iterator[Fields]:
 def container_problems(pod: Fields, container: Fields) -> Iterator[str]:
     """The same for one container; what it does not say, the pod says."""
     own = container.get("securityContext") or {}
-    said = {**(pod.get("securityContext") or {}), **own}
+    context = {**(pod.get("securityContext") or {}), **own}
     yield from context_problems(own)
     if not DIGEST.fullmatch(str(container.get("image"))):
         yield f"image {container.get('image')} is not a digest (name@sha256:…)"
-    if said.get("runAsNonRoot") is not True or said.get("runAsUser") == 0:
+    if context.get("runAsNonRoot") is not True or context.get("runAsUser") == 0:
         yield "may run as root: runAsNonRoot: true, and no runAsUser: 0"
     if own.get("allowPrivilegeEscalation") is not False or own.get("privileged"):
         yield "may gain privileges: allowPrivilegeEscalation: false, and no privileged"
@@ -92,7 +92,7 @@ def container_problems(pod: Fields, container: Fields) -> Iterator[str]:
         yield "keeps capabilities: capabilities: {drop: [ALL]}"
     if set(inside(own, "capabilities", "add") or []) - {"NET_BIND_SERVICE"}:
         yield "adds capabilities other than NET_BIND_SERVICE"
-    if inside(said, "seccompProfile", "type") not in PROFILES:
+    if inside(context, "seccompProfile", "type") not in PROFILES:
         yield "has no seccompProfile: {type: RuntimeDefault}"
     if own.get("procMount", "Default") != "Default":
         yield "changes procMount"

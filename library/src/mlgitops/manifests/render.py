@@ -27,8 +27,8 @@ def manifests() -> None:
     found = release_env.problems()
     for folder in folders():
         documents = render(folder)
-        told = [*problems(documents), *strange(folder.name, documents)]
-        wrong = [f"{folder.as_posix()}: {text}" for text in told]
+        texts = [*problems(documents), *strange(folder.name, documents)]
+        wrong = [f"{folder.as_posix()}: {text}" for text in texts]
         print(f"{folder.as_posix()}: {len(documents)} objects, {len(wrong) or 'no'} problems")
         found += wrong
     if found:
@@ -49,8 +49,8 @@ def render(folder: Path) -> list[dict[str, Any]]:
     command = [*renderer(), str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
     if done.returncode:
-        told = " ".join(done.stderr.split())[-400:]
-        raise UserError(f"{folder.as_posix()} does not render: {told}")
+        why = " ".join(done.stderr.split())[-400:]
+        raise UserError(f"{folder.as_posix()} does not render: {why}")
     return [document for document in yaml.safe_load_all(done.stdout) if document]
 
 
@@ -79,26 +79,26 @@ def strange(environment: str, documents: Sequence[dict[str, Any]]) -> Iterator[s
     if environment not in release_env.ENVIRONMENTS:
         return
     lines = (release_env.file_text(environment) or "").splitlines()
-    said = {name: value for name, _, value in (line.partition("=") for line in lines)}
+    release = {name: value for name, _, value in (line.partition("=") for line in lines)}
     there = {document.get("kind") for document in documents}
-    for kind in (*ALWAYS, *(RELEASED if said.get("IMAGE") else ())):
+    for kind in (*ALWAYS, *(RELEASED if release.get("IMAGE") else ())):
         if kind not in there:
             yield f"a {kind} is missing"
     for document in documents:
         for container in (
             one for pod in pod_security.pods(document) for one in pod_security.containers(pod)
         ):
-            for text in otherwise(container, said):
+            for text in otherwise(container, release):
                 yield f"{schema_check.name(document)}: container {container.get('name')}: {text}"
 
 
-def otherwise(container: Mapping[str, Any], said: Mapping[str, str]) -> Iterator[str]:
+def otherwise(container: Mapping[str, Any], release: Mapping[str, str]) -> Iterator[str]:
     """Where a container is another than release.env says, or tells other values of it."""
-    if not said.get("IMAGE") or container.get("image") != said["IMAGE"]:
+    if not release.get("IMAGE") or container.get("image") != release["IMAGE"]:
         yield f"image {container.get('image')} is not the one of release.env"
     for name in release_env.NAMES:
         own = [one.get("value") for one in container.get("env") or [] if one.get("name") == name]
-        if own != [said.get(name)]:
+        if own != [release.get(name)]:
             yield f"env {name} is not the one of release.env"
     for name in ("command", "args"):
         if name in container:

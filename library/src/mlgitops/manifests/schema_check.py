@@ -8,7 +8,6 @@ from the definitions that Argo CD and Flux install, or by the project's own in d
 import json
 import re
 import subprocess
-import tomllib
 from collections.abc import Iterator, Sequence
 from functools import cache
 from importlib.resources import files
@@ -16,6 +15,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
+from mlgitops.core import project
 from mlgitops.core.errors import UserError
 
 VALIDATOR = "kubernetes-validate==1.37.0"
@@ -80,8 +80,7 @@ def name(document: dict[str, Any]) -> str:
 
 def version() -> str:
     """The version of Kubernetes that runs the project, as pyproject.toml tells it."""
-    document = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))
-    return str(document["tool"]["manifests"]["kubernetes"])
+    return str(project.document()["tool"]["manifests"]["kubernetes"])
 
 
 def builtin_problems(documents: Sequence[dict[str, Any]]) -> list[str]:

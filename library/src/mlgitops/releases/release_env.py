@@ -154,8 +154,8 @@ def foreign(image: str) -> str:
         return ""
     owner, _, last = name.rpartition("/")
     way = owner and last == own.rpartition("/")[2]
-    told = f"IMAGE is of {name}, and this project's are of {own}"
-    return f"{told}: REGISTRY={owner}, if it was pushed there" if way else told
+    problem = f"IMAGE is of {name}, and this project's are of {own}"
+    return f"{problem}: REGISTRY={owner}, if it was pushed there" if way else problem
 
 
 def _mismatches(release: Release) -> Iterable[str]:

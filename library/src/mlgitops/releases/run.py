@@ -13,7 +13,7 @@ from mlgitops.git import repository
 from mlgitops.images import docker
 from mlgitops.releases import release_env
 
-RELEASED = Path("artifacts/released")
+RELEASED = paths.RELEASED
 
 
 def serve(

@@ -7,7 +7,6 @@ alone, so it leaves out what a machine or a release changes: times and the champ
 import hashlib
 import json
 import re
-import tomllib
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,19 +15,21 @@ import typer
 from mlgitops.core import config, paths
 from mlgitops.core.errors import UserError
 from mlgitops.core.files import replacing
+from mlgitops.core.project import project
 from mlgitops.data import schema
 from mlgitops.data.ingest import Data
 from mlgitops.data.split import Split
-from mlgitops.evaluation.bootstrap import is_mean
-from mlgitops.evaluation.checks import Check, Judge, metric_interval
-from mlgitops.evaluation.evidence import Evidence, gather
-from mlgitops.evaluation.limits import Gate
+from mlgitops.evaluation import checks
+from mlgitops.evaluation.checks import SIZE, Check, metric_interval
+from mlgitops.evaluation.gate import Verdict
+from mlgitops.evaluation.subject import Subject
 from mlgitops.reporting import diff
 from mlgitops.reporting.markdown import render
+from mlgitops.training.losses import is_mean
 
 DOCUMENTS = {
-    Path("docs/model-card.md"): "model-card.md.j2",
-    Path("docs/data-sheet.md"): "data-sheet.md.j2",
+    paths.CARD: "model-card.md.j2",
+    paths.SHEET: "data-sheet.md.j2",
 }
 PARITY = paths.PARITY
 ROWS = 200  # of a table
@@ -43,45 +44,38 @@ def digest(figures: str) -> str:
     return hashlib.sha256(figures.encode()).hexdigest()[:16]
 
 
-def project() -> dict[str, str]:
-    """Name, description and owner, as pyproject.toml has them."""
-    try:
-        found = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))["project"]
-    except (OSError, tomllib.TOMLDecodeError, KeyError):
-        raise UserError("pyproject.toml: cannot be read, or has no [project]") from None
-    repository = found.get("urls", {}).get("repository", "")
-    return {
-        "name": found["name"].removesuffix("-model"),
-        "description": found.get("description", ""),
-        "owner": repository.rstrip("/").split("/")[-2] if repository.count("/") > 3 else "",
-        "repository": repository,
-    }
-
-
-def intervals(judge: Judge, here: Evidence, p: Gate) -> dict[str, Any]:
+def intervals(subject: Subject) -> dict[str, Any]:
     """The interval of each metric that has one."""
     found: dict[str, Any] = {}
-    for name in filter(is_mean, here.metrics):
-        drawn = judge.resample(name, judge.losses(name))
-        found[name] = metric_interval(name, drawn[:, 0], p.confidence, len(here.actual))
+    rows, confidence = len(subject.here.actual), subject.p.confidence
+    for name in filter(is_mean, subject.here.metrics):
+        drawn = subject.resample(name, subject.losses(name))
+        found[name] = metric_interval(name, drawn[:, 0], confidence, rows)
     return found
 
 
-def facts() -> dict[str, Any]:
+def gate_checks(subject: Subject, verdict: Verdict | None) -> tuple[list[Check], list[Check]]:
+    """The checks that depend on the commit alone, and those of the slices; judged once."""
+    known = verdict.checks if verdict and verdict.rests_on_evidence else []
+    found = [one for one in known if one.kind == "minimum" or one.name == SIZE]
+    if found:
+        return found, [one for one in known if one.kind == "slices"]
+    return [*checks.minimum(subject), checks.size(subject)], checks.slices(subject)
+
+
+def facts(subject: Subject, verdict: Verdict | None = None) -> dict[str, Any]:
     """Everything that the two templates show."""
-    here, p = gather(), config.load(Gate)
-    judge = Judge(here, p)
-    checks: list[Check] = [*judge.minimum(), judge.size()]
-    slices = judge.slices()
+    here = subject.here
+    found, slices = gate_checks(subject, verdict)
     return {
         "project": project(),
         "here": here,
         "rules": here.rules,
-        "p": p,
-        "intervals": intervals(judge, here, p),
-        "checks": checks,
+        "p": subject.p,
+        "intervals": intervals(subject),
+        "checks": found,
         "slices": list(zip(here.slices, slices, strict=True)),
-        "passed": all(check.passed for check in [*checks, *slices]),
+        "passed": all(check.passed for check in [*found, *slices]),
         "train": diff.flat(config.read(config.PARAMS)["train"]),
         "parity": diff.load(PARITY.read_text("utf-8") if PARITY.exists() else None),
         "data": json.loads(diff.DATA.read_text(encoding="utf-8")),
@@ -134,21 +128,25 @@ def check_current(path: Path, new: str) -> None:
         raise UserError(f"{path}: the figures are not those of this model: run `make card`")
 
 
+def write_documents(found: dict[str, Any]) -> None:
+    """Write the figures of both documents."""
+    for path, template in DOCUMENTS.items():
+        text = update(path, new_document(template, found))
+        with replacing(path) as part:
+            part.write_bytes(text.encode("utf-8"))
+        print(f"{path}: {len(text.splitlines())} lines")
+
+
 def card(
     check: Annotated[
         bool, typer.Option(help="Write nothing; exit with 1 if the figures are not current.")
     ] = False,
 ) -> None:
     """Write the figures of the model card and of the data sheet, or check them."""
-    found = facts()
+    found = facts(Subject.gather())
+    if not check:
+        write_documents(found)
+        return
     for path, template in DOCUMENTS.items():
-        new = new_document(template, found)
-        if check:
-            check_current(path, new)
-            continue
-        text = update(path, new)
-        with replacing(path) as part:
-            part.write_bytes(text.encode("utf-8"))
-        print(f"{path}: {len(text.splitlines())} lines")
-    if check:
-        print(f"{', '.join(map(str, DOCUMENTS))}: the figures are those of this model")
+        check_current(path, new_document(template, found))
+    print(f"{', '.join(map(str, DOCUMENTS))}: the figures are those of this model")

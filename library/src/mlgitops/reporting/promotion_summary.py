@@ -44,7 +44,7 @@ def facts(main: str) -> dict[str, Any]:
         ],
         "params": diff.parameters(*both) if both else [],
         "schema": diff.contract(*both) if both else [],
-        "kept": diff.select,
+        "select": diff.select,
         "same_test": test_hash(production) == test_hash(staging),
         "commits": (log or "").splitlines(),
         "most": MOST,

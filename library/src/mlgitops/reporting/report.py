@@ -1,21 +1,25 @@
 """`make report`: what this commit changes, as the Markdown of a pull request."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, get_args
 
 import typer
 
-from mlgitops.core import config, job_output
+from mlgitops.core import job_output, paths
+from mlgitops.core.errors import join_names
 from mlgitops.core.files import replacing
 from mlgitops.evaluation import bootstrap, gate
-from mlgitops.evaluation.champion import OtherModel, other_model
-from mlgitops.evaluation.checks import Check, Kind, difference, metric_of
-from mlgitops.evaluation.evidence import METRICS, SLICES, TEST, Evidence, gather
+from mlgitops.evaluation.champion import OtherModel
+from mlgitops.evaluation.checks import Check, Kind, difference
+from mlgitops.evaluation.evidence import METRICS, SLICES, TEST, Evidence
 from mlgitops.evaluation.limits import Gate
+from mlgitops.evaluation.subject import Subject
 from mlgitops.git import repository
 from mlgitops.releases import release_env
 from mlgitops.reporting import diff
 from mlgitops.reporting.markdown import code, plain, render
+from mlgitops.training.losses import is_mean, metric_of, row_losses
 from mlgitops.training.metrics import HIGHER_IS_BETTER
 
 LIMIT = 60_000  # characters; GitHub takes 65,536 in a comment
@@ -44,30 +48,33 @@ def since(base: str) -> Since:
     return Since(commit, f"{code(commit[:7])} (what {environment} runs)")
 
 
-def comparison(here: Evidence, other: OtherModel, p: Gate) -> list[dict[str, Any]]:
+def comparison(subject: Subject, other: OtherModel) -> list[dict[str, Any]]:
     """Each metric now and of the other model, and how much better this one is, with interval."""
     recorded = diff.load(repository.text(other.commit, METRICS.as_posix()))
-    same = same_test(here, repository.lock(other.commit))
-    found = []
-    for name, now in here.metrics.items():
-        if name == "rows":
-            continue
-        row: dict[str, Any] = {
-            "name": name,
-            "now": now,
-            "before": recorded.get(name) if same else None,
-        }
-        if bootstrap.is_mean(name) and other.answer is not None:
-            worse, drawn = difference(here, other, name, p)
-            apart = bootstrap.interval(drawn, p.confidence, len(other.rows))
-            actual = here.actual[other.rows]
-            theirs = bootstrap.losses(name, actual, other.answer, other.labels)
-            row |= {"before": metric_of(name, theirs)}
-            row |= {"better": -worse, "low": -apart.high, "high": -apart.low}
-        elif row["before"] is not None and now is not None:
-            row["better"] = -bootstrap.worse(name, now, row["before"])
-        found.append({"better": None, "low": None, "high": None, **row})
-    return found
+    same = same_test(subject.here, repository.lock(other.commit))
+    return [
+        compare_metric(subject, other, name, recorded.get(name) if same else None)
+        for name in subject.here.metrics
+        if name != "rows"
+    ]
+
+
+def compare_metric(
+    subject: Subject, other: OtherModel, name: str, before: float | None
+) -> dict[str, Any]:
+    """One metric now and of the other model; `before` is what that one's commit recorded."""
+    here, now = subject.here, subject.here.metrics[name]
+    row = {"name": name, "now": now, "before": before, "better": None, "low": None, "high": None}
+    if is_mean(name) and other.answer is not None:
+        worse, drawn = difference(here, other, name, subject.p)
+        apart = subject.interval(drawn, len(other.rows))
+        actual = here.actual[other.rows]
+        theirs = row_losses(name, actual, other.answer, other.labels)
+        row |= {"before": metric_of(name, theirs)}
+        row |= {"better": -worse, "low": -apart.high, "high": -apart.low}
+    elif before is not None and now is not None:
+        row["better"] = -bootstrap.worse(name, now, before)
+    return row
 
 
 def same_test(here: Evidence, there: repository.Lock | None) -> bool:
@@ -75,13 +82,13 @@ def same_test(here: Evidence, there: repository.Lock | None) -> bool:
     return there is not None and there.hash(TEST) == here.lock.hash(TEST)
 
 
-def other_model_facts(commit: str | None, here: Evidence, p: Gate) -> dict[str, Any] | None:
+def other_model_facts(commit: str | None, subject: Subject) -> dict[str, Any] | None:
     """The comparison with the model of a commit; None without a commit."""
     if commit is None:
         return None
-    other, there = other_model(commit, here), repository.lock(commit)
-    metrics = comparison(here, other, p)
-    judged = next(one for one in metrics if one["name"] == p.metric)
+    other, there = subject.other(commit), repository.lock(commit)
+    metrics = comparison(subject, other)
+    judged = next(one for one in metrics if one["name"] == subject.p.metric)
     return {
         "judged": judged,
         "words": words(judged),
@@ -105,14 +112,14 @@ def words(judged: dict[str, Any]) -> str:
     return f"{kind} now, but that may be chance" if kind else "no difference"
 
 
-def slice_facts(here: Evidence, verdict: gate.Verdict, base: str | None) -> list[dict[str, Any]]:
+def slice_facts(subject: Subject, verdict: gate.Verdict, base: str | None) -> list[dict[str, Any]]:
     """The slices with their check, the worst first; `before` if the test rows are the same."""
+    here, metric = subject.here, subject.p.metric
     checks = [check for check in verdict.checks if check.kind == "slices"]
     before: dict[tuple[str, str], Any] = {}
     if base and same_test(here, repository.lock(base)):
         parts = diff.load(repository.text(base, SLICES.as_posix()))
         before = {(part["column"], part["value"]): part for part in parts}
-    metric = config.load(Gate).metric
     found = [
         {"column": part["column"], "value": part["value"], "rows": part["rows"], "check": check,
          "before": before.get((part["column"], part["value"]), {}).get(metric)}
@@ -121,19 +128,15 @@ def slice_facts(here: Evidence, verdict: gate.Verdict, base: str | None) -> list
     return sorted(found, key=lambda one: -bootstrap.worse(metric, one["check"].value, 0.0))
 
 
-def bars(here: Evidence, p: Gate, others: dict[str, dict[str, Any] | None]) -> list[dict[str, Any]]:
+def bars(subject: Subject, others: dict[str, dict[str, Any] | None]) -> list[dict[str, Any]]:
     """The metric of the dummy baseline, the champion, the base and this commit, for a chart."""
-    plain = bootstrap.dummy(p.metric, here.known, len(here.actual), here.labels)
-    dummy = metric_of(p.metric, bootstrap.losses(p.metric, here.actual, plain, here.labels))
+    metric = subject.p.metric
+    dummy = metric_of(metric, subject.losses(metric)[:, 1])
     found = [{"name": "dummy", "value": dummy}]
     for name, other in others.items():
-        value = next(
-            (one["before"] for one in (other or {}).get("metrics", ()) if one["name"] == p.metric),
-            None,
-        )
-        if other and other["comparable"] and value is not None:
-            found.append({"name": name, "value": value})
-    return [*found, {"name": "this commit", "value": here.metrics[p.metric]}]
+        if other and other["comparable"] and other["judged"]["before"] is not None:
+            found.append({"name": name, "value": other["judged"]["before"]})
+    return [*found, {"name": "this commit", "value": subject.here.metrics[metric]}]
 
 
 def data_facts(here: Evidence, base: str | None) -> dict[str, Any]:
@@ -148,38 +151,93 @@ def data_facts(here: Evidence, base: str | None) -> dict[str, Any]:
     }
 
 
-def facts(base: str) -> dict[str, Any]:
-    """Everything that the template shows."""
-    verdict = gate.current()
-    refused = [check for check in verdict.checks if not check.passed]
-    found = {"verdict": verdict, "refused": refused, "head": repository.head(), "base_name": base}
-    if any(check.name == gate.EVIDENCE for check in refused):
-        return found | {"here": None}
-    here, p = gather(), config.load(Gate)
+@dataclass(frozen=True)
+class Changes:
+    """What differs since a commit: parameters, the data, the schema, files."""
+
+    params: list[diff.Change]
+    data: dict[str, Any]
+    code: list[tuple[str, int, int]]
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """What a report shows of a model that could be judged."""
+
+    here: Evidence
+    p: Gate
+    since: Since
+    base: dict[str, Any] | None
+    champion: dict[str, Any] | None
+    slices: list[dict[str, Any]]
+    lost: list[str]
+    bars: list[dict[str, Any]]
+    changes: Changes
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Everything that a report shows; `model` is None where nothing could be judged."""
+
+    verdict: gate.Verdict
+    base_name: str
+    checkout: str
+    model: ModelFacts | None = None
+
+    @property
+    def refusals(self) -> list[Check]:
+        """The checks that are not kept."""
+        return [check for check in self.verdict.checks if not check.passed]
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many slices there are, were judged, were refused."""
+        return counts(self.verdict.checks)
+
+
+def facts(base: str, judgement: gate.Judgement | None = None) -> Facts:
+    """Everything that the template shows, of a judgement or of the one that is current."""
+    verdict, subject = judgement or gate.current()
+    checkout = how_to_check_out()
+    if not verdict.rests_on_evidence:
+        return Facts(verdict, base, checkout)
+    model = model_facts(base, verdict, subject or Subject.gather())
+    return Facts(verdict, base, checkout, model)
+
+
+def model_facts(base: str, verdict: gate.Verdict, subject: Subject) -> ModelFacts:
+    """What is shown of a model and of what it is compared with."""
     start = since(base)
     others = {
-        base: other_model_facts(repository.fork(base), here, p),
-        "champion": other_model_facts(verdict.champion, here, p),
+        base: other_model_facts(repository.fork(base), subject),
+        "champion": other_model_facts(verdict.champion, subject),
     }
-    slices = slice_facts(here, verdict, start.commit)
-    return found | {
-        "here": here,
-        "p": p,
-        "gate": p.metric,
-        "since": start,
-        "base": others[base],
-        "champion": others["champion"],
-        "higher": HIGHER_IS_BETTER,
-        "slices": slices,
-        "lost": missing_kinds(start.commit, verdict) if start.commit else [],
-        "counts": counts(verdict.checks),
-        "bars": bars(here, p, others),
-        "slice_bars": slices[:BARS],
-        "kept": diff.select,
-        "params": diff.parameters(start.commit) if start.commit else [],
-        "data": data_facts(here, start.commit),
-        "code": diff.folders(start.commit) if start.commit else [],
-    }
+    return ModelFacts(
+        here=subject.here,
+        p=subject.p,
+        since=start,
+        base=others[base],
+        champion=others["champion"],
+        slices=slice_facts(subject, verdict, start.commit),
+        lost=missing_kinds(start.commit, verdict) if start.commit else [],
+        bars=bars(subject, others),
+        changes=changes(start.commit, subject.here),
+    )
+
+
+def changes(base: str | None, here: Evidence) -> Changes:
+    """What differs since a commit; nothing is known without one."""
+    if base is None:
+        return Changes([], data_facts(here, None), [])
+    return Changes(diff.parameters(base), data_facts(here, base), diff.folders(base))
+
+
+def how_to_check_out() -> str:
+    """The command that brings back what is reported; a remark where no commit has it yet."""
+    found = repository.changes(*repository.JUDGED)
+    if people := [path for path in found if not path.startswith(paths.MADE)]:
+        return f"# no commit has {join_names(people)} as reported: git add --all && git commit"
+    return f"git checkout {repository.head()}"
 
 
 def missing_kinds(base: str, verdict: gate.Verdict) -> list[str]:
@@ -200,9 +258,10 @@ def counts(checks: list[Check]) -> dict[str, int]:
     }
 
 
-def page(found: dict[str, Any]) -> str:
+def page(found: Facts) -> str:
     """The report, with tables as long as fit below the limit."""
-    texts = (render("report.md.j2", most=most, **found) for most in ROWS)
+    shown = {"facts": found, "higher": HIGHER_IS_BETTER, "select": diff.select, "chart": BARS}
+    texts = (render("report.md.j2", most=most, **shown) for most in ROWS)
     return next((text for text in texts if len(text) < LIMIT), TOO_LONG)
 
 

@@ -19,6 +19,7 @@ from tqdm import tqdm
 
 from mlgitops.core import config, paths
 from mlgitops.core.errors import UserError
+from mlgitops.core.project import project
 from mlgitops.git import lineage, repository
 from mlgitops.tracking.base import (
     Asset,
@@ -32,8 +33,7 @@ from mlgitops.tracking.base import (
     connect,
 )
 
-GATE = Path("artifacts/gate.json")
-TRIALS = Path("artifacts/trials")
+GATE, TRIALS = paths.GATE, paths.TRIALS
 ROLES = ("raw", "train", "test")
 PLOTS = paths.PLOTS.as_posix()
 SHORT = 8  # characters of a hash in a name
@@ -81,23 +81,13 @@ def choose() -> Tracker | None:
     if name == "none":
         print(f"{paths.PARAMS}: track.tracker is none: no tracker to speak to")
         return None
-    return connect(name, project())
-
-
-def project() -> str:
-    """The project's name, under which its runs and models are filed."""
-    try:
-        return str(tomllib.loads(Path("pyproject.toml").read_text("utf-8"))["project"]["name"])
-    except (OSError, tomllib.TOMLDecodeError, KeyError) as error:
-        raise UserError(
-            f"pyproject.toml names no project ({error}): run this in its folder"
-        ) from None
+    return connect(name, project().name)
 
 
 def newest() -> repository.Commit:
     """The trained commit that HEAD's dvc.lock comes from."""
     commit = lineage.origin(repository.head())
-    if commit is None or repository.text("HEAD", "dvc.lock") is None:
+    if commit is None or repository.text("HEAD", repository.LOCK) is None:
         raise UserError("nothing trained is committed yet: make pipeline, then git commit")
     return next(one for one in repository.training_commits(commit) if one.sha == commit)
 

@@ -9,52 +9,49 @@ import pandas as pd
 
 from mlgitops.data.profile import round_number
 from mlgitops.training.exported_model import Predictions
+from mlgitops.training.losses import Labels, Mean, hits_of, metric_of, probabilities_of, row_losses
 
 Metrics = dict[str, float | int | None]
 
 HIGHER_IS_BETTER = frozenset({"accuracy", "f1_macro", "r2", "roc_auc"})
 
 
-def measure(
-    actual: np.ndarray, predictions: Predictions, labels: tuple[int | str, ...] | None, bins: int
-) -> Metrics:
+def measure(actual: np.ndarray, predictions: Predictions, labels: Labels, bins: int) -> Metrics:
     """The metrics of the task; None where a metric is undefined for these rows."""
     if labels is None or predictions.probabilities is None:
-        found = regression(actual, predictions.values)
+        found = regression(actual, predictions)
     else:
-        found = classification(actual, predictions, np.asarray(labels, dtype=object), bins)
+        found = classification(actual, predictions, labels, bins)
     return {"rows": len(actual), **{name: round_number(value) for name, value in found.items()}}
 
 
-def regression(actual: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
+def regression(actual: np.ndarray, predictions: Predictions) -> dict[str, float]:
     """Errors in the unit of the target, and R² (undefined for a constant target)."""
-    error = np.abs(actual - predicted)
+    error = row_losses("mae", actual, predictions, None)
     spread = float(np.sum((actual - actual.mean()) ** 2))
     return {
-        "mae": float(error.mean()),
-        "rmse": float(np.sqrt(np.mean(error**2))),
+        "mae": metric_of("mae", error),
+        "rmse": metric_of("rmse", row_losses("rmse", actual, predictions, None)),
         "r2": 1 - float(np.sum(error**2)) / spread if spread else np.nan,
         **{f"error_p{q}": float(np.percentile(error, q)) for q in (50, 90, 99)},
     }
 
 
 def classification(
-    actual: np.ndarray, predictions: Predictions, labels: np.ndarray, bins: int
+    actual: np.ndarray, predictions: Predictions, labels: Labels, bins: int
 ) -> dict[str, float]:
     """Log loss, Brier and calibration error; ROC AUC (one against the rest); macro F1; accuracy."""
-    assert predictions.probabilities is not None
-    hits = actual[:, None] == labels[None, :]
-    probabilities = predictions.probabilities.astype("float64")
-    probabilities /= probabilities.sum(axis=1, keepdims=True)
-    chosen = np.clip(probabilities[hits], 1e-15, 1)
+    hits, probabilities = hits_of(actual, labels), probabilities_of(predictions)
+
+    def mean(name: Mean) -> float:
+        return metric_of(name, row_losses(name, actual, predictions, labels))
+
     return {
-        "log_loss": float(-np.log(chosen).mean()),
+        "log_loss": mean("log_loss"),
         "roc_auc": auc(hits, probabilities),
         "f1_macro": f1_macro(actual, predictions.values),
-        "accuracy": float((actual == predictions.values).mean()),
-        "brier": float(
-            ((probabilities - hits) ** 2).sum(axis=1).mean() / (2 if hits.shape[1] == 2 else 1)
-        ),
+        "accuracy": mean("accuracy"),
+        "brier": mean("brier"),
         "calibration_error": calibration_error(calibration(hits, probabilities, bins)),
     }
 

@@ -11,12 +11,11 @@ from typing import Annotated
 
 import typer
 
+from mlgitops.core import paths
 from mlgitops.core.errors import UserError
 
 # What is in the store, and which store: dvc.lock and the data's hash, the configuration.
-VERSIONS = tuple(
-    map(Path, ("dvc.lock", "data/raw.parquet.dvc", ".dvc/config", ".dvc/config.local"))
-)
+VERSIONS = (paths.LOCK, paths.POINTER, Path(".dvc/config"), Path(".dvc/config.local"))
 STORE = Path("store")  # where it is a folder
 CODE = ("src", "tests")
 ADVICE = "Use `dvc push` to send your updates to remote storage."  # which comes next

@@ -35,7 +35,7 @@ from mlgitops.training.metrics import HIGHER_IS_BETTER
 from mlgitops.training.search import Range, Search, Settings, replace_values, values_of
 
 TRAINING = paths.TRAIN
-STUDIES = Path("artifacts/trials")
+STUDIES = paths.TRIALS
 SHOWN = 10  # trials of the table
 
 
