@@ -82,7 +82,6 @@ EXEMPT = {
     "library/src/mlgitops/evaluation/limits.py": ("draws", "naive"),  # what it reads of old
     "library/src/mlgitops/data/reader.py": ("engine",),  # of pandas.ExcelFile
     "tests/evaluation/test_gate.py": ("draws", "naive"),  # that it does
-    "library/src/mlgitops/data/reader.py": ("engine",),  # what pandas calls a reader
     "library/src/mlgitops/tracking/mlflow.py": ("Engine",),  # SQLAlchemy's
     ".ci/git-host": ("forge",),  # ../shared/forge
     "tests/flow/test_git_host.py": ("FORGE",),  # what that says of itself
