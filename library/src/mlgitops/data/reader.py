@@ -123,7 +123,7 @@ def read_excel(source: Source) -> Table:
 
 def read_sheet(source: Source) -> Table:
     """The named sheet, else the first, and a note if there are others."""
-    with open_file(source.place) as file, pd.ExcelFile(file, engine="calamine") as book:
+    with open_file(source.place) as file, pd.ExcelFile(file, "calamine") as book:
         names = [str(name) for name in book.sheet_names]
         sheet = source.sheet or names[0]
         if sheet not in names:
