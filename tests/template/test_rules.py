@@ -80,7 +80,6 @@ FOREIGN = re.compile(
 )
 EXEMPT = {
     "library/src/mlgitops/evaluation/limits.py": ("draws", "naive"),  # what it reads of old
-    "library/src/mlgitops/data/reader.py": ("engine",),  # of pandas.ExcelFile
     "tests/evaluation/test_gate.py": ("draws", "naive"),  # that it does
     "library/src/mlgitops/tracking/mlflow.py": ("Engine",),  # SQLAlchemy's
     ".ci/git-host": ("forge",),  # ../shared/forge

@@ -65,12 +65,12 @@ def dockerfile(base: str, folder: Path) -> str:
         shutil.copyfile(bundle, folder / "bundle.pem")
         lines += [f"COPY bundle.pem {BUNDLE}"]
         lines += [f"ENV {name[1:]}={BUNDLE}" for name in CERTIFICATES]
-    for name in given():
+    for name in variables_here():
         lines += [f"ARG {name}", f"ENV {name}=${{{name}}}"]
     return "\n".join([*lines, ""])
 
 
-def given() -> list[str]:
+def variables_here() -> list[str]:
     """The settings that are variables of this environment."""
     return [name for name in VARIABLES if os.environ.get(name)]
 
@@ -84,7 +84,7 @@ def local(base: str) -> Iterator[str]:
     with TemporaryDirectory() as folder:
         Path(folder, "Dockerfile").write_text(dockerfile(base, Path(folder)), encoding="utf-8")
         # A name without a value is read from the environment: no password in a list of processes.
-        arguments = [part for variable in given() for part in ("--build-arg", variable)]
+        arguments = [part for variable in variables_here() for part in ("--build-arg", variable)]
         docker.run_visibly("build", "--quiet", "--tag", name, *arguments, folder)
     try:
         yield name
