@@ -47,6 +47,8 @@ def test_the_folder_is_all_that_serving_needs(run_export, frame, rules):
         "categories": None,
         "name": "length",
         "seen": [0, 9.75],
+        "missing": [],
+        "format": None,
     }
     assert signature["examples"][0] == {"length": 0, "count": 0, "wild": True, "colour": "red"}
     reference = json.loads(Path("artifacts/model/reference.json").read_text("utf-8"))
