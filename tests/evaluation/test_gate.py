@@ -11,7 +11,7 @@ from mlgitops.core import config
 from mlgitops.core.errors import UserError
 from mlgitops.evaluation import bootstrap, checks, gate
 from mlgitops.evaluation.evidence import gather
-from mlgitops.evaluation.limits import Gate
+from mlgitops.evaluation.limits import Bound, Gate
 from mlgitops.evaluation.subject import Subject
 from mlgitops.git import repository
 
@@ -345,7 +345,7 @@ def test_an_empty_test_set_is_refused(workspace):
 
 def test_an_unknown_metric_is_refused(workspace):
     workspace.set("gate.minimum", {"quality": 1})
-    refusal("gate.minimum.quality")
+    refusal("minimum: quality is not a standard metric: give {at_least: …}")
 
 
 def test_an_unknown_key_is_refused(workspace):
@@ -488,3 +488,35 @@ def test_slices_that_passed_are_one_line_and_a_refused_one_is_shown():
 
 def test_without_slices_nothing_is_said_of_them():
     assert "slices" not in gate.table([check("budget", "size")])
+
+
+@pytest.mark.parametrize(
+    ("bound", "passed"),
+    [({"at_least": 0.4}, True), ({"at_least": 0.6}, False), ({"at_most": 0.6}, True),
+     ({"at_most": 0.4}, False)],
+)  # fmt: skip
+def test_an_own_metric_is_judged_once_main_has_it(workspace, bound, passed):
+    path = Path("artifacts/metrics.json")
+    values = json.loads(path.read_text("utf-8"))
+    check = checks.check_own("recall", 0.5, Bound(**bound))
+    assert (check.passed, check.judged) == (True, False)
+    assert "main does not have this metric yet" in check.reason
+    path.write_text(json.dumps(values | {"recall": 0.5}), "utf-8")
+    workspace.commit("Measure recall")
+    check = checks.check_own("recall", 0.5, Bound(**bound))
+    assert (check.passed, check.judged) == (passed, True)
+    assert check.reason.startswith("not ") is not passed
+
+
+@pytest.mark.parametrize(
+    ("minimum", "why"),
+    [
+        ({"recall": 0.5}, "recall is not a standard metric: give {at_least: …} or {at_most: …}"),
+        ({"accuracy": {"at_least": 0.5}}, "accuracy is a standard metric: give a number"),
+        ({"recall": {"at_least": 0.5, "at_most": 1}}, "give either at_least or at_most"),
+        ({"recall": {}}, "give either at_least or at_most"),
+    ],
+)
+def test_a_limit_in_the_wrong_form_is_refused(workspace, minimum, why):
+    workspace.set("gate.minimum", minimum)
+    refusal(why)

@@ -1,7 +1,8 @@
 """The four kinds of checks: minimum, slices, champion, budget. Each can refuse alone."""
 
+import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 from time import perf_counter
 from typing import Any, Literal, NamedTuple
@@ -15,11 +16,12 @@ from mlgitops.data.profile import round_number
 from mlgitops.evaluation import bootstrap
 from mlgitops.evaluation.champion import OtherModel
 from mlgitops.evaluation.evidence import METRICS, SLICES, Evidence
-from mlgitops.evaluation.limits import Gate, Limit, SliceLimit
+from mlgitops.evaluation.limits import Bound, Gate, Limit, SliceLimit
 from mlgitops.evaluation.subject import Subject
+from mlgitops.git import repository
 from mlgitops.training import exported_model
 from mlgitops.training.features import inputs
-from mlgitops.training.losses import Mean, Name, as_metric, cost, is_mean, metric_of, row_losses
+from mlgitops.training.losses import Mean, as_metric, cost, is_mean, metric_of, row_losses
 from mlgitops.training.metrics import HIGHER_IS_BETTER
 
 # Predictions of one row that are not timed, and that are; the time that they may take in all.
@@ -71,9 +73,11 @@ def minimum(subject: Subject) -> list[Check]:
     return [least(subject, name, limit) for name, limit in subject.p.minimum.items()]
 
 
-def least(subject: Subject, name: Name, limit: Limit) -> Check:
+def least(subject: Subject, name: str, limit: Limit | Bound) -> Check:
     """One metric against its limit."""
     value = read_metric(subject.here, name)
+    if isinstance(limit, Bound):
+        return check_own(name, value, limit)
     if not is_mean(name):
         assert limit != "dummy"
         return check_limit("minimum", name, value, limit)
@@ -90,6 +94,32 @@ def least(subject: Subject, name: Name, limit: Limit) -> Check:
         kind="minimum", name=name, value=value, limit=round_number(plain), passed=passed,
         low=round_number(own.low), high=round_number(own.high), reason=why,
     )  # fmt: skip
+
+
+def check_own(name: str, value: float, bound: Bound) -> Check:
+    """A metric of the project's own against its limit; only shown where main does not have it yet.
+
+    A change must not choose the metric that it is judged by.
+    """
+    limit = bound.at_least if bound.at_most is None else bound.at_most
+    assert limit is not None
+    passed = value >= limit if bound.at_most is None else value <= limit
+    known = name in main_metrics()
+    side = "at least" if bound.at_most is None else "at most"
+    why = f"{'' if passed else 'not '}{side} {limit:g}"
+    if not known:
+        why += ": main does not have this metric yet, so it is only shown"
+    return Check(
+        kind="minimum", name=name, value=round_number(value), limit=limit, judged=known,
+        passed=passed or not known, reason=why,
+    )  # fmt: skip
+
+
+def main_metrics() -> Collection[str]:
+    """The names of the metrics of the commit at which this branch left main; none without one."""
+    commit = repository.fork("main")
+    there = repository.text(commit, METRICS.as_posix()) if commit else None
+    return list(json.loads(there)) if there else []
 
 
 def compare_to_dummy(

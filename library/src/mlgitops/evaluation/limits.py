@@ -3,13 +3,33 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, FiniteFloat, PositiveInt, model_validator
+from pydantic import (
+    Field,
+    FiniteFloat,
+    PositiveInt,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from mlgitops.core import config
-from mlgitops.training.losses import MEANS, Mean, Name, is_mean
+from mlgitops.training.losses import MEANS, NAMES, Mean, is_mean
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Limit = FiniteFloat | Literal["dummy"]
+
+
+class Bound(config.Strict):
+    """A limit of a metric of the project's own, with the side that is good: one of both."""
+
+    at_least: FiniteFloat | None = None
+    at_most: FiniteFloat | None = None
+
+    @model_validator(mode="after")
+    def _one_side(self) -> "Bound":
+        if (self.at_least is None) == (self.at_most is None):
+            raise ValueError("give either at_least or at_most")
+        return self
 
 
 class SliceLimit(config.Strict):
@@ -37,7 +57,7 @@ class Gate(config.Rule):
     """What a model must keep to pass."""
 
     metric: Mean
-    minimum: dict[Name, Limit]
+    minimum: dict[str, Limit | Bound]
     slices: SliceLimit
     champion: Tolerance
     budget: Budget
@@ -59,13 +79,37 @@ class Gate(config.Rule):
             config.hint("gate.yaml: write bootstrap_samples for draws, and dummy for naive")
         return renamed
 
+    @field_validator("minimum", mode="before")
+    @classmethod
+    def _read_bounds(cls, values: Any) -> Any:
+        """A mapping is a bound: an error of it would be hidden among those of numbers and words."""
+        if not isinstance(values, Mapping):
+            return values
+        return {
+            name: read_bound(name, one) if isinstance(one, Mapping) else one
+            for name, one in values.items()
+        }
+
     @model_validator(mode="after")
-    def _dummy_needs_a_loss(self) -> "Gate":
+    def _limits_suit_metrics(self) -> "Gate":
         for name, limit in self.minimum.items():
+            if isinstance(limit, Bound) is (name in NAMES):
+                form = "a number" if name in NAMES else "{at_least: …} or {at_most: …}"
+                whose = "a standard metric" if name in NAMES else "not a standard metric"
+                raise ValueError(f"minimum: {name} is {whose}: give {form}")
             if limit == "dummy" and not is_mean(name):
                 known = ", ".join(MEANS)
                 raise ValueError(f"minimum: {name}: dummy is known for {known}; give a number")
         return self
+
+
+def read_bound(name: object, values: Mapping[str, Any]) -> Bound:
+    """The bound of an own metric; a ValueError that names the metric."""
+    try:
+        return Bound.model_validate(values)
+    except ValidationError as error:
+        message = error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")
+        raise ValueError(f"{name}: {message}") from None
 
 
 def replace_naive(value: Any) -> Any:

@@ -18,6 +18,7 @@ Whole = Literal[
 ]
 Name = Mean | Whole
 MEANS: tuple[str, ...] = get_args(Mean)
+NAMES: tuple[str, ...] = (*MEANS, *get_args(Whole))
 
 
 def is_mean(name: str) -> TypeGuard[Mean]:
