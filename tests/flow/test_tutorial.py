@@ -41,7 +41,7 @@ def test_the_tutorial_works_as_it_is_written(copy, tmp_path):
     assert "| `train.estimator.learning_rate` | `0.1` | `0.05` |" in type_commands(change, copy)
     assert "17500 rows pass every rule" in type_commands(arrives, copy)
     said = type_commands(runs, copy, fails=True)
-    assert "Promote to production" in run("git", "log", "--format=%s", cwd=copy)
+    assert "Promote to production" in run("git", "log", "--format=%s", cwd=copy), said
     assert "nothing ran in staging, so there is nothing to go back to" in said
     assert "3 logged, 0 already there" in type_commands(back, copy)
     assert "label" in type_commands(f"{use}\ncat scores.csv", copy)
