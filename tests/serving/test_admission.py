@@ -211,3 +211,18 @@ def test_one_that_cannot_be_predicted_spoils_no_other(model):
         assert model.runs == [3, 1, 1, 1]
 
     asyncio.run(story())
+
+
+@pytest.mark.parametrize("batched", [False, True])
+def test_it_is_not_ready_while_it_computes_what_nobody_waits_for(batched, model):
+    async def story():
+        app = made(model, batched=batched, seconds=0.1)
+        assert app.ready
+        assert await ask(app, b"a") == (503, LATE)
+        assert not app.ready
+        model.open.set()
+        while not app.ready:
+            await asyncio.sleep(0.01)
+        assert await ask(app, b"b") == (200, "196")
+
+    asyncio.run(story())

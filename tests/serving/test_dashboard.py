@@ -20,8 +20,8 @@ def page():
         version=1, format="onnx", task="regression", inputs=inputs, outputs=outputs
     )
     metrics = Metrics(Settings(), signature)
-    metrics.answered("invocations", 200, 0.001)
-    metrics.predicted("invocations", 3)
+    metrics.count_answer("invocations", 200, 0.001)
+    metrics.count_rows("invocations", 3)
     metrics.errors.labels("invocations", "saturated").inc()
     return metrics.page().decode()
 

@@ -428,6 +428,31 @@ def test_the_examples_of_the_documentation_work(binary):
     assert set(described["/invocations"]["post"]["responses"]) == codes
 
 
+@pytest.mark.parametrize(
+    ("name", "change", "status"),
+    [
+        ("count", {"data": [None]}, 400),
+        ("größe", {"datatype": "INT64", "data": [None]}, 400),
+        ("größe", {"data": [None]}, 200),
+        ("count", {"data": None}, 400),
+        ("count", {"data": [[1]], "shape": [1, 1]}, 200),
+        ("count", {"datatype": "BYTES"}, 400),
+        ("wild", {"data": [None]}, 400),
+        ("year", {}, 400),
+    ],
+)
+def test_the_documentation_refuses_the_tensors_that_the_server_refuses(
+    name, change, status, binary, one
+):
+    described = binary.ask("/openapi.json")[2]["paths"]["/v2/models/model/infer"]["post"]
+    schema = described["requestBody"]["content"]["application/json"]["schema"]
+    body = tensors([one], **{name: change})
+    if name == "year":
+        body["inputs"].append({"name": name, "datatype": "INT64", "shape": [1], "data": [1]})
+    assert binary.ask("/v2/models/model/infer", body)[0] == status
+    assert jsonschema.Draft202012Validator(schema).is_valid(body) == (status == 200)
+
+
 @pytest.mark.parametrize("policy", ["refuse", "accept"])
 @pytest.mark.parametrize("change", [{"count": 99}, {"colour": "blue"}])
 def test_the_documentation_states_as_a_rule_what_is_refused(policy, change, folders, one):

@@ -72,7 +72,7 @@ class Admission:
             pass
         finally:
             hold.release()
-            self.metrics.answered(protocol.name, code, perf_counter() - started)
+            self.metrics.count_answer(protocol.name, code, perf_counter() - started)
 
     async def respond(
         self, protocol: Protocol, scope: Scope, receive: Receive, hold: Hold
@@ -117,7 +117,7 @@ class Admission:
         try:
             alone = self.in_flight == 1
             question, reply = await self.computing.answer(protocol, request, hold, alone)
-            self.metrics.predicted(protocol.name, question.rows)
+            self.metrics.count_rows(protocol.name, question.rows)
             return reply
         finally:
             self.inside -= 1

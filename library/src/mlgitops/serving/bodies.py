@@ -96,7 +96,7 @@ def check_encoding(encoding: bytes) -> None:
         raise Refusal("media_type", what, 415)
 
 
-def unpacked(body: bytes, encoding: bytes, most: int) -> bytes:
+def unpack_body(body: bytes, encoding: bytes, most: int) -> bytes:
     """A body as it was before it was packed, at most `most` bytes and RATIO times its size."""
     limit = min(most, max(SMALL, RATIO * len(body)))
     unpacking = zlib.decompressobj(PACKED[encoding.lower()])

@@ -8,7 +8,7 @@ import numpy as np
 from mlgitops.serving.contract import Input, Signature
 from mlgitops.serving.number_columns import Counted
 from mlgitops.serving.reading import read
-from mlgitops.serving.values import missing, refused
+from mlgitops.serving.values import missing, value_refusal
 
 
 class Categories:
@@ -16,7 +16,9 @@ class Categories:
 
     def __init__(self, signature: Signature, counted: Counted) -> None:
         """With the values of each that need no second look."""
-        self.columns = [(one, allowed(one)) for one in signature.inputs if one.type == "category"]
+        self.columns = [
+            (one, allowed_values(one)) for one in signature.inputs if one.type == "category"
+        ]
         self.accepts_unknown = signature.unknown_category == "accept"
         self.counted = counted
 
@@ -41,19 +43,19 @@ class Categories:
         for row, value in enumerate(given):
             if missing(value):
                 if not column.nullable:
-                    raise refused("missing_value", column.name, "has no value", row)
+                    raise value_refusal("missing_value", column.name, "has no value", row)
             elif type(value) is not str:
-                raise refused("wrong_type", column.name, "is not text", row, value)
+                raise value_refusal("wrong_type", column.name, "is not text", row, value)
             elif column.categories is not None and value not in allowed:
                 if not self.accepts_unknown:
                     rule = f"is not one of {', '.join(column.categories[:8])}"
                     rule += " and more" * (len(column.categories) > 8)
-                    raise refused("unknown_category", column.name, rule, row, value)
+                    raise value_refusal("unknown_category", column.name, rule, row, value)
                 unknown += 1
         if unknown:
             self.counted("unknown_category", column.name, unknown)
 
 
-def allowed(column: Input) -> frozenset[str | None]:
+def allowed_values(column: Input) -> frozenset[str | None]:
     """The values of a category that need no second look."""
     return frozenset((*(column.categories or ()), *((None, "") if column.nullable else ())))

@@ -7,7 +7,7 @@ from mlgitops.serving.category_columns import Categories
 from mlgitops.serving.contract import Signature, Table
 from mlgitops.serving.errors import Refusal
 from mlgitops.serving.number_columns import Counted, Numbers
-from mlgitops.serving.values import SHOWN, listed
+from mlgitops.serving.values import SHOWN, name_list
 
 Given = Mapping[str, Sequence[Any]]
 
@@ -28,7 +28,7 @@ class Columns:
         if self.known.issuperset(names):
             return
         unknown = [str(name)[:SHOWN] for name in names if name not in self.known]
-        what = f"{listed(unknown)}: not among the model's columns"
+        what = f"{name_list(unknown)}: not among the model's columns"
         raise Refusal("unknown_column", what)
 
     def table(self, given: Given) -> Table:
@@ -40,7 +40,7 @@ class Columns:
         if given.keys() != self.names:
             self.check_known(given)
             if absent := sorted(self.names - given.keys()):
-                what = f"{listed(absent)}: missing from the request"
+                what = f"{name_list(absent)}: missing from the request"
                 raise Refusal("missing_column", what)
         table: Table = {}
         if self.numbers.columns:

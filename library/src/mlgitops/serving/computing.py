@@ -6,7 +6,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from mlgitops.serving.batch import Batch
-from mlgitops.serving.bodies import SMALL, Hold, becomes, check_encoding, unpacked
+from mlgitops.serving.bodies import SMALL, Hold, becomes, check_encoding, unpack_body
 from mlgitops.serving.contract import Runtime
 from mlgitops.serving.protocols import LENGTH, Protocol, Question, Reply, Request
 from mlgitops.serving.settings import Settings
@@ -45,7 +45,7 @@ class Computing:
             hold.read(becomes(request.body, text_end(request)))
         if self.batch is None:
             return await self.beside(
-                lambda: self.computed(protocol, request), size <= self.small, hold
+                lambda: self.compute(protocol, request), size <= self.small, hold
             )
         question = await self.beside(lambda: protocol.decode(request), size <= SMALL, hold)
         answer = await self.batch.ask(question, alone=alone)
@@ -55,11 +55,11 @@ class Computing:
         """The request with its body unpacked."""
         check_encoding(encoding)
         body, most = request.body, self.settings.max_bytes
-        found = await self.beside(lambda: unpacked(body, encoding, most), len(body) == 0, hold)
+        found = await self.beside(lambda: unpack_body(body, encoding, most), len(body) == 0, hold)
         hold.arrive(max(0, len(found) - len(body)))
         return request._replace(body=found)
 
-    def computed(self, protocol: Protocol, request: Request) -> tuple[Question, Reply]:
+    def compute(self, protocol: Protocol, request: Request) -> tuple[Question, Reply]:
         """What is asked, and the reply."""
         question = protocol.decode(request)
         return question, protocol.encode(self.runtime(question.table, question.likely), question)

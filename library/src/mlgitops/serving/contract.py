@@ -98,12 +98,12 @@ class Runtime(Protocol):
 def read(folder: Path) -> Signature:
     """The signature of a complete folder; a UserError says what is missing or another version."""
     try:
-        signature = Signature.model_validate(parsed(folder / "signature.json"))
+        signature = Signature.model_validate(read_json(folder / "signature.json"))
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
         raise UserError(f"{folder / 'signature.json'}: {where}: {first['msg']}") from None
-    reference = parsed(folder / "reference.json")
+    reference = read_json(folder / "reference.json")
     known = reference.get("columns") if isinstance(reference, dict) else None
     if not isinstance(known, dict) or set(known) != {one.name for one in signature.inputs}:
         raise UserError(f"{folder / 'reference.json'} does not describe the signature's columns")
@@ -113,7 +113,7 @@ def read(folder: Path) -> Signature:
     return signature
 
 
-def parsed(file: Path) -> Any:
+def read_json(file: Path) -> Any:
     """The JSON of a file."""
     try:
         return json.loads(file.read_text("utf-8"))

@@ -20,8 +20,8 @@ def paths(signature: Signature, settings: Settings) -> dict[str, Any]:
     """The addresses that predict."""
     infer = f"/v2/models/{settings.name}/infer"
     return {
-        "/invocations": {"post": invoked(signature)},
-        infer: {"post": inferred(signature)},
+        "/invocations": {"post": invocations_operation(signature)},
+        infer: {"post": infer_operation(signature)},
     }
 
 
@@ -36,7 +36,7 @@ def values(column: Input, signature: Signature) -> dict[str, Any]:
     return found
 
 
-def named(columns: dict[str, Any], more: tuple[str, ...]) -> dict[str, Any]:
+def object_of(columns: dict[str, Any], more: tuple[str, ...]) -> dict[str, Any]:
     """An object of just these columns; it may have those of `more`, which are not looked at."""
     return {
         "type": "object",
@@ -52,8 +52,8 @@ def forms(signature: Signature) -> dict[str, Any]:
     lists = {
         name: {"type": "array", "minItems": 1, "items": value} for name, value in record.items()
     }
-    rows = {"type": "array", "minItems": 1, "items": named(record, more)}
-    table = {"anyOf": [rows, named(lists, more), named(record, more)]}
+    rows = {"type": "array", "minItems": 1, "items": object_of(record, more)}
+    table = {"anyOf": [rows, object_of(lists, more), object_of(record, more)]}
     split = {
         "type": "object",
         "required": ["columns", "data"],
@@ -101,7 +101,7 @@ def cell(value: Any) -> str:
     return f'"{quoted}"' if quoted != text or set(text) & set(',\r\n"') else text
 
 
-def invoked(signature: Signature) -> dict[str, Any]:
+def invocations_operation(signature: Signature) -> dict[str, Any]:
     """POST /invocations."""
     known = [
         {"type": "object", "required": [form], "properties": {form: data}}
@@ -123,7 +123,7 @@ def invoked(signature: Signature) -> dict[str, Any]:
     }
 
 
-def inferred(signature: Signature) -> dict[str, Any]:
+def infer_operation(signature: Signature) -> dict[str, Any]:
     """POST /v2/models/<name>/infer."""
     inputs = [
         {
@@ -149,7 +149,7 @@ def inferred(signature: Signature) -> dict[str, Any]:
 def tables(signature: Signature) -> dict[str, Any]:
     """What a request of V2 may hold: a tensor of each input."""
     forms = [form for one in signature.inputs for form in tensor_forms(one, signature)]
-    others = [ignored(name) for name in signature.ignored]
+    others = [ignored_tensor(name) for name in signature.ignored]
     inputs = {
         "type": "array",
         "minItems": len(signature.inputs),
@@ -186,7 +186,7 @@ def tensor_form(name: str, datatypes: list[str], value: dict[str, Any]) -> dict[
     return {"type": "object", "required": required, "properties": properties, "anyOf": needed}
 
 
-def ignored(name: str) -> dict[str, Any]:
+def ignored_tensor(name: str) -> dict[str, Any]:
     """A column of the table that is no input: it is not looked at."""
     return {
         "type": "object",

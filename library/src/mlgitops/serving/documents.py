@@ -10,7 +10,7 @@ from mlgitops.serving.errors import Refusal
 DEEP = "the body is not JSON that can be read: it is nested too deeply"
 
 
-def parsed(text: bytes) -> dict[str, Any]:
+def read_object(text: bytes) -> dict[str, Any]:
     """The object that a body holds; NaN and Infinity are read too, as Python's clients write them.
 
     A Refusal if it is not JSON, not an object, or has an object with the same key twice.

@@ -38,7 +38,7 @@ def from_split(data: Any, columns: Columns, most: int) -> tuple[Given, int]:
     names, rows, index = data.get("columns"), data["data"], data.get("index")
     if type(names) is not list or not {str}.issuperset(map(type, names)):
         raise Refusal("bad_form", "dataframe_split.columns must be a list of names")
-    if (twice := repeated(names)) is not None:
+    if (twice := repetition(names)) is not None:
         raise Refusal("bad_form", f"{twice[:40]}: named twice in dataframe_split.columns")
     if type(rows) is not list:
         raise Refusal("bad_form", "dataframe_split.data must be a list of rows")
@@ -53,7 +53,7 @@ def from_split(data: Any, columns: Columns, most: int) -> tuple[Given, int]:
     return dict(zip(names, zip(*rows, strict=True), strict=True)), len(rows)
 
 
-def repeated(names: list[str]) -> str | None:
+def repetition(names: list[str]) -> str | None:
     """A name that stands twice, or more often; None if none does."""
     if len(set(names)) == len(names):
         return None
@@ -108,7 +108,7 @@ def from_csv(body: bytes, columns: Columns, most: int) -> tuple[Given, int]:
         lines = csv.reader(io.StringIO(body.decode("utf-8-sig"), newline=""), strict=True)
         filled = filter(None, lines)
         names = next(filled, [])
-        if repeated(names) is not None:
+        if repetition(names) is not None:
             raise Refusal("bad_form", "the header of the CSV names a column twice")
         columns.check_known([name for name in names if name])
         rows = list(same_width(filled, len(names), most))

@@ -8,7 +8,7 @@ import orjson
 
 from mlgitops.serving.columns import Given
 from mlgitops.serving.contract import Answer, Signature
-from mlgitops.serving.documents import parsed
+from mlgitops.serving.documents import read_object
 from mlgitops.serving.errors import Refusal
 from mlgitops.serving.forms import from_csv, from_json
 from mlgitops.serving.protocols import Question, Reply, Request, Served
@@ -32,7 +32,7 @@ def decode(served: Served, request: Request) -> Question:
     most = served.settings.max_rows
     given: Given
     if kind.strip() == "application/json":
-        found = parsed(request.body)
+        found = read_object(request.body)
         output = chosen(params(found).get("output", asked), served.signature)
         given, rows = from_json(found, served.columns, most)
     elif kind.strip() == "text/csv":

@@ -57,7 +57,7 @@ class Metrics:
             if one.range is not None and signature.out_of_range == "accept":
                 self.accepted["out_of_range"].labels(one.name)
 
-    def answered(self, endpoint: str, code: int, seconds: float) -> None:
+    def count_answer(self, endpoint: str, code: int, seconds: float) -> None:
         """Count a request and its time."""
         found = self.known.get((endpoint, code))
         if found is None:  # Looking the series up costs as much as counting.
@@ -66,11 +66,11 @@ class Metrics:
         found[0].inc()
         found[1].observe(seconds)
 
-    def predicted(self, endpoint: str, rows: int) -> None:
+    def count_rows(self, endpoint: str, rows: int) -> None:
         """Count rows."""
         self.rows.labels(endpoint).inc(rows)
 
-    def counted(self, policy: str, column: str, values: int) -> None:
+    def count_accepted(self, policy: str, column: str, values: int) -> None:
         """Count values that the model's policy accepts."""
         self.accepted[policy].labels(column).inc(values)
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from mlgitops.serving.contract import Input, Signature, Table
 from mlgitops.serving.reading import read
-from mlgitops.serving.values import plain, refused
+from mlgitops.serving.values import plain, value_refusal
 
 # Called with "unknown_category" or "out_of_range", the column, and how many values.
 Counted = Callable[[str, str, int], None]
@@ -50,16 +50,18 @@ class Numbers:
         numbers, truths = lists[: self.count], lists[self.count :]
         typed = NUMBERS.issuperset(map(type, chain.from_iterable(numbers)))
         if not typed or not TRUTHS.issuperset(map(type, chain.from_iterable(truths))):
-            lists = [self.typed(*pair) for pair in zip(self.columns, lists, strict=True)]
+            lists = [self.check_types(*pair) for pair in zip(self.columns, lists, strict=True)]
         return np.array(lists, dtype=np.float64)
 
-    def typed(self, column: Input, values: Sequence[Any]) -> Sequence[Any]:
+    def check_types(self, column: Input, values: Sequence[Any]) -> Sequence[Any]:
         """The values as read, with None for NaN; a Refusal of the first that has another type."""
         values = read(column, values)
         right = TRUTHS if column.type == "boolean" else NUMBERS
         for row, value in enumerate(values):
             if type(value) not in right and not (value != value and type(value) is float):
-                raise refused("wrong_type", column.name, f"is not {NAMES[column.type]}", row, value)
+                raise value_refusal(
+                    "wrong_type", column.name, f"is not {NAMES[column.type]}", row, value
+                )
         return [None if value != value else value for value in values]
 
     def check(self, matrix: np.ndarray) -> None:
@@ -90,4 +92,4 @@ class Numbers:
         if rule is None:
             rule = f"is outside {plain(self.low[k, 0])} to {plain(self.high[k, 0])}"
         shown = None if reason == "missing_value" else plain(value)
-        raise refused(reason, column.name, rule, row, shown)
+        raise value_refusal(reason, column.name, rule, row, shown)

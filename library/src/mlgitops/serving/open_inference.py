@@ -7,10 +7,10 @@ import orjson
 
 from mlgitops.serving.columns import Given
 from mlgitops.serving.contract import Answer, Input, Signature
-from mlgitops.serving.documents import parsed
+from mlgitops.serving.documents import read_object
 from mlgitops.serving.errors import Refusal
 from mlgitops.serving.protocols import JSON, LENGTH, Question, Reply, Request, Served, check_rows
-from mlgitops.serving.tensors import DATATYPES, Binary, check_shape, packed, values
+from mlgitops.serving.tensors import DATATYPES, Binary, check_shape, pack, values
 
 OWN = {"number": "FP64", "integer": "INT64", "boolean": "BOOL", "category": "BYTES"}
 CLASSES = "classification is not supported: ask for the probabilities, which are in label order"
@@ -62,13 +62,13 @@ def decode(served: Served, request: Request) -> Question:
     """The question of a request; a header has the length of its JSON if binary data follows it."""
     length, size = request.headers.get(LENGTH), len(request.body)
     end = size if length is None else json_end(length.decode("latin-1"), size)
-    found = parsed(request.body[:end])
+    found = read_object(request.body[:end])
     tensors, id_ = found.get("inputs"), found.get("id")
     if type(tensors) is not list or not all(type(one) is dict for one in tensors):
         raise Refusal("bad_form", "inputs must be a list of tensors")
     if id_ is not None and type(id_) is not str:
         raise Refusal("bad_form", "id must be text")
-    asked = tuple(wanted(found, served.signature))
+    asked = tuple(wanted_outputs(found, served.signature))
     given, rows = columns(tensors, served, Binary(request.body, end))
     table = served.columns.table(given)
     return Question(
@@ -102,7 +102,7 @@ def columns(tensors: list[dict[str, Any]], served: Served, binary: Binary) -> tu
     return given, shapes[0] if shapes else 0
 
 
-def wanted(found: dict[str, Any], signature: Signature) -> list[Wanted]:
+def wanted_outputs(found: dict[str, Any], signature: Signature) -> list[Wanted]:
     """The outputs that are asked for, each once; all of them if none is named."""
     known = [one.name for one in signature.outputs]
     everywhere = flag(found, "binary_data_output")
@@ -146,7 +146,7 @@ def encode(served: Served, found: Answer, question: Question) -> Reply:
         output, array = tensor(kinds[one.name], found, signature)
         output["name"] = one.name
         if one.binary:
-            pieces.append(packed(array))
+            pieces.append(pack(array))
             output["parameters"] = {"binary_data_size": len(pieces[-1])}
         else:
             output["data"] = array.reshape(-1) if array.dtype != object else array.tolist()

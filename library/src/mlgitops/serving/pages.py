@@ -39,7 +39,7 @@ def pages(
         """Lead to the documentation."""
         return RedirectResponse("docs")
 
-    documented(app, signature, settings)
+    add_documentation(app, signature, settings)
     return app
 
 
@@ -120,7 +120,7 @@ def other(name: str, version: str, settings: Settings) -> JSONResponse | None:
     return JSONResponse({"error": f"{what}{settings.name} of {settings.version}"}, 404)
 
 
-def documented(app: FastAPI, signature: Signature, settings: Settings) -> None:
+def add_documentation(app: FastAPI, signature: Signature, settings: Settings) -> None:
     """Add the addresses that the admission takes to the documentation."""
 
     def openapi() -> dict[str, Any]:

@@ -15,7 +15,7 @@ from mlgitops.serving.errors import UserError
 PICKLED = "ml.features"
 
 
-def travelled(folder: Path) -> None:
+def add_code(folder: Path) -> None:
     """Make the code in the folder what the pipeline finds by its name, `ml`.
 
     The project's own package need not be installed; where it is, the folder still decides, if
@@ -34,13 +34,13 @@ def travelled(folder: Path) -> None:
     found.loader.exec_module(module)
 
 
-def loaded(folder: Path) -> Any:
+def load_pipeline(folder: Path) -> Any:
     """The pipeline of the folder with its code, which leaves the folder as it is: no bytecode."""
     import joblib
 
     before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
     try:
-        travelled(folder)
+        add_code(folder)
         return joblib.load(folder / "model.joblib")
     finally:
         sys.dont_write_bytecode = before
@@ -54,7 +54,7 @@ class Fitted:
         try:
             import pandas as pd
 
-            self.pipeline = loaded(folder)
+            self.pipeline = load_pipeline(folder)
         except Exception as error:
             text = " ".join(str(error).split())
             raise UserError(f"{folder / 'model.joblib'} cannot be loaded: {text}") from None

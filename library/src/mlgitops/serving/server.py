@@ -38,7 +38,7 @@ def make_app(folder: Path, settings: Settings) -> Admission:
     model.check_hash(folder, settings.release.model)
     runtime = model.load(folder, signature)
     metrics = Metrics(settings, signature)
-    served = Served(signature, Columns(signature, metrics.counted), settings)
+    served = Served(signature, Columns(signature, metrics.count_accepted), settings)
     known = protocols(served)
     seconds = warm(folder, served, known["/invocations"], runtime)
     small = SMALL if seconds < QUICK else 0
@@ -68,7 +68,7 @@ def warm(folder: Path, served: Served, protocol: Protocol, runtime: contract.Run
     body = orjson.dumps({"dataframe_records": rows})
     try:
         question = protocol.decode(Request(body, {b"content-type": b"application/json"}, b""))
-        return min(timed(runtime, question.table) for _ in range(3))
+        return min(seconds_of(runtime, question.table) for _ in range(3))
     except Refusal as refusal:
         raise UserError(f"{folder / 'signature.json'}: its example: {refusal.message}") from None
     except Exception as error:
@@ -76,7 +76,7 @@ def warm(folder: Path, served: Served, protocol: Protocol, runtime: contract.Run
         raise UserError(f"{folder}: the model cannot predict its own example: {text}") from None
 
 
-def timed(runtime: contract.Runtime, table: contract.Table) -> float:
+def seconds_of(runtime: contract.Runtime, table: contract.Table) -> float:
     """Seconds of one prediction."""
     started = perf_counter()
     runtime(table, likely=True)

@@ -7,7 +7,7 @@ import numpy as np
 
 from mlgitops.serving.contract import Input
 from mlgitops.serving.errors import Refusal
-from mlgitops.serving.values import SHOWN, refused
+from mlgitops.serving.values import SHOWN, value_refusal
 
 DATATYPES = {
     "FP16": "<f2", "FP32": "<f4", "FP64": "<f8", "BOOL": "?",
@@ -64,16 +64,16 @@ def values(tensor: dict[str, Any], column: Input | None, binary: Binary) -> Sequ
     parameters = tensor.get("parameters") or {}
     if type(parameters) is dict and "binary_data_size" in parameters:
         data = binary.take(parameters["binary_data_size"], name)
-        found = [] if column is None else unpacked(data, str(datatype), name, rows)
+        found = [] if column is None else binary_values(data, str(datatype), name, rows)
     else:
         found = [] if column is None else flat(tensor.get("data"), name)
         exact(found, str(datatype), name)
     if column is not None and len(found) != rows:
-        raise miscounted(name, len(found), rows)
+        raise count_refusal(name, len(found), rows)
     return found
 
 
-def miscounted(name: str, values: int, rows: int) -> Refusal:
+def count_refusal(name: str, values: int, rows: int) -> Refusal:
     """A tensor has more or fewer values than its shape says."""
     return Refusal("bad_form", f"{name[:40]}: has {values} values, its shape says {rows}")
 
@@ -98,10 +98,10 @@ def exact(found: list[Any], datatype: str, name: str) -> None:
         return
     for row, value in enumerate(found):
         if type(value) is not int or value not in known:
-            raise refused("wrong_type", name[:SHOWN], f"is not of {datatype}", row, value)
+            raise value_refusal("wrong_type", name[:SHOWN], f"is not of {datatype}", row, value)
 
 
-def unpacked(data: bytes, datatype: str, name: str, rows: int) -> list[Any]:
+def binary_values(data: bytes, datatype: str, name: str, rows: int) -> list[Any]:
     """The values of binary data: little endian, text after its length in four bytes."""
     if datatype == "BYTES":
         return texts(data, name, rows)
@@ -109,7 +109,7 @@ def unpacked(data: bytes, datatype: str, name: str, rows: int) -> list[Any]:
     if len(data) % kind.itemsize or (datatype == "BOOL" and max(data, default=0) > 1):
         raise Refusal("bad_form", f"{name[:40]}: is not binary data of {datatype[:10]}")
     if len(data) // kind.itemsize != rows:
-        raise miscounted(name, len(data) // kind.itemsize, rows)
+        raise count_refusal(name, len(data) // kind.itemsize, rows)
     found: list[Any] = np.frombuffer(data, kind).tolist()
     return found
 
@@ -130,7 +130,7 @@ def texts(data: bytes, name: str, rows: int) -> list[str]:
     return found
 
 
-def packed(array: np.ndarray) -> bytes:
+def pack(array: np.ndarray) -> bytes:
     """Binary data of an output."""
     if array.dtype != object:
         return array.tobytes()

@@ -26,13 +26,13 @@ def shown(value: Any) -> str:
     return (BRIEF.repr(value) if type(value) in (list, dict) else str(value))[:SHOWN]
 
 
-def listed(names: list[str], most: int = 8) -> str:
+def name_list(names: list[str], most: int = 8) -> str:
     """The first names, and how many more there are."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more
 
 
-def refused(reason: str, name: str, rule: str, row: int, value: Any = None) -> Refusal:
+def value_refusal(reason: str, name: str, rule: str, row: int, value: Any = None) -> Refusal:
     """Says the column, the rule and the row, counted from 1."""
     told = "" if value is None else f" ({shown(value)})"
     return Refusal(reason, f"{name}: {rule} in row {row + 1}{told}")

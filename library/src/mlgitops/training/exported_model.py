@@ -139,9 +139,9 @@ def onnx(file: Path) -> Runtime:
 
 def sklearn(file: Path) -> Runtime:
     """The fitted pipeline in scikit-learn, with the code that travels with it."""
-    from mlgitops.serving.pipeline import loaded
+    from mlgitops.serving.pipeline import load_pipeline
 
-    pipeline = loaded(file.parent)
+    pipeline = load_pipeline(file.parent)
 
     def predict(table: pd.DataFrame) -> Predictions:
         values = np.asarray(pipeline.predict(table))
