@@ -132,7 +132,7 @@ def test_champion_refuses_a_much_worse_model(workspace):
     (check,) = checks_of("champion")
     assert not check.passed
     assert check.value > check.limit
-    assert check.reason.startswith("worse than the champion")
+    assert check.reason.startswith("clearly worse than the champion")
 
 
 def test_champion_passes_a_better_model(workspace):
