@@ -148,7 +148,7 @@ def binary(servers):
 
 
 @pytest.fixture(scope="session")
-def expected():
+def score_of():
     """What `score` predicts with a folder for records."""
 
     def predict(folder, records):

@@ -62,7 +62,7 @@ def model():
     made.open.set()
 
 
-def made(model, batched=False, **limits):
+def make_admission(model, batched=False, **limits):
     """A app at which every prediction is made beside the loop."""
     settings = Settings(**limits)
     computing = Computing(model, settings, small=-1, batched=batched)
@@ -89,7 +89,7 @@ async def ask(app, *pieces, whole=True):
 
 def test_an_answer_that_takes_too_long_is_refused_and_keeps_its_place_until_it_ends(model):
     async def story():
-        app = made(model, seconds=0.1, concurrency=2, threads=1)
+        app = make_admission(model, seconds=0.1, concurrency=2, threads=1)
         running, waiting = await asyncio.gather(ask(app, b"a"), ask(app, b"b"))
         assert running == waiting == (503, LATE)
         assert app.in_flight == 1  # What runs; what waited for the thread is dropped.
@@ -105,7 +105,7 @@ def test_an_answer_that_takes_too_long_is_refused_and_keeps_its_place_until_it_e
 @pytest.mark.parametrize("batched", [False, True])
 def test_the_answer_has_what_the_body_leaves_of_the_time(batched, model):
     async def story():
-        app = made(model, seconds=1.2, batched=batched)
+        app = make_admission(model, seconds=1.2, batched=batched)
         loop = asyncio.get_running_loop()
         started = loop.time()
 
@@ -126,7 +126,7 @@ def test_a_body_that_does_not_come_takes_time_but_no_place(model):
     model.open.set()
 
     async def story():
-        app = made(model, seconds=1, concurrency=1)
+        app = make_admission(model, seconds=1, concurrency=1)
         idle = [asyncio.create_task(ask(app, whole=False)) for _ in range(20)]
         await asyncio.sleep(0.05)
         assert await ask(app, b"a") == (200, "194")
@@ -140,7 +140,7 @@ def test_large_bodies_are_bounded_together_and_given_back(model):
     model.open.set()
 
     async def story():
-        app = made(model, seconds=1, max_bytes=50_000, concurrency=100)
+        app = make_admission(model, seconds=1, max_bytes=50_000, concurrency=100)
         idle = [asyncio.create_task(ask(app, b"a" * 49_999, whole=False)) for _ in range(8)]
         await asyncio.sleep(0.05)
         assert await ask(app, b"a" * 25_000, b"a" * 24_000) == (503, BUSY)
@@ -158,7 +158,7 @@ def test_what_is_refused_is_let_go(model):
     model.open.set()
 
     async def story():
-        app = made(model)
+        app = make_admission(model)
         gc.collect()
         gc.disable()
         try:
@@ -174,7 +174,7 @@ def test_what_is_refused_is_let_go(model):
 
 def test_more_than_fit_in_are_told_to_come_back(model):
     async def story():
-        app = made(model, concurrency=2)
+        app = make_admission(model, concurrency=2)
         asked = [asyncio.create_task(ask(app, b"a")) for _ in range(2)]
         await asyncio.sleep(0.05)
         assert await ask(app, b"a") == (503, BUSY)
@@ -187,7 +187,7 @@ def test_more_than_fit_in_are_told_to_come_back(model):
 
 def test_what_arrives_meanwhile_is_predicted_together_and_comes_back_to_its_own(model):
     async def story():
-        app = made(model, batched=True)
+        app = make_admission(model, batched=True)
         first = asyncio.create_task(ask(app, b"a"))
         while not model.runs:
             await asyncio.sleep(0.01)
@@ -205,7 +205,7 @@ def test_one_that_cannot_be_predicted_spoils_no_other(model):
     model.open.set()
 
     async def story():
-        app = made(model, batched=True, batch_seconds=0.05)
+        app = make_admission(model, batched=True, batch_seconds=0.05)
         found = await asyncio.gather(*[ask(app, bytes([k])) for k in (1, 201, 3)])
         assert found == [(200, "2"), (400, "too large"), (200, "6")]
         assert model.runs == [3, 1, 1, 1]
@@ -216,7 +216,7 @@ def test_one_that_cannot_be_predicted_spoils_no_other(model):
 @pytest.mark.parametrize("batched", [False, True])
 def test_it_is_not_ready_while_it_computes_what_nobody_waits_for(batched, model):
     async def story():
-        app = made(model, batched=batched, seconds=0.1)
+        app = make_admission(model, batched=batched, seconds=0.1)
         assert app.ready
         assert await ask(app, b"a") == (503, LATE)
         assert not app.ready

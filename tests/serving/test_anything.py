@@ -95,7 +95,7 @@ def as_read(one):
     }
 
 
-def allowed(one):
+def is_allowed(one):
     """The contract, said once more and differently."""
     return set(one) == {"length in mm", "count", "größe", "wild", "colour", "code"} and (
         (absent(one["length in mm"]) or number(one["length in mm"], 0, 20))
@@ -112,13 +112,13 @@ def allowed(one):
 
 @LIMITS
 @given(RECORDS)
-def test_records_are_answered_exactly_when_the_contract_allows_them(binary, expected, records):
+def test_records_are_answered_exactly_when_the_contract_allows_them(binary, score_of, records):
     status, _, answer = binary.ask("/invocations", {"dataframe_records": records})
     names = set().union(*records)
     whole = [as_read(dict.fromkeys(names) | one) for one in records]
-    if records and all(map(allowed, whole)):
+    if records and all(map(is_allowed, whole)):
         assert status == 200, (answer, records)
-        assert answer["predictions"] == expected(binary.folder, whole).values.tolist()
+        assert answer["predictions"] == score_of(binary.folder, whole).values.tolist()
     else:
         assert status == 400, (answer, records)
 
@@ -144,18 +144,20 @@ def rows(body):
     return [dict.fromkeys(names) | dict(one) for one in data]
 
 
-def wanted(body):
+def right_answer(body):
     """The records that must be answered; None where the body must be refused."""
     try:
         found = [as_read(one) for one in rows(body)]
         params = body.get("params") or {}
         asked = params.get("output", "label") in ("label", "probabilities", "both", None)
-        return found if found and len(found) <= 50 and asked and all(map(allowed, found)) else None
+        return (
+            found if found and len(found) <= 50 and asked and all(map(is_allowed, found)) else None
+        )
     except (TypeError, ValueError, AttributeError, KeyError):
         return None
 
 
-def turned(form, records):
+def rewrite(form, records):
     """Records in another form."""
     names = list(records[0])
     if form == "dataframe_split":
@@ -166,7 +168,7 @@ def turned(form, records):
 
 
 GOOD_FORMS = st.builds(
-    lambda form, records, more: {form: turned(form, records)} | more,
+    lambda form, records, more: {form: rewrite(form, records)} | more,
     st.sampled_from(["dataframe_split", "dataframe_records", "inputs", "instances"]),
     st.lists(GOOD, min_size=1, max_size=3),
     st.just({}) | st.dictionaries(FORMS | st.text(max_size=3), ANYTHING, max_size=1),
@@ -175,16 +177,16 @@ GOOD_FORMS = st.builds(
 
 @LIMITS
 @given(GOOD_FORMS | st.dictionaries(FORMS, ANYTHING) | ANYTHING)
-def test_any_json_is_answered_exactly_when_the_contract_allows_it(binary, expected, body):
+def test_any_json_is_answered_exactly_when_the_contract_allows_it(binary, score_of, body):
     status, _, answer = binary.ask("/invocations", json.dumps(body).encode())
-    records = wanted(body) if type(body) is dict else None
+    records = right_answer(body) if type(body) is dict else None
     if records is None:
         assert 400 <= status < 500, answer
         return
     assert status == 200, answer
     labels = [one["label"] if type(one) is dict else one for one in answer["predictions"]]
     if type(labels[0]) is str:
-        assert labels == expected(binary.folder, records).values.tolist()
+        assert labels == score_of(binary.folder, records).values.tolist()
 
 
 @LIMITS
@@ -233,7 +235,7 @@ def fits(datatype, value):
 @given(st.lists(st.builds(dict.__or__, GOOD, CHANGES), min_size=1, max_size=3),
        st.fixed_dictionaries(TYPES), st.booleans())  # fmt: skip
 def test_tensors_are_answered_exactly_when_the_contract_allows_them(
-    binary, expected, records, types, nested
+    binary, score_of, records, types, nested
 ):
     inputs = [
         {
@@ -246,9 +248,9 @@ def test_tensors_are_answered_exactly_when_the_contract_allows_them(
     ]
     status, _, answer = binary.ask("/v2/models/model/infer", {"inputs": inputs})
     held = all(fits(types[name], one[name]) for one in records for name in types)
-    if held and all(map(allowed, records)):
+    if held and all(map(is_allowed, records)):
         assert status == 200, (answer, inputs)
-        assert answer["outputs"][0]["data"] == expected(binary.folder, records).values.tolist()
+        assert answer["outputs"][0]["data"] == score_of(binary.folder, records).values.tolist()
     else:
         assert status == 400, (answer, inputs)
 

@@ -75,7 +75,7 @@ def address(binary):
     return f"http://127.0.0.1:{binary.port}/invocations"
 
 
-def asked(program, arguments, address, one, cwd):
+def run_client(program, arguments, address, one, cwd):
     """The predictions that a program prints."""
     if shutil.which(program) is None:
         pytest.skip(f"{program} is not installed")
@@ -88,18 +88,18 @@ def asked(program, arguments, address, one, cwd):
 def test_java(binary, address, one, tmp_path):
     """It offers HTTP/2 with each request: `Upgrade: h2c`."""
     (tmp_path / "Ask.java").write_text(JAVA, encoding="utf-8")
-    found = asked("java", ["Ask.java"], address, one, tmp_path)
+    found = run_client("java", ["Ask.java"], address, one, tmp_path)
     assert found == binary.predictions({"inputs": [one]})
 
 
 def test_go(binary, address, one, tmp_path):
     (tmp_path / "ask.go").write_text(GO, encoding="utf-8")
-    found = asked("go", ["run", "ask.go"], address, one, tmp_path)
+    found = run_client("go", ["run", "ask.go"], address, one, tmp_path)
     assert found == binary.predictions({"inputs": [one]})
 
 
 def test_node(binary, address, one, tmp_path):
-    found = asked("node", ["--input-type=module", "-e", NODE], address, one, tmp_path)
+    found = run_client("node", ["--input-type=module", "-e", NODE], address, one, tmp_path)
     assert found == binary.predictions({"inputs": [one]})
 
 

@@ -26,8 +26,8 @@ def test_the_folder_is_complete(fallback):
     assert names == {"model.joblib", "ml", "signature.json", "reference.json"}
 
 
-def test_it_answers_as_score_answers(fallback, expected, records):
-    wanted = expected(fallback.folder, records)
+def test_it_answers_as_score_answers(fallback, score_of, records):
+    wanted = score_of(fallback.folder, records)
     assert fallback.predictions({"inputs": records}) == wanted.values.tolist()
     asked = {"inputs": records, "params": {"output": "probabilities"}}
     np.testing.assert_allclose(fallback.predictions(asked), wanted.probabilities, atol=1e-6)
@@ -35,11 +35,11 @@ def test_it_answers_as_score_answers(fallback, expected, records):
     assert (status, answer["message"]) == (400, "count: is outside 0 to 10 in row 1 (11)")
 
 
-def test_rows_of_concurrent_requests_come_back_to_their_own(fallback, expected, records):
+def test_rows_of_concurrent_requests_come_back_to_their_own(fallback, score_of, records):
     asked = [records[k % 5 : k % 5 + 2] for k in range(40)]
     with ThreadPoolExecutor(8) as clients:
         found = list(clients.map(lambda rows: fallback.predictions({"inputs": rows}), asked))
-    assert found == [expected(fallback.folder, rows).values.tolist() for rows in asked]
+    assert found == [score_of(fallback.folder, rows).values.tolist() for rows in asked]
 
 
 MADE = """
@@ -94,12 +94,12 @@ def alone(code, folder, rows):
     return answer
 
 
-def test_all_of_src_ml_travels_with_the_model(make, expected, records, tmp_path, code):
+def test_all_of_src_ml_travels_with_the_model(make, score_of, records, tmp_path, code):
     """Made by a package with a feature of its own and a module that it imports."""
     project = tmp_path / "project"
     package(project, features=f"from ml.numbers import NUMBER\n{MADE}", numbers="NUMBER = 2\n")
     folder = make(project, "binary", "sklearn")
-    wanted = expected(folder, records)
+    wanted = score_of(folder, records)
     shutil.rmtree(project / "src")
     answer = alone(code, folder, records)
     assert answer["features"] == str(folder / "ml/features.py")

@@ -39,24 +39,24 @@ FORMS = {
 
 @pytest.mark.parametrize("task", TASKS)
 @pytest.mark.parametrize("form", FORMS)
-def test_each_form_is_answered_as_score_answers(form, task, servers, expected, records):
+def test_each_form_is_answered_as_score_answers(form, task, servers, score_of, records):
     found = servers[task].predictions({form: FORMS[form](records)})
-    wanted = expected(servers[task].folder, records).values.tolist()
+    wanted = score_of(servers[task].folder, records).values.tolist()
     assert found == (pytest.approx(wanted) if task == "regression" else wanted)
 
 
 @pytest.mark.parametrize("task", TASKS)
 @pytest.mark.parametrize("index", [False, True])
-def test_csv_is_answered_as_score_answers(index, task, servers, expected, records):
-    wanted = expected(servers[task].folder, records).values.tolist()
+def test_csv_is_answered_as_score_answers(index, task, servers, score_of, records):
+    wanted = score_of(servers[task].folder, records).values.tolist()
     for kind in ("text/csv", "text/csv; charset=utf-8", 'text/csv; charset="UTF8"'):
         found = servers[task].predictions(text(records, index), kind=kind)
         assert found == (pytest.approx(wanted) if task == "regression" else wanted)
 
 
 @pytest.mark.parametrize("task", TASKS[:2])
-def test_probabilities_are_those_of_ml(task, servers, expected, records):
-    wanted = expected(servers[task].folder, records)
+def test_probabilities_are_those_of_ml(task, servers, score_of, records):
+    wanted = score_of(servers[task].folder, records)
     asked = {"inputs": columns(records), "params": {"output": "probabilities"}}
     found = servers[task].predictions(asked)
     np.testing.assert_allclose(found, wanted.probabilities, atol=1e-6)
@@ -256,11 +256,11 @@ def test_what_the_page_tells_to_paste_can_be_pasted():
     assert {one["name"]: one["data"][0] for one in asked[1]["inputs"]} == record
 
 
-def test_the_client_of_mlflow_works(binary, records, expected):
+def test_the_client_of_mlflow_works(binary, records, score_of):
     scoring = pytest.importorskip("mlflow.pyfunc.scoring_server.client")
     client = scoring.ScoringServerClient("127.0.0.1", binary.port)
     client.wait_server_ready(timeout=5)
-    wanted = expected(binary.folder, records)
+    wanted = score_of(binary.folder, records)
     found = client.invoke(pd.DataFrame(records)).get_predictions()
     assert found[0].tolist() == wanted.values.tolist()
     asked = {"params": {"output": "probabilities"}}

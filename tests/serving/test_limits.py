@@ -27,39 +27,39 @@ NAMES = [f"{k:x}" for k in range(100_000)]
 JSON, CSV = "application/json", "text/csv"
 
 
-def filled(head, piece, tail):
+def fill(head, piece, tail):
     """A body of as many pieces as the server takes."""
     return head + piece * ((MOST - len(head + tail)) // len(piece)) + tail
 
 
-def dumped(body):
+def dump(body):
     return json.dumps(body, separators=(",", ":")).encode()
 
 
 BODIES = {
-    "records with different keys": dumped({"inputs": [{name: 0} for name in NAMES]}),
-    "one record of many keys": dumped({"inputs": [dict.fromkeys(NAMES, 0)]}),
-    "many columns of one row": dumped({"inputs": {name: [0] for name in NAMES}}),
-    "a name twice": dumped({"dataframe_split": {"columns": [*NAMES, "0"], "data": [[0]]}}),
-    "many names, many rows": dumped({"dataframe_split": {"columns": NAMES, "data": [[]] * 10_000}}),
+    "records with different keys": dump({"inputs": [{name: 0} for name in NAMES]}),
+    "one record of many keys": dump({"inputs": [dict.fromkeys(NAMES, 0)]}),
+    "many columns of one row": dump({"inputs": {name: [0] for name in NAMES}}),
+    "a name twice": dump({"dataframe_split": {"columns": [*NAMES, "0"], "data": [[0]]}}),
+    "many names, many rows": dump({"dataframe_split": {"columns": NAMES, "data": [[]] * 10_000}}),
     "a key twice": b'{"inputs":{' + b",".join(b'"%x":1' % k for k in range(100_000)) + b',"0":1}}',
-    "empty objects": filled(b'{"a":[', b"{},", b"{}]}"),
-    "empty lists": filled(b'{"inputs":[', b"[],", b"[]]}"),
-    "lists in lists": filled(b'{"inputs":[', b"[" * 500 + b"]" * 500 + b",", b"0]}"),
-    "lists that do not end": filled(b'{"inputs":[', b"[", b""),
-    "records": filled(b'{"inputs":[', b'{"count":1},', b'{"count":1}]}'),
-    "records of a colon": filled(b'{"inputs":[', b'{"code":":"},', b'{"code":":"}]}'),
-    "rows": filled(b'{"dataframe_split":{"columns":["count"],"data":[', b"[1],", b"[1]]}}"),
-    "numbers": filled(b'{"inputs":{"count":[', b"1.5,", b"1.5]}}"),
-    "NaN": filled(b'{"inputs":{"count":[', b"NaN,", b"NaN]}}"),
-    "texts": filled(b'{"inputs":{"code":[', b'"ab",', b'"ab"]}}'),
-    "wide characters": filled(b'{"inputs":{"count":[NaN,', '"😀",'.encode(), b"0]}}"),
+    "empty objects": fill(b'{"a":[', b"{},", b"{}]}"),
+    "empty lists": fill(b'{"inputs":[', b"[],", b"[]]}"),
+    "lists in lists": fill(b'{"inputs":[', b"[" * 500 + b"]" * 500 + b",", b"0]}"),
+    "lists that do not end": fill(b'{"inputs":[', b"[", b""),
+    "records": fill(b'{"inputs":[', b'{"count":1},', b'{"count":1}]}'),
+    "records of a colon": fill(b'{"inputs":[', b'{"code":":"},', b'{"code":":"}]}'),
+    "rows": fill(b'{"dataframe_split":{"columns":["count"],"data":[', b"[1],", b"[1]]}}"),
+    "numbers": fill(b'{"inputs":{"count":[', b"1.5,", b"1.5]}}"),
+    "NaN": fill(b'{"inputs":{"count":[', b"NaN,", b"NaN]}}"),
+    "texts": fill(b'{"inputs":{"code":[', b'"ab",', b'"ab"]}}'),
+    "wide characters": fill(b'{"inputs":{"count":[NaN,', '"😀",'.encode(), b"0]}}"),
 }
 TABLES = {
-    "rows of CSV": filled(b"count\n", b"1\n", b""),
-    "names of CSV": filled(b"", b"ab,", b"a\n1\n"),
-    "cells of CSV": filled(b"count\n", b"1,", b"1\n"),
-    "quotes of CSV": filled(b"count\n", b'"1"\n', b""),
+    "rows of CSV": fill(b"count\n", b"1\n", b""),
+    "names of CSV": fill(b"", b"ab,", b"a\n1\n"),
+    "cells of CSV": fill(b"count\n", b"1,", b"1\n"),
+    "quotes of CSV": fill(b"count\n", b'"1"\n', b""),
 }
 OUTPUTS = [{"name": "probabilities"}] * 3000
 V2 = {
@@ -100,7 +100,7 @@ def test_no_csv_needs_much_memory_or_time(name, server):
 
 @pytest.mark.parametrize("name", V2)
 def test_no_tensors_need_much_memory_or_time(name, server, one):
-    status, answer = took(server, "/v2/models/model/infer", dumped(V2[name](one)))
+    status, answer = took(server, "/v2/models/model/infer", dump(V2[name](one)))
     assert status in (400, 413), answer
     assert server.peak() < PEAK
 
@@ -111,7 +111,7 @@ def test_no_binary_data_needs_much_memory(data, datatype, server, one):
     size = MOST - 2000
     about = {"datatype": datatype, "shape": [size], "parameters": {"binary_data_size": size}}
     name = "count" if datatype == "INT8" else "code"
-    head = dumped(tensors([one], **{name: about}))
+    head = dump(tensors([one], **{name: about}))
     headers = {"Inference-Header-Content-Length": str(len(head))}
     status, _ = took(server, "/v2/models/model/infer", head + data * size, headers=headers)
     assert status == 413
@@ -121,7 +121,7 @@ def test_no_binary_data_needs_much_memory(data, datatype, server, one):
 def test_a_table_of_the_largest_size_is_answered(server, one):
     columns = {name: [value] * 100_000 for name, value in one.items()}
     columns["größe"] = list(range(100_000))
-    body = dumped({"inputs": columns})
+    body = dump({"inputs": columns})
     assert 2_000_000 < len(body) < MOST
     assert len(server.predictions(body)) == 100_000
     packed = gzip.compress(body)
@@ -226,7 +226,7 @@ def test_a_head_that_does_not_come_and_an_idle_connection_are_ended(folders, ser
         assert answer(running, GET)[9:12] == b"408"
         assert answer(running) == b""
         connection = http.client.HTTPConnection("127.0.0.1", running.port, timeout=20)
-        body = dumped({"inputs": [one]})
+        body = dump({"inputs": [one]})
         for wait in (0.1, 1.5, 0):
             connection.request("POST", "/invocations", body, {"Content-Type": JSON})
             assert len(json.load(connection.getresponse())["predictions"]) == 1
@@ -277,7 +277,7 @@ def upload(running, body):
 
 @pytest.mark.parametrize("limit", ["connections", "client_connections"])
 def test_health_and_metrics_answer_where_all_connections_are_at_work(limit, folders, serving, one):
-    body = dumped({"inputs": [one]})
+    body = dump({"inputs": [one]})
     settings = {limit: 50, "concurrency": 2}
     with serving(folders["binary"], **settings) as running, ExitStack() as uploads:
         for _ in range(300):

@@ -42,7 +42,7 @@ def refusal(code, folder, **environment):
 
 
 @pytest.fixture
-def changed(folders, tmp_path):
+def change_model(folders, tmp_path):
     """A copy of a model, with a change to its signature."""
 
     def copy(**changes):
@@ -57,8 +57,8 @@ def changed(folders, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["signature.json", "reference.json", "model.onnx"])
-def test_an_incomplete_folder_is_refused(name, changed, code):
-    folder = changed()
+def test_an_incomplete_folder_is_refused(name, change_model, code):
+    folder = change_model()
     (folder / name).unlink()
     assert f"{name} is missing" in refusal(code, folder)
 
@@ -74,12 +74,12 @@ def test_an_incomplete_folder_is_refused(name, changed, code):
         ({"examples": [{"count": 1}]}, "its example: code, colour"),
     ],
 )
-def test_a_folder_of_another_kind_is_refused(changes, told, changed, code):
-    assert told in refusal(code, changed(**changes))
+def test_a_folder_of_another_kind_is_refused(changes, told, change_model, code):
+    assert told in refusal(code, change_model(**changes))
 
 
-def test_a_damaged_model_is_refused(changed, code):
-    folder = changed()
+def test_a_damaged_model_is_refused(change_model, code):
+    folder = change_model()
     (folder / "model.onnx").write_text("version https://git-lfs.github.com/spec/v1")
     assert "model.onnx cannot be loaded" in refusal(code, folder)
     (folder / "signature.json").write_text("{")
@@ -135,7 +135,7 @@ def test_it_knows_nothing_of_the_rest_of_the_project(code):
     assert rooms == {"serving"}
 
 
-def held(running, body):
+def hold(running, body):
     """A connection that has sent its request but for the last byte."""
     connection = socket.create_connection(("127.0.0.1", running.port), timeout=20)
     head = f"POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n"
@@ -164,7 +164,7 @@ def largest(head, piece, tail):
 def test_no_body_needs_more_memory_than_the_pod_has(folders, serving, one):
     with serving(folders["binary"]) as running, ExitStack() as uploads:
         for _ in range(30):
-            uploads.enter_context(held(running, largest(*BODIES["rows"])))
+            uploads.enter_context(hold(running, largest(*BODIES["rows"])))
         status, headers, _ = running.ask("/invocations", largest(*BODIES["rows"]), kind="text/csv")
         assert (status, headers["retry-after"]) == (503, "1")
         assert running.predictions({"inputs": [one]})
@@ -186,7 +186,7 @@ def memory():
 
 def test_a_body_that_does_not_arrive_is_given_up(folders, serving, one):
     body = json.dumps({"inputs": [one]}).encode()
-    with serving(folders["binary"], seconds=0.4) as running, held(running, body) as connection:
+    with serving(folders["binary"], seconds=0.4) as running, hold(running, body) as connection:
         assert connection.recv(100).startswith(b"HTTP/1.1 408")
         assert running.metric("serve_in_flight ") == 0
 
@@ -201,19 +201,19 @@ def test_the_drain_loses_nothing(folders, serving, one):
                 answers.append(running.ask("/invocations", body)[0])
 
         clients = [threading.Thread(target=client) for _ in range(3)]
-        waiting = held(running, body)
+        waiting = hold(running, body)
         for one_client in clients:
             one_client.start()
-        awaited(lambda: answers)
+        wait_for(lambda: answers)
         running.process.send_signal(signal.SIGTERM)
-        awaited(lambda: running.ask("/v2/health/ready")[0] == 503)
+        wait_for(lambda: running.ask("/v2/health/ready")[0] == 503)
         assert running.ask("/v2/health/live")[0] == 200
         before = len(answers)
-        awaited(lambda: len(answers) > before)
+        wait_for(lambda: len(answers) > before)
         ended.set()  # Who asks for readiness comes no more.
         for one_client in clients:
             one_client.join()
-        awaited(lambda: not running.listens())
+        wait_for(lambda: not running.listens())
         waiting.sendall(body[-1:])
         assert waiting.recv(1000).startswith(b"HTTP/1.1 200")
         waiting.close()
@@ -238,8 +238,8 @@ def test_as_process_one_it_ends_by_a_signal_at_any_moment(seconds, folders, code
     with subprocess.Popen(command, env=os.environ | own, stdout=subprocess.DEVNULL) as outer:
         try:
             children = Path(f"/proc/{outer.pid}/task/{outer.pid}/children")
-            inner = int(awaited(children.read_text))
-            awaited(lambda: handles_sigterm(inner))
+            inner = int(wait_for(children.read_text))
+            wait_for(lambda: handles_sigterm(inner))
             time.sleep(seconds)
             os.kill(inner, signal.SIGTERM)
             assert outer.wait(30) == 0
@@ -247,7 +247,7 @@ def test_as_process_one_it_ends_by_a_signal_at_any_moment(seconds, folders, code
             outer.kill()
 
 
-def awaited(found, seconds=10):
+def wait_for(found, seconds=10):
     """What a function returns as soon as it returns something."""
     end = time.monotonic() + seconds
     while not (value := found()):
@@ -278,7 +278,7 @@ def test_the_drain_cuts_no_answer_short(folders, serving, one):
     """The body takes half of the 3 s that the request has, then the model takes all of them."""
     body = json.dumps({"inputs": [one, one]}).encode() + b" " * 20_000
     options = {"program": ("-c", SLOW), "seconds": 3, "drain_seconds": 0}
-    with serving(folders["binary"], **options) as running, held(running, body) as connection:
+    with serving(folders["binary"], **options) as running, hold(running, body) as connection:
         running.process.send_signal(signal.SIGTERM)
         time.sleep(1.5)
         connection.sendall(body[-1:])
@@ -325,8 +325,8 @@ def test_the_release_is_told(folders, serving, monkeypatch):
         assert running.ask("/v2/models/model")[2]["versions"] == [values["MODEL"]]
 
 
-def test_another_model_than_that_of_the_release_is_refused(changed, code):
-    folder = changed()
+def test_another_model_than_that_of_the_release_is_refused(change_model, code):
+    folder = change_model()
     released = repository.content(folder)
     (folder / "reference.json").write_text(
         (folder / "reference.json").read_text("utf-8") + "\n", encoding="utf-8"

@@ -9,8 +9,8 @@ ADDRESS = "/v2/models/model"
 
 
 @pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
-def test_infer_answers_as_score_answers(task, servers, expected, records):
-    wanted = expected(servers[task].folder, records)
+def test_infer_answers_as_score_answers(task, servers, score_of, records):
+    wanted = score_of(servers[task].folder, records)
     status, _, answer = servers[task].ask(f"{ADDRESS}/infer", tensors(records) | {"id": "7"})
     assert (status, answer["model_name"], answer["id"]) == (200, "model", "7")
     first, *rest = answer["outputs"]
@@ -151,7 +151,7 @@ def test_another_model_or_version_is_not_there(binary, one):
 
 
 @pytest.mark.parametrize("raw", [False, True])
-def test_the_client_of_triton_works(raw, binary, records, expected):
+def test_the_client_of_triton_works(raw, binary, records, score_of):
     client = pytest.importorskip("tritonclient.http")
     with client.InferenceServerClient(f"127.0.0.1:{binary.port}") as asking:
         assert asking.is_server_live()
@@ -169,7 +169,7 @@ def test_the_client_of_triton_works(raw, binary, records, expected):
             client.InferRequestedOutput(n, binary_data=raw) for n in ("label", "probabilities")
         ]
         found = asking.infer("model", inputs, outputs=outputs)
-        wanted = expected(binary.folder, known)
+        wanted = score_of(binary.folder, known)
         labels = [v.decode() if raw else v for v in found.as_numpy("label").tolist()]
         assert labels == wanted.values.tolist()
         np.testing.assert_allclose(found.as_numpy("probabilities"), wanted.probabilities, atol=1e-6)

@@ -55,7 +55,7 @@ class Admission:
     @property
     def ready(self) -> bool:
         """Whether new requests should come here."""
-        return not self.draining and not self.computing.stuck
+        return not self.draining and not self.computing.is_stuck
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Take the addresses that predict; leave the others to the pages."""

@@ -32,7 +32,7 @@ class Batch:
         self.busy = False
 
     @property
-    def deserted(self) -> bool:
+    def is_deserted(self) -> bool:
         """Whether it computes what nobody waits for any more."""
         return bool(self.running) and all(one.answer.done() for one in self.running)
 

@@ -16,9 +16,7 @@ class Categories:
 
     def __init__(self, signature: Signature, counted: Counted) -> None:
         """With the values of each that need no second look."""
-        self.columns = [
-            (one, allowed_values(one)) for one in signature.inputs if one.type == "category"
-        ]
+        self.columns = [(one, values_of(one)) for one in signature.inputs if one.type == "category"]
         self.accepts_unknown = signature.unknown_category == "accept"
         self.counted = counted
 
@@ -56,6 +54,6 @@ class Categories:
             self.counted("unknown_category", column.name, unknown)
 
 
-def allowed_values(column: Input) -> frozenset[str | None]:
+def values_of(column: Input) -> frozenset[str | None]:
     """The values of a category that need no second look."""
     return frozenset((*(column.categories or ()), *((None, "") if column.nullable else ())))

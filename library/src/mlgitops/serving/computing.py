@@ -29,9 +29,9 @@ class Computing:
         self.abandoned = 0
 
     @property
-    def stuck(self) -> bool:
+    def is_stuck(self) -> bool:
         """Whether a computation goes on after the time of all its requests."""
-        return self.abandoned > 0 or (self.batch is not None and self.batch.deserted)
+        return self.abandoned > 0 or (self.batch is not None and self.batch.is_deserted)
 
     async def answer(
         self, protocol: Protocol, request: Request, hold: Hold, alone: bool

@@ -149,7 +149,7 @@ def infer_operation(signature: Signature) -> dict[str, Any]:
 def tables(signature: Signature) -> dict[str, Any]:
     """What a request of V2 may hold: a tensor of each input."""
     forms = [form for one in signature.inputs for form in tensor_forms(one, signature)]
-    others = [ignored_tensor(name) for name in signature.ignored]
+    others = [tensor_to_ignore(name) for name in signature.ignored]
     inputs = {
         "type": "array",
         "minItems": len(signature.inputs),
@@ -186,7 +186,7 @@ def tensor_form(name: str, datatypes: list[str], value: dict[str, Any]) -> dict[
     return {"type": "object", "required": required, "properties": properties, "anyOf": needed}
 
 
-def ignored_tensor(name: str) -> dict[str, Any]:
+def tensor_to_ignore(name: str) -> dict[str, Any]:
     """A column of the table that is no input: it is not looked at."""
     return {
         "type": "object",

@@ -33,10 +33,10 @@ def decode(served: Served, request: Request) -> Question:
     given: Given
     if kind.strip() == "application/json":
         found = read_object(request.body)
-        output = chosen(params(found).get("output", asked), served.signature)
+        output = choose_output(params(found).get("output", asked), served.signature)
         given, rows = from_json(found, served.columns, most)
     elif kind.strip() == "text/csv":
-        output = chosen(asked, served.signature)
+        output = choose_output(asked, served.signature)
         given, rows = from_csv(request.body, served.columns, most)
     else:
         what = f"the body must be application/json or text/csv, not {media[:80]!r}"
@@ -53,7 +53,7 @@ def params(found: dict[str, Any]) -> dict[str, Any]:
     return given or {}
 
 
-def chosen(asked: Any, signature: Signature) -> str:
+def choose_output(asked: Any, signature: Signature) -> str:
     """Which output is meant: the label, or the value of a regression, unless said otherwise."""
     allowed = ("value",) if signature.labels is None else OUTPUTS
     if asked is None:

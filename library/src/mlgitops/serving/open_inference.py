@@ -68,7 +68,7 @@ def decode(served: Served, request: Request) -> Question:
         raise Refusal("bad_form", "inputs must be a list of tensors")
     if id_ is not None and type(id_) is not str:
         raise Refusal("bad_form", "id must be text")
-    asked = tuple(wanted_outputs(found, served.signature))
+    asked = tuple(outputs(found, served.signature))
     given, rows = columns(tensors, served, Binary(request.body, end))
     table = served.columns.table(given)
     return Question(
@@ -97,12 +97,12 @@ def columns(tensors: list[dict[str, Any]], served: Served, binary: Binary) -> tu
     given = {one["name"]: values(one, inputs.get(one["name"]), binary) for one in tensors}
     if len(set(shapes)) > 1:
         raise Refusal("bad_form", "the tensors have different numbers of rows")
-    if binary.left:
+    if binary.remainder:
         raise Refusal("bad_form", "more binary data came than the tensors need")
     return given, shapes[0] if shapes else 0
 
 
-def wanted_outputs(found: dict[str, Any], signature: Signature) -> list[Wanted]:
+def outputs(found: dict[str, Any], signature: Signature) -> list[Wanted]:
     """The outputs that are asked for, each once; all of them if none is named."""
     known = [one.name for one in signature.outputs]
     everywhere = flag(found, "binary_data_output")

@@ -33,13 +33,13 @@ class Binary:
         self.body, self.start = body, start
 
     @property
-    def left(self) -> int:
+    def remainder(self) -> int:
         """The bytes that nobody took."""
         return len(self.body) - self.start
 
     def take(self, size: Any, name: str) -> bytes:
         """The next `size` bytes."""
-        if type(size) is not int or not 0 <= size <= self.left:
+        if type(size) is not int or not 0 <= size <= self.remainder:
             raise Refusal("bad_form", f"{name[:40]}: has not {str(size)[:20]} bytes of binary data")
         self.start += size
         return self.body[self.start - size : self.start]

@@ -21,7 +21,7 @@ def plain(number: float) -> str:
     return str(number).removesuffix(".0")
 
 
-def shown(value: Any) -> str:
+def show(value: Any) -> str:
     """The first characters of a value, whatever it holds."""
     return (BRIEF.repr(value) if type(value) in (list, dict) else str(value))[:SHOWN]
 
@@ -34,5 +34,5 @@ def name_list(names: list[str], most: int = 8) -> str:
 
 def value_refusal(reason: str, name: str, rule: str, row: int, value: Any = None) -> Refusal:
     """Says the column, the rule and the row, counted from 1."""
-    told = "" if value is None else f" ({shown(value)})"
+    told = "" if value is None else f" ({show(value)})"
     return Refusal(reason, f"{name}: {rule} in row {row + 1}{told}")
