@@ -117,7 +117,7 @@ def test_the_other_boosting_libraries(package, copy):
 def test_a_feature(copy):
     [feature] = blocks("A feature")
     apply(feature, copy)
-    finish(copy, "Add two features")
+    finish(copy, "Add a feature")
 
 
 def test_a_stage(copy):
@@ -158,7 +158,7 @@ def test_a_secret_for_training(copy):
         apply(block, copy)
     finish(copy, "Give retraining the password")
     log = (copy.parent / "programs/gh.log").read_text("utf-8")
-    assert log == "secret set WAREHOUSE_PASSWORD --env release\n"
+    assert log == "secret set DATA_SOURCE --env release\n"
 
 
 def test_parts_are_taken_out_one_after_the_other(copy):

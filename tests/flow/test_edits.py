@@ -12,7 +12,7 @@ from sklearn import datasets
 
 FEATURES = "FEATURES = ()\n"
 MILES = 'columns["distance_miles"]'
-EXAMPLE = re.compile(r"```python\n(def .*?FEATURES = .*?\n)```", re.S)
+EXAMPLE = re.compile(r"```python src/ml/features.py\n.*?(def .*?FEATURES = .*?\n)```", re.S)
 ESTIMATORS = {
     "logistic": "{class: sklearn.linear_model.LogisticRegression, C: 0.5, max_iter: 500}",
     "forest": "{class: sklearn.ensemble.RandomForestClassifier, n_estimators: 20, random_state: 0}",
@@ -40,8 +40,8 @@ def edit(path: Path, old: str, new: str) -> None:
 
 
 def docs_feature() -> str:
-    """The feature that docs/data-scientist.md shows."""
-    return EXAMPLE.search((PROJECT / "docs/data-scientist.md").read_text("utf-8"))[1]
+    """The feature that docs/change-it.md shows."""
+    return EXAMPLE.search((PROJECT / "docs/change-it.md").read_text("utf-8"))[1]
 
 
 def feature(project: Path) -> None:

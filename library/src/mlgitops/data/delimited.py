@@ -50,7 +50,7 @@ def detect(head: bytes) -> Dialect:
     """Encoding, delimiter and column names of a text table, from its first megabyte."""
     encoding = detect_encoding(head)
     if encoding is None:
-        raise UserError("is not a table: it holds bytes that no text has")
+        raise UserError("is not a table: it contains binary data")
     text = head.decode(encoding, errors="ignore").lstrip("\ufeff\r\n")
     if not text.strip():
         raise UserError("is empty")
