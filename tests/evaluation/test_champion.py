@@ -88,5 +88,5 @@ def test_a_broken_champion_is_not_comparable_and_says_why(workspace, text, why):
     workspace.commit("Whole")
     [check] = [one for one in gate.verdict().checks if one.kind == "champion"]
     assert not check.judged
-    assert check.reason.startswith(f"not comparable with the champion {commit[:7]}: it cannot be ")
+    assert check.reason.startswith(f"not comparable with the champion {commit[:7]}: it cannot ")
     assert why in check.reason
