@@ -142,7 +142,7 @@ def test_the_page_of_the_run_says_how_it_ended(
 ):
     workspace.set("data.source", "`@everyone`")
     retrain()
-    assert "not retrained: the source of the data, &#96;" in (tmp_path / "page").read_text()
+    assert "not retrained: the data source, &#96;" in (tmp_path / "page").read_text()
     workspace.set("data.source", "somewhere.csv")
     monkeypatch.setattr(module, "data", lambda: None)
     retrain(force=True)
