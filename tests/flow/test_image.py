@@ -26,7 +26,7 @@ BROKEN = "open('/app/artifacts/model/model.onnx', 'wb').write(b'no model')"
 REFUSED = {
     "USER root": "runs as root: USER must be a number other than 0",
     f'ENTRYPOINT ["python", "-c", "{WRITES}"]': "Read-only file system: '/app/log'",
-    f'USER 0\nRUN ["python", "-c", "{BROKEN}"]\nUSER 65532': "serve the model of the release, or unset MODEL",
+    f'USER 0\nRUN ["python", "-c", "{BROKEN}"]\nUSER 65532': "serve the model of the release",
     "LABEL ml.data=other": "the image's label says other",
     "LABEL ml.model=other": "the image's label says other",
     "ENV COMMIT=other": "the commit at /version is other, the image's label says",
