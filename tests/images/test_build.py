@@ -11,6 +11,7 @@ from mlgitops.images.build import image
 
 PYPROJECT = """
 [project]
+name = "penguins-model"
 urls = {repository = "https://github.com/acme/penguins"}
 [tool.image]
 name = "ghcr.io/acme/penguins"

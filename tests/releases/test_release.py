@@ -273,7 +273,7 @@ def step_output(monkeypatch):
     monkeypatch.setenv("GITHUB_OUTPUT", "artifacts/output")
 
 
-@pytest.mark.usefixtures("told")
+@pytest.mark.usefixtures("step_output")
 def test_a_commit_before_head_is_released_with_its_own_model(fresh, daemon):
     first, labels = repository.head(), of_head()
     commit_of(fresh, "Release", "deploy/staging/note")
@@ -295,7 +295,7 @@ def test_a_commit_that_is_not_here_is_refused(daemon):
             release(IMAGE, name)
 
 
-@pytest.mark.usefixtures("told")
+@pytest.mark.usefixtures("step_output")
 def test_a_commit_that_main_has_overtaken_is_left_to_the_newer_release(fresh, daemon, capsys):
     first = repository.head()
     daemon.answers(here={IMAGE: of_head()})
@@ -306,7 +306,7 @@ def test_a_commit_that_main_has_overtaken_is_left_to_the_newer_release(fresh, da
     assert writes_nothing(first, "a newer release follows, of", capsys)
 
 
-@pytest.mark.usefixtures("told")
+@pytest.mark.usefixtures("step_output")
 def test_what_a_merge_brought_is_released_as_the_merge(fresh, daemon, capsys):
     fresh.git("switch", "--quiet", "--create", "branch")
     aside = commit_of(fresh, "Change", "src/ml/new.py")

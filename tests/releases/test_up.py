@@ -33,7 +33,7 @@ def test_the_file_goes_before_what_the_shell_says(staging_release, monkeypatch):
     assert staging_release.last_image() == ""
 
 
-@pytest.mark.usefixtures("released")
+@pytest.mark.usefixtures("staging_release")
 def test_an_environment_without_a_release_has_nothing_to_start():
     release_env.write("production", None)
     with pytest.raises(UserError, match="nothing is released to production: make release, or make"):

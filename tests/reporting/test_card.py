@@ -4,6 +4,7 @@ import pytest
 from made_project import PROJECT, each_task, table
 from mlgitops.core.errors import UserError
 from mlgitops.core.project import project
+from mlgitops.evaluation.evidence import gather
 from mlgitops.reporting import card
 
 pytestmark = pytest.mark.slow
@@ -17,8 +18,8 @@ def test_the_figures_are_those_of_the_model_and_the_data(workspace):
     card.card(check=True)
     text = CARD.read_text(encoding="utf-8")
     lock = workspace.git("show", "HEAD:dvc.lock")
-    assert card.gathered().lock.model in text
-    assert card.gathered().lock.model in lock
+    assert gather().lock.model in text
+    assert gather().lock.model in lock
     assert "| Trained on | 192 rows |" in text
     assert "| Rows | 240 |" in SHEET.read_text(encoding="utf-8")
 

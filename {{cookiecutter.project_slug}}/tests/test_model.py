@@ -40,12 +40,12 @@ def test_it_is_the_same_every_time(model, data, rules):
     assert model.fitted.predict(table).tolist() == again.predict(table).tolist()
 
 
-def test_the_exported_model_answers_as_the_fitted_one(model, data, mixed):
+def test_the_exported_model_answers_as_the_fitted_one(model, data, random_rows):
     """Also for rows that nobody has seen, with missing values and with every category."""
     p = config.load(export.Parity).model_copy(update={"tolerance": 0.001})
     # A model that brings code of its own answers in a process of its own, as in an image.
     exported = exported_model.load_isolated(model.folder).predict
-    for table in (data.train, mixed):
+    for table in (data.train, random_rows):
         rows = model.inputs(table)
         if hasattr(model.fitted, "predict_proba") or model.labels is None:
             found = export.parity(model.fitted, exported, rows, p)
