@@ -44,14 +44,14 @@ def labels(**other):
 
 
 def answers(monkeypatch, **other):
-    """What the container answers by path; `asked` itself is tried with a real container."""
+    """What the container answers by path; `ask` itself is tried with a real container."""
     told = {
         "ready": (200, "{}"),
         "version": (200, json.dumps(FACTS)),
         "invocations": (200, '{"predictions": ["a"]}'),
     } | other
     monkeypatch.setattr(
-        module, "asked", lambda container, path, body="": told[path.rpartition("/")[2]]
+        module, "ask", lambda container, path, body="": told[path.rpartition("/")[2]]
     )
 
 
