@@ -214,7 +214,7 @@ def test_all_of_src_ml_travels_with_a_helper_module_and_without_caches(
     as_sklearn(HELPED, numbers="def per(one, other):\n    return one / other\n")
     assert Path("src/ml/__pycache__").is_dir()
     assert files("artifacts/model/ml") == [
-        *("__init__.py", "features.py", "numbers.py", "prepare.py", "train.py"),
+        *("__init__.py", "features.py", "metrics.py", "numbers.py", "prepare.py", "train.py"),
     ]
     wanted = joblib.load(PATHS[0]).predict_proba(inputs(frame, rules.features))
     shutil.rmtree("src")

@@ -91,8 +91,8 @@ def test_somebody_s_own_hooks_stay_and_the_way_out_is_told(folder, commands, cap
     setup.install_hooks()
     assert commands == []
     told = capsys.readouterr().err
-    assert told.startswith("no Git hooks: core.hooksPath is ../hooks")
-    assert "`make check`, before a push" in told
+    assert told.startswith("Git hooks not installed: core.hooksPath is ../hooks")
+    assert "`make check` before a push" in told
 
 
 def test_it_pulls_the_data_and_runs_the_stages(folder, commands, monkeypatch):

@@ -93,7 +93,7 @@ def test_the_search_finds_a_deeper_tree(capsys: pytest.CaptureFixture[str]) -> N
     assert max(one["value"] for one in trials) > trials[0]["value"] + 0.1
     table = capsys.readouterr().out
     assert table.splitlines()[1].split()[:2] == ["trial", "accuracy"]
-    assert "present" in table
+    assert "current" in table
 
 
 @pytest.mark.usefixtures("tree_project")
