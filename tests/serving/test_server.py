@@ -297,7 +297,7 @@ def test_what_the_policy_accepts_is_predicted_and_counted(make, serving, tmp_pat
         assert running.metric('serve_out_of_range_total{column="count"}') == 2
         assert running.metric('serve_rows_total{endpoint="invocations"}') == 3
         assert running.ask("/invocations", {"inputs": [one | {"count": 1e39}]})[0] == 400
-        assert running.ask("/invocations", {"inputs": [one | {"colour": 5}]})[0] == 400
+        assert running.ask("/invocations", {"inputs": [one | {"colour": [5]}]})[0] == 400
 
 
 def test_what_the_model_cannot_compute_is_refused_by_row(make, serving, tmp_path, one):
@@ -436,7 +436,7 @@ def test_the_examples_of_the_documentation_work(binary):
         ("größe", {"data": [None]}, 200),
         ("count", {"data": None}, 400),
         ("count", {"data": [[1]], "shape": [1, 1]}, 200),
-        ("count", {"datatype": "BYTES"}, 400),
+        ("count", {"datatype": "BYTES", "data": ["many"]}, 400),
         ("wild", {"data": [None]}, 400),
         ("year", {}, 400),
     ],

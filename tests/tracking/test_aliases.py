@@ -48,7 +48,7 @@ def aliases() -> dict[str, str]:
     for model in client.search_registered_models():
         for alias in model.aliases:
             version = client.get_model_version_by_alias(model.name, alias)
-            assert model.name == name()
+            assert model.name == name().name
             found[alias] = version.tags["commit"]
     return found
 
