@@ -9,6 +9,7 @@ import yaml
 from baked import ROOT
 from mlgitops.core import vendor
 from mlgitops.core.errors import UserError
+from mlgitops.core.pipeline_version import PIPELINE
 from mlgitops.git.upgrade import upgrade
 
 IDENTITY = {
@@ -57,7 +58,7 @@ def template(tmp_path):
     """A template of its own, at version 1.0.0."""
     folder = tmp_path / "template"
     folder.mkdir()
-    release(folder, "1.0.0", 1)
+    release(folder, "1.0.0", PIPELINE)
     return folder
 
 
@@ -79,7 +80,7 @@ def project_folder(template, tmp_path, monkeypatch):
 def test_another_release_takes_the_place_of_the_old_one(template, project_folder, capsys):
     (template / "library/src/mlgitops/core/console.py").write_text('"""New."""\n', "utf-8")
     (template / "library/src/mlgitops/core/print_metrics.py").unlink()
-    sha = release(template, "1.1.0", 1)
+    sha = release(template, "1.1.0", PIPELINE)
     upgrade()
     assert "1.0.0 -> 1.1.0. Next: make setup" in capsys.readouterr().out
     vendor.vendor()
@@ -97,7 +98,7 @@ def test_a_release_that_makes_other_bytes_says_so(template, project_folder, caps
 
 
 def test_a_folder_is_taken_without_its_scratch_files_and_its_path(template, project_folder):
-    release(template, "1.1.0", 1)
+    release(template, "1.1.0", PIPELINE)
     (template / "library/scratch.py").write_text("x", "utf-8")
     upgrade(template=str(template))
     assert not Path("vendor/mlgitops/scratch.py").exists()
@@ -111,7 +112,7 @@ def test_a_folder_is_taken_without_its_scratch_files_and_its_path(template, proj
 
 def test_a_tag_can_be_named(template, project_folder):
     git(template, "tag", "v1.0.0")
-    release(template, "1.1.0", 1)
+    release(template, "1.1.0", PIPELINE)
     upgrade(version="v1.0.0")
     assert yaml.safe_load(Path(".mlgitops.yaml").read_text("utf-8"))["version"] == "1.0.0"
 
