@@ -15,7 +15,7 @@ MAKE = """
 import sys
 from pathlib import Path
 import made_origin
-made_origin.made(Path(sys.argv[1]))
+made_origin.make_origin(Path(sys.argv[1]))
 """
 
 

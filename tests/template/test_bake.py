@@ -227,8 +227,8 @@ def test_the_next_command_leads_into_the_project(tmp_path):
         )
         for name in ("here", "there")
     )  # fmt: skip
-    assert "  cd penguins\n" in here
-    assert "  cd ../there/penguins\n" in there
+    assert "  cd flights\n" in here
+    assert "  cd ../there/flights\n" in there
 
 
 def is_whole(project: Path, origin: Path) -> None:
