@@ -293,7 +293,7 @@ def test_a_search_changes_nothing_until_it_is_applied(copy):
     edit(copy / "params.yaml", "folds: 5", "folds: 2")
     before = (copy / "params.yaml").read_text("utf-8")
     said = make("tune", copy)
-    assert "present" in said
+    assert "current" in said
     assert (copy / "params.yaml").read_text("utf-8") == before
     again = make("tune", copy, APPLY="1")
     assert "already there" in again
