@@ -46,7 +46,7 @@ def test_the_demo_ends_with_a_rollback_that_is_seen(output):
     labels = {
         label for answer in answers(output, "/invocations") for label in answer["predictions"]
     }
-    assert labels == {"Adelie", "Chinstrap", "Gentoo"}
+    assert labels <= {"late", "on time"}
 
 
 def test_the_demo_leaves_nothing_running(output):

@@ -163,6 +163,7 @@ def test_a_push_from_a_worktree_leaves_the_repository_as_it_was(project_with_ori
     assert git(project_with_origin, "rev-parse", "HEAD") == before
 
 
+@pytest.mark.nightly
 def test_a_push_from_a_submodule_leaves_both_repositories_as_they_were(
     project_with_origin, tmp_path
 ):
@@ -180,6 +181,7 @@ def test_a_push_from_a_submodule_leaves_both_repositories_as_they_were(
     assert git(project, "status", "--porcelain") == ""
 
 
+@pytest.mark.nightly
 def test_a_project_in_a_folder_of_another_repository_is_its_own(ready, tmp_path):
     git(tmp_path, "init", "--quiet", "--initial-branch=main")
     (tmp_path / "services").mkdir()

@@ -157,6 +157,7 @@ def test_plots_are_drawn(copy):
     assert all(name in page for name in ("Confusion", "ROC", "Calibration"))
 
 
+@pytest.mark.nightly
 def test_the_next_month_arrives_is_checked_and_trained_on(copy):
     make("data", copy, SOURCE=str(LATER), APPEND="1")
     again = make("data", copy)
@@ -240,6 +241,7 @@ def test_a_project_inside_another_repository_is_its_own(tmp_path):
     assert run("git", "rev-parse", "--show-toplevel", cwd=project).strip() == str(project)
 
 
+@pytest.mark.nightly
 def test_a_path_with_spaces_and_accents_works(tmp_path):
     folder = tmp_path / "größe und länge"
     folder.mkdir()
@@ -288,6 +290,7 @@ def test_the_tracker_is_rebuilt_from_git(copy):
     assert "2 logged, 0 already there" in make("track", copy, ALL="1")
 
 
+@pytest.mark.nightly
 def test_a_search_changes_nothing_until_it_is_applied(copy):
     edit(copy / "params.yaml", "trials: 20", "trials: 2")
     edit(copy / "params.yaml", "folds: 5", "folds: 2")

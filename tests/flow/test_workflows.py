@@ -291,7 +291,7 @@ def test_a_job_that_ends_without_a_report_is_told_instead_of_the_older_one(lab):
     lab.edit("README.md", "## Start", "## How to start")
     lab.push("Say it better")
     ends(check(lab, "words"))
-    begin = "    job_output.start()\n    with told():\n        found = outcome"
+    begin = "    job_output.start()\n    with report_failure():\n        found = outcome"
     lab.edit(f"{LIBRARY}/ci/reproduce.py", begin, f"    raise SystemExit(9)\n{begin}")
     lab.push("Break the command")
     ran = check(lab, "words")
@@ -550,7 +550,7 @@ def test_the_commands_of_the_runbook_release_promote_and_roll_back(lab):
         merge_branch(lab, "release-staging")
         assert type_runbook(lab, "Promote to production") == "pr create --fill\n"
         merge_branch(lab, "promote-production")
-    asked = type_runbook(lab, "It is wrong, and it must go now")
+    asked = type_runbook(lab, "Roll back")
     assert asked == "pr create --fill\npr merge --admin --merge --delete-branch\n"
     assert "1" * 64 in lab.file_text("rollback", files[1])
     changed = run("git", "diff", "--name-only", "main", "rollback", cwd=lab.origin)
