@@ -31,7 +31,8 @@ def test_the_demo_ends_well_and_can_be_run_again(output):
 
 def test_the_demo_says_whether_it_made_images(output):
     as_process = "the same server runs as a process" in output
-    assert as_process is not ("images go to the registry at" in output)
+    # Where Docker answers and cannot build, it began with images and went on as processes.
+    assert as_process or "images go to the registry at" in output
     assert as_process is not ("\n  $ docker run" in output)
     assert as_process or docker() == ""
 
