@@ -1,7 +1,7 @@
 """`make reproduce`: is dvc.lock what this commit makes? If not, it is made, or refused.
 
 The lock file of the base is trusted: it was checked before it was merged. What this commit
-claims beyond it has been made again from there, and compared.
+claims beyond it is made again from there, and compared.
 """
 
 from collections.abc import Iterator

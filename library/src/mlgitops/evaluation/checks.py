@@ -101,11 +101,12 @@ def check_own(name: str, value: float, bound: Bound) -> Check:
 
     A change must not choose the metric that it is judged by.
     """
-    limit = bound.at_least if bound.at_most is None else bound.at_most
-    assert limit is not None
-    passed = value >= limit if bound.at_most is None else value <= limit
+    if bound.at_least is not None:
+        side, limit, passed = "at least", bound.at_least, value >= bound.at_least
+    else:
+        assert bound.at_most is not None
+        side, limit, passed = "at most", bound.at_most, value <= bound.at_most
     known = name in main_metrics()
-    side = "at least" if bound.at_most is None else "at most"
     why = f"{'' if passed else 'not '}{side} {limit:g}"
     if not known:
         why += ": main does not have this metric yet, so it is only shown"
