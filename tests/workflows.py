@@ -34,12 +34,16 @@ AUTHOR = {
 
 
 class Ran(NamedTuple):
-    """What a run of a workflow did: by job its end, what was said, and the artifacts."""
+    """What a run of a workflow did: by job its end, what was said, and the artifacts.
+
+    `event` is what started it.
+    """
 
     jobs: dict[str, str]
     said: str
     summary: str
     artifacts: Path
+    event: str = ""
 
     @property
     def green(self) -> bool:
@@ -162,7 +166,7 @@ class Lab:
         environment = {
             "GITHUB_API_URL": self.github.url, "GITHUB_SERVER_URL": self.github.url,
             "GITHUB_REPOSITORY": NAME, "GITHUB_RUN_ID": number, "GIT_HOST_PATIENCE": "2",
-            "ACT_ORIGIN": str(self.origin), "ACT_ARTIFACTS": str(at / "artifacts"),
+            "ACT_ORIGIN": str(self.origin), "ACT_ARTIFACTS": str(self.folder / "artifacts"),
             "ACT_SUMMARY": str(at / "summary.md"), "ACT_IMPORTED": str(at / "imported"), **extra,
         }  # fmt: skip
         command = [
@@ -181,7 +185,30 @@ class Lab:
         )  # fmt: skip
         ran = read_log(done.stdout, done.returncode, path, at)
         own_code(ran, at / "imported")
-        return ran
+        self.github.state["runs"].append({
+            "id": int(number), "name": path.stem, "event": event, "head_branch": branch,
+            "head_sha": run("git", "rev-parse", "HEAD", cwd=here).strip(),
+            "jobs": [{"name": name, "conclusion": end} for name, end in ran.jobs.items()],
+        })  # fmt: skip
+        return ran._replace(event=event)
+
+    def judge(self, ran: Ran, fork: str = "", **extra: str) -> Ran:
+        """judge.yml, as the end of a run of check.yml starts it."""
+        about = next(
+            one for one in self.github.state["runs"] if str(one["id"]) == ran.artifacts.name
+        )
+        page = f"{self.github.page()}/actions/runs/{about['id']}"
+        end = "success" if ran.green else "failure"
+        payload = {
+            "action": "completed",
+            "repository": {"full_name": NAME, "default_branch": "main"},
+            "workflow_run": {
+                **{key: about[key] for key in ("id", "name", "event", "head_branch", "head_sha")},
+                "conclusion": end, "html_url": page,
+                "head_repository": {"full_name": fork or NAME},
+            },
+        }  # fmt: skip
+        return self.run("judge.yml", "workflow_run", payload, **extra)
 
 
 def without_jobs(text: str, jobs: tuple[str, ...]) -> str:
@@ -270,4 +297,4 @@ def read_log(output: str, code: int, workflow: Path, at: Path) -> Ran:
     page = at / "summary.md"
     number = at.name.removeprefix("run-")
     return Ran(jobs, said, page.read_text("utf-8") if page.exists() else "",
-               at / "artifacts" / number)  # fmt: skip
+               at.parent / "artifacts" / number)  # fmt: skip

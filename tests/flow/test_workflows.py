@@ -31,10 +31,27 @@ def lab(ready, tmp_path):
 
 
 def check(lab: Lab, branch: str, fork: str = "", **extra: str) -> Ran:
-    """The jobs of check.yml that look at the model, on the pull request of a branch."""
+    """The job of check.yml that looks at the model, on the pull request of a branch."""
     token = READS if fork else WRITES
     event = lab.open_pull(branch, fork)
     return lab.run("check.yml", "pull_request", event, branch, token, ("check",), **extra)
+
+
+def judged(lab: Lab, branch: str, gate: str = "success", fork: str = "", **ended: str) -> Ran:
+    """The check of a branch, and what judge.yml says of it: `ended` are jobs of the first."""
+    first = check(lab, branch, fork)
+    ends(first, **ended)
+    return verdict(lab, first, gate, fork)
+
+
+def verdict(lab: Lab, first: Ran, gate: str = "success", fork: str = "") -> Ran:
+    """What judge.yml says of a run: its jobs are green, whatever the verdict."""
+    ran = lab.judge(first, fork)
+    ends(ran)
+    assert set(ran.jobs) == {"judge", "publish"}
+    found = lab.statuses(json.loads((ran.artifacts / "verdict/verdict.json").read_text())["head"])
+    assert found["gate"] == gate, ran.said
+    return ran
 
 
 def ends(ran: Ran, **wanted: str) -> None:
@@ -60,12 +77,15 @@ def test_a_change_of_words_passes_every_job_and_trains_nothing(lab):
     lab.push("Say it better")
     ran = whole(lab, "words")
     ends(ran)
-    assert set(ran.jobs) == {"check", "pipeline", "gate", "report"}
+    assert set(ran.jobs) == {"check", "pipeline"}
     assert "nothing ran; the gate passes" in ran.said
     assert "Running stage" not in ran.said
+    assert lab.comments() == []
+    said = verdict(lab, ran).said
+    assert "Running stage" not in said
     assert lab.comments()[0].startswith("<!-- report -->\n## ✅ Passed")
     assert lab.github.state["dispatches"] == []
-    assert lab.github.state["statuses"] == []
+    assert lab.statuses(lab.head("words")) == {"gate": "success"}
 
 
 def test_a_change_after_a_release_passes_every_job(lab):
@@ -77,8 +97,12 @@ def test_a_change_after_a_release_passes_every_job(lab):
     lab.branch("words")
     lab.edit("README.md", "## Start", "## How to start")
     lab.push("Say it better")
-    ends(whole(lab, "words"))
-    assert "the gate passes" in lab.run("check.yml", "push", without=("check",)).said
+    ran = whole(lab, "words")
+    ends(ran)
+    verdict(lab, ran)
+    main = lab.run("check.yml", "push", without=("check",))
+    assert "the gate passes" in main.said
+    verdict(lab, main)
 
 
 FEATURE = """
@@ -99,10 +123,11 @@ def test_a_feature_of_ones_own_passes_every_job(lab):
     first = whole(lab, "gusts")
     ends(first)
     assert "dvc.lock was out of date and has been made again" in first.said
+    verdict(lab, first)
     second = lab.run("check.yml", "workflow_dispatch", branch="gusts")
     ends(second)
-    assert set(second.jobs) == {"check", "pipeline", "gate", "report", "status"}
     assert "running it again gave the same hashes" in second.said
+    verdict(lab, second)
 
 
 def test_an_edit_of_the_library_turns_the_check_red_and_names_the_file(lab):
@@ -117,7 +142,7 @@ def test_an_edit_of_the_library_turns_the_check_red_and_names_the_file(lab):
 def test_a_push_to_main_is_checked_and_comments_nowhere(lab):
     ran = lab.run("check.yml", "push", without=("check",))
     ends(ran)
-    assert "no pull request is open: no comment" in ran.said
+    assert "no pull request is open: no comment" in verdict(lab, ran).said
     assert lab.comments() == []
 
 
@@ -128,6 +153,8 @@ def test_a_parameter_edited_in_the_browser_is_trained_committed_and_checked(lab)
     first = check(lab, "slower")
     ends(first)
     assert "dvc.lock was out of date and has been made again; the gate passes" in first.said
+    assert lab.head("slower") == mine
+    verdict(lab, first)
     made = lab.head("slower")
     assert run("git", "rev-parse", f"{made}^", cwd=lab.origin).strip() == mine
     assert "learning_rate: 0.05" in lab.file_text("slower", "dvc.lock")
@@ -138,9 +165,10 @@ def test_a_parameter_edited_in_the_browser_is_trained_committed_and_checked(lab)
 
     second = lab.run("check.yml", "workflow_dispatch", branch="slower")
     ends(second)
-    assert set(second.jobs) == {"check", "pipeline", "gate", "report", "status"}
-    assert lab.statuses(made) == dict.fromkeys(("check", "pipeline", "gate", "report"), "success")
-    assert lab.statuses(mine) == {}
+    assert set(second.jobs) == {"check", "pipeline"}
+    verdict(lab, second)
+    assert lab.statuses(made) == dict.fromkeys(("check", "pipeline", "gate"), "success")
+    assert lab.statuses(mine) == {"gate": "success"}
     assert "dvc.lock is current: running it again gave the same hashes" in second.said
     assert lab.head("slower") == made
     assert len(lab.comments()) == 1
@@ -151,15 +179,16 @@ def test_a_model_that_is_worse_is_refused_and_the_report_says_why(lab):
     lab.branch("slip")
     learn(lab, "0.5")
     lab.push("Learn much faster")
-    ran = check(lab, "slip")
-    ends(ran, gate="failure")
+    judged(lab, "slip", "failure")
     assert "❌ Refused" in lab.comments()[0]
     assert "worse than the dummy baseline" in lab.comments()[0]
 
     again = lab.run("check.yml", "workflow_dispatch", branch="slip", without=("check",))
-    ends(again, gate="failure")
-    passed = dict.fromkeys(("pipeline", "report"), "success")
-    assert lab.statuses(lab.head("slip")) == {**passed, "gate": "failure"}
+    ends(again)
+    verdict(lab, again, "failure")
+    # This run had no job `check`.
+    left = {"check": "failure", "pipeline": "success", "gate": "failure"}
+    assert lab.statuses(lab.head("slip")) == left
 
 
 REFUSED = {
@@ -176,10 +205,10 @@ def test_each_kind_of_the_gate_refuses_alone(lab, kind):
     lab.branch(kind)
     lab.edit(*REFUSED[kind])
     lab.push("Try the gate")
-    ran = check(lab, kind)
-    ends(ran, gate="failure")
-    verdict = json.loads((ran.artifacts / "result/gate.json").read_text("utf-8"))
-    assert {one["kind"] for one in verdict["checks"] if not one["passed"]} == {kind}
+    ran = judged(lab, kind, "failure")
+    found = json.loads((ran.artifacts / "verdict/verdict.json").read_text("utf-8"))
+    assert found["state"] == "refused"
+    assert {one.partition(":")[0] for one in found["reasons"]} == {kind}
     assert "❌ Refused" in lab.comments()[0]
 
 
@@ -203,14 +232,15 @@ def test_a_lock_file_edited_by_hand_is_refused_and_the_way_out_works(lab):
     lock.write_text(text.replace(model, "0" * 32), "utf-8")
     forged = lab.push("Learn slower")
     ran = check(lab, "forged")
-    ends(ran, pipeline="failure", gate="failure")
+    ends(ran, pipeline="failure")
+    verdict(lab, ran, "failure")
     assert "export: artifacts/model is 00000000 in dvc.lock" in ran.said
     assert "artifacts/model is 00000000" in lab.comments()[0]
     assert lab.head("forged") == forged
 
     lab.git(*re.search(r"`git (checkout origin/main [\w ./-]+)`", ran.said)[1].split())
     lab.push("Let the check make it")
-    ends(check(lab, "forged"))
+    judged(lab, "forged")
     assert model in lab.file_text("forged", "dvc.lock")
 
 
@@ -221,7 +251,8 @@ def test_metrics_edited_by_hand_are_refused_before_anything_runs(lab):
     metrics.write_text(re.sub(r'"accuracy": [\d.]+', '"accuracy": 1.0', metrics.read_text("utf-8")))
     lab.push("Flatter")
     ran = check(lab, "flattered")
-    ends(ran, pipeline="failure", gate="failure")
+    ends(ran, pipeline="failure")
+    verdict(lab, ran, "failure")
     assert "no input changed: artifacts/metrics.json" in ran.said
     assert "Running stage" not in ran.said
 
@@ -230,7 +261,8 @@ def test_a_stale_lock_file_on_main_is_refused_and_nothing_trains(lab):
     learn(lab, "0.05")
     stale = lab.push("Straight to main")
     ran = lab.run("check.yml", "push", without=("check",))
-    ends(ran, pipeline="failure", gate="failure")
+    ends(ran, pipeline="failure")
+    verdict(lab, ran, "failure")
     assert "dvc.lock of main is out of date: train (params.yaml)" in ran.said
     assert "Running stage" not in ran.said
     assert lab.head("main") == stale
@@ -242,15 +274,17 @@ def test_a_fork_is_judged_and_told_how_to_commit_the_lock_file(lab):
     lab.push("Learn slower", ref="refs/pull/1/head")
     before = run("git", "for-each-ref", cwd=lab.origin)
     ran = check(lab, "theirs", fork="somebody/flights")
-    ends(ran, gate="failure")
-    assert "no comment, as this token may only read" in ran.said
-    assert "In a fork do it yourself: `make reproduce`" in ran.summary
-    assert "is out of date in this commit, and a fork's check may not commit it" in ran.said
+    ends(ran)
+    said = verdict(lab, ran, "failure", fork="somebody/flights").said
+    assert "is out of date in this commit, and a fork's check may not commit it" in said
+    assert "In a fork do it yourself: `make reproduce`" in lab.comments()[0]
+    assert "❌ Refused" in lab.comments()[0]
     assert run("git", "for-each-ref", cwd=lab.origin) == before
     # What it says to do.
     run("git", "apply", str(ran.artifacts / "result/changes.patch"), cwd=lab.clone)
     lab.push("Commit what the check made", ref="refs/pull/1/head")
-    ends(check(lab, "theirs", fork="somebody/flights"))
+    judged(lab, "theirs", fork="somebody/flights")
+    assert "✅ Passed" in lab.comments()[0]
 
 
 @pytest.mark.nightly
@@ -261,8 +295,9 @@ def test_a_newer_push_supersedes_what_an_older_check_made(lab):
     older = lab.open_pull("twice")
     lab.edit("params.yaml", "learning_rate: 0.05", "learning_rate: 0.2")
     newer = lab.push("Not that fast")
-    ran = lab.run("check.yml", "pull_request", older, "twice", without=("check",))
-    ends(ran)
+    first = lab.run("check.yml", "pull_request", older, "twice", without=("check",))
+    ends(first)
+    ran = verdict(lab, first)
     assert "a newer push supersedes" in ran.said
     assert lab.head("twice") == newer
     assert lab.github.state["dispatches"] == []
@@ -277,7 +312,8 @@ def test_a_training_that_fails_half_way_leaves_nothing_and_says_so(lab):
     learn(lab, "0.05")
     mine = lab.push("Break the export")
     ran = check(lab, "broken")
-    ends(ran, pipeline="failure", gate="failure")
+    ends(ran, pipeline="failure")
+    verdict(lab, ran, "failure")
     assert "mlgitops train" in ran.said
     assert "params.yaml: export.format" in ran.said
     assert "a stage failed; the reason is above. Nothing was saved" in ran.said
@@ -290,12 +326,11 @@ def test_a_job_that_ends_without_a_report_is_told_instead_of_the_older_one(lab):
     lab.branch("words")
     lab.edit("README.md", "## Start", "## How to start")
     lab.push("Say it better")
-    ends(check(lab, "words"))
+    judged(lab, "words")
     begin = "    job_output.start()\n    with report_failure():\n        found = outcome"
     lab.edit(f"{LIBRARY}/ci/reproduce.py", begin, f"    raise SystemExit(9)\n{begin}")
     lab.push("Break the command")
-    ran = check(lab, "words")
-    ends(ran, pipeline="failure", gate="failure")
+    ran = judged(lab, "words", "failure", pipeline="failure")
     (told,) = lab.comments()
     assert re.search(r"ended without a report: http\S+/acme/flights/actions/runs/\d+\n", told)
     assert told in ran.summary
@@ -316,15 +351,19 @@ def lose_object(lab: Lab, md5: str, branch: str) -> Ran:
 def test_an_object_that_the_store_lacks_is_made_again_or_named(lab):
     lock = yaml.safe_load((lab.clone / "dvc.lock").read_text("utf-8"))["stages"]
     fitted = lock["train"]["outs"][0]["md5"]
-    ends(lose_object(lab, fitted, "again"))
+    first = lose_object(lab, fitted, "again")
+    ends(first)
+    verdict(lab, first)
     stored = f"store/files/md5/{fitted[:2]}/{fitted[2:]}"
     assert stored in run("git", "ls-tree", "-r", "--name-only", "again", cwd=lab.origin)
     main = lab.run("check.yml", "push", without=("check",))
-    ends(main, pipeline="failure", gate="failure")
+    ends(main, pipeline="failure")
+    verdict(lab, main, "failure")
     assert "main is current, but the store lacks artifacts/fitted.joblib" in main.said
 
     ran = lose_object(lab, lock["validate"]["deps"][0]["md5"], "named")
-    ends(ran, pipeline="failure", gate="failure")
+    ends(ran, pipeline="failure")
+    verdict(lab, ran, "failure")
     assert "not in the store, and no stage makes it: data/raw.parquet" in ran.said
 
 
@@ -333,7 +372,8 @@ def test_a_branch_that_takes_an_object_from_the_store_is_refused(lab):
     next(path for path in (lab.clone / "store").rglob("*") if path.is_file()).unlink()
     lab.push("Tidy up")
     ran = check(lab, "taken")
-    ends(ran, pipeline="failure", gate="failure")
+    ends(ran, pipeline="failure")
+    verdict(lab, ran, "failure")
     assert "objects are only added to the store" in ran.said
 
 
@@ -358,6 +398,7 @@ def test_a_conflict_in_the_lock_file_is_one_command(lab):
     lab.push("Merge main")
     ran = check(lab, "slower")
     ends(ran)
+    verdict(lab, ran)
     assert "dvc.lock is current: running it again gave the same hashes" in ran.said
 
 
@@ -368,6 +409,7 @@ def test_a_conflict_settled_in_the_browser_by_either_side_is_made_again(lab):
     lab.git("push", "--quiet", "origin", "slower")
     ran = check(lab, "slower")
     ends(ran)
+    verdict(lab, ran)
     assert "made again" in ran.said
     assert lab.github.state["dispatches"][0]["sha"] == lab.head("slower")
 

@@ -54,13 +54,16 @@ COMMANDS: Commands = {
 # What a job of a workflow runs; each also runs on a laptop.
 CI: Commands = {
     "reproduce": ("ci.reproduce:reproduce", "make dvc.lock current or refuse it; judge; result/"),
+    "judge": ("ci.judge:judge", "judge what a change made by the rules that stand here; verdict/"),
+    "examine": ("ci.examine:examine", "the verdict on the tree here, in a process of its own"),
     "verdict": ("ci.verdict:verdict", "the verdict in result/, as an exit code"),
     "retrain": ("ci.retrain:retrain", "the data from its source again, and the model"),
     "apply": ("ci.apply:apply", "put what another job made into this tree"),
     "comment": ("github.comment:comment", "write one comment on a pull request, or update it"),
     "save": ("github.push_outputs:save", "commit what a job made to a pull request's branch"),
     "propose": ("github.pull_request:propose", "what changed here as one pull request"),
-    "statuses": ("github.statuses:statuses", "the ends of a run's jobs as statuses of a commit"),
+    "statuses": ("github.statuses:statuses", "the verdict as a status of the change's head"),
+    "approve": ("github.approve:approve", "look again whether an owner has approved the head"),
     "summary": ("reporting.promotion_summary:summary", "what a promotion changes in production"),
     "login": ("images.login:login", "let Docker push to the registry of the image"),
     "sbom": ("images.sbom:sbom", "Python and the packages in the image, as CycloneDX"),

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
 from mlgitops.core.files import remove, replacing
@@ -10,14 +11,17 @@ FOLDER = Path("result")
 PATCH = FOLDER / "changes.patch"
 REPORT = FOLDER / "report.md"
 VERDICT = FOLDER / "gate.json"
+OUTPUTS = FOLDER / "outputs"  # what the verdict rests on, for the job that judges
+# The folder that the judging job leaves: verdict.json, report.md, changes.patch.
+JUDGED = Path("verdict")
 # The first line of the report, by which its comment is found again.
 MARKER = "<!-- report -->"
 
 
-def start() -> None:
+def start(folder: Path = FOLDER) -> None:
     """An empty folder."""
-    remove(FOLDER)
-    FOLDER.mkdir()
+    remove(folder)
+    folder.mkdir()
 
 
 def write(path: Path, content: bytes) -> None:
@@ -39,3 +43,14 @@ def keep_verdict(verdict: Path) -> None:
     """The gate's verdict, as it was written."""
     with replacing(VERDICT) as part:
         shutil.copyfile(verdict, part)
+
+
+def keep_outputs(names: Iterable[Path]) -> None:
+    """Files and folders that the verdict rests on, as far as they are there."""
+    for name in names:
+        to = OUTPUTS / name
+        to.parent.mkdir(parents=True, exist_ok=True)
+        if name.is_dir():
+            shutil.copytree(name, to)
+        elif name.exists():
+            shutil.copyfile(name, to)

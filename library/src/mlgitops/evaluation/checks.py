@@ -43,6 +43,7 @@ class Check(BaseModel):
     high: float | None = None
     passed: bool
     judged: bool = True
+    needs_approval: bool = False
     reason: str
 
 

@@ -10,6 +10,7 @@ from mlgitops.core import job_output
 from mlgitops.core.errors import UserError
 from mlgitops.git import lineage
 from mlgitops.github import client
+from mlgitops.github.approvals import pull_of
 from mlgitops.github.client import GitHost
 from mlgitops.github.options import Body, Head, Url
 from mlgitops.github.waiting import Refused
@@ -18,9 +19,8 @@ MARKER = re.compile(r"<!-- [\w -]+ -->")
 NO_PULL = "no pull request is open: no comment"
 ACTIONS = "gitea-actions"  # who Gitea says a workflow is
 NONE = (
-    f"{job_output.MARKER}\n## ❌ No report\n\nThe job pipeline ended without a report: {{url}}\n\n"
-    "It ended before it judged the commit: the environment could not be made (does `uv.lock` match "
-    "`pyproject.toml`?), it ran out of time, or somebody cancelled it.\n"
+    f"{job_output.MARKER}\n## ❌ No report\n\nThe job judge ended without a report: {{url}}\n\n"
+    "It ran out of time, or somebody cancelled it.\n"
 )
 
 
@@ -75,9 +75,16 @@ def pull_number(there: GitHost, number: str) -> int | None:
     pull = event.get("pull_request") or (issue if "pull_request" in issue else None)
     if pull:
         return int(pull["number"])
-    branch = os.environ.get("GITHUB_HEAD_REF") or os.environ.get("GITHUB_REF_NAME")
-    found = there.pull(branch or lineage.current())
+    found = judged_pull(there, event.get("workflow_run") or {})
     return int(found["number"]) if found else None
+
+
+def judged_pull(there: GitHost, ended: Any) -> Any:
+    """The pull request that a run which ended was for, or that of this branch; None if none."""
+    if head := ended.get("head_sha"):
+        return pull_of(there, head) or there.pull(ended["head_branch"])
+    branch = os.environ.get("GITHUB_HEAD_REF") or os.environ.get("GITHUB_REF_NAME")
+    return there.pull(branch or lineage.current())
 
 
 def newest_of(there: GitHost, number: int) -> str:

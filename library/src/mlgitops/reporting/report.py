@@ -1,6 +1,7 @@
 """`make report`: what this commit changes, as the Markdown of a pull request."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, get_args
 
@@ -12,6 +13,7 @@ from mlgitops.core.files import replacing
 from mlgitops.evaluation import bootstrap, gate
 from mlgitops.evaluation.champion import OtherModel
 from mlgitops.evaluation.checks import Check, Kind, difference
+from mlgitops.evaluation.decision import Decision, decide
 from mlgitops.evaluation.evidence import METRICS, SLICES, TEST, Evidence
 from mlgitops.evaluation.limits import Gate
 from mlgitops.evaluation.subject import Subject
@@ -19,6 +21,7 @@ from mlgitops.git import repository
 from mlgitops.releases import release_env
 from mlgitops.reporting import diff
 from mlgitops.reporting.markdown import code, plain, render
+from mlgitops.reporting.rules import rule_changes
 from mlgitops.training.losses import is_mean, metric_of, row_losses
 from mlgitops.training.metrics import HIGHER_IS_BETTER
 
@@ -180,6 +183,8 @@ class Facts:
     """Everything that a report shows; `model` is None where nothing could be judged."""
 
     verdict: gate.Verdict
+    decision: Decision
+    rules: list[str]
     base_name: str
     checkout: str
     model: ModelFacts | None = None
@@ -195,14 +200,20 @@ class Facts:
         return counts(self.verdict.checks)
 
 
-def facts(base: str, judgement: gate.Judgement | None = None) -> Facts:
-    """Everything that the template shows, of a judgement or of the one that is current."""
+def facts(
+    base: str, judgement: gate.Judgement | None = None, by_base: Mapping[str, Any] | None = None
+) -> Facts:
+    """Everything that the template shows, of a judgement or of the one that is current.
+
+    `by_base` is the verdict by the base's own rules, where this change has others.
+    """
     verdict, subject = judgement or gate.current()
-    checkout = how_to_check_out()
+    rules = rule_changes(base)
+    decision = decide(verdict.model_dump(), by_base or verdict.model_dump(), rules)
+    found = Facts(verdict, decision, rules, base, how_to_check_out())
     if not verdict.rests_on_evidence:
-        return Facts(verdict, base, checkout)
-    model = model_facts(base, verdict, subject or Subject.gather())
-    return Facts(verdict, base, checkout, model)
+        return found
+    return replace(found, model=model_facts(base, verdict, subject or Subject.gather()))
 
 
 def model_facts(base: str, verdict: gate.Verdict, subject: Subject) -> ModelFacts:

@@ -1,0 +1,89 @@
+"""`mlgitops ci examine`: the verdict on the tree that lies here, and the report on it.
+
+`mlgitops ci judge` runs it in a process without a token and a network. The tree is a change's: the
+model that was made, its test rows and its figures are read; none of its code runs.
+"""
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import pandas as pd
+import typer
+
+from mlgitops.core import config, paths
+from mlgitops.core.errors import UserError, join_names
+from mlgitops.core.files import replacing
+from mlgitops.data import contract, schema
+from mlgitops.data.split import Split, group_of, split
+from mlgitops.evaluation import gate
+from mlgitops.reporting import report
+from mlgitops.training import exported_model
+
+if TYPE_CHECKING:
+    import onnx
+
+# What the jobs of a change hand over beside the patch.
+OUTPUTS = (paths.RAW, paths.TRAIN, paths.TEST, paths.MODEL)
+VERDICT = paths.GATE
+REPORT = Path("artifacts/report.md")
+# Operators that ONNX itself defines; a library of others is not loaded.
+DOMAINS = ("", "ai.onnx", "ai.onnx.ml")
+
+
+def examine(
+    base: Annotated[str, typer.Option(help="The branch to merge into.")] = "main",
+    other: Annotated[
+        Path | None, typer.Option(help="A verdict by the base's rules; else no report is written.")
+    ] = None,
+) -> None:
+    """Write the verdict on the tree and the report, whatever the verdict is."""
+    check_model()
+    check_test_rows()
+    judgement = gate.judge_tree()
+    if other is None:
+        return
+    by_base = json.loads(other.read_bytes()) if other.exists() else None
+    with replacing(REPORT) as part:
+        part.write_text(report.page(report.facts(base, judgement, by_base)), encoding="utf-8")
+
+
+def check_model() -> None:
+    """Refuse a model in ONNX that names files beside it, or operators that are not ONNX's own."""
+    path = exported_model.FOLDER / exported_model.FILES["onnx"]
+    if not path.exists():
+        return
+    import onnx
+
+    try:
+        model = onnx.load(os.fspath(path), load_external_data=False)
+    except Exception as error:
+        raise UserError(f"{path} is not an ONNX model: {str(error)[:100]}") from None
+    if has_external_data(model):
+        raise UserError(f"{path} keeps data in other files: a model is one file")
+    if strange := sorted({one.domain for one in model.opset_import} - set(DOMAINS)):
+        raise UserError(f"{path} needs operators that are not ONNX's own: {join_names(strange)}")
+
+
+def has_external_data(model: "onnx.ModelProto") -> bool:
+    """Whether a tensor of the model, wherever it stands, lies in another file."""
+    import onnx
+
+    helper = onnx.external_data_helper
+    return any(map(helper.uses_external_data, helper._get_all_tensors(model)))
+
+
+def check_test_rows() -> None:
+    """Refuse test rows that are not those which gate.yaml assigns from the raw table."""
+    rules, p = schema.load(), config.load(Split)
+    if not paths.RAW.exists():
+        raise UserError(f"{paths.RAW} was not handed over: the test rows cannot be checked")
+    frame = pd.read_parquet(paths.RAW)
+    table, _ = contract.cast_table(frame, rules.columns)
+    _, wanted = split(table, rules, p, group_of(frame, p))
+    if not paths.TEST.exists() or not wanted.equals(pd.read_parquet(paths.TEST)):
+        raise UserError(
+            f"{paths.TEST} has other rows than gate.yaml assigns from {paths.RAW}: "
+            "`make pipeline` makes it"
+        )

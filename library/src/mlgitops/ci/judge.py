@@ -1,0 +1,174 @@
+"""`mlgitops ci judge`: what a change made, judged by the code and the rules that stand here.
+
+This checkout is the default branch's. The change lies in a folder as files that are read, and what
+its own jobs made lies in result/. A process without a token and without a network loads its model.
+"""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
+
+import typer
+
+from mlgitops.ci import examine, sandbox
+from mlgitops.core import job_output, paths
+from mlgitops.core.errors import UserError, join_names
+from mlgitops.core.files import remove
+from mlgitops.evaluation.decision import Decision, decide
+from mlgitops.git.commits import git
+from mlgitops.git.runner import run
+from mlgitops.github import client, push_outputs
+from mlgitops.github.options import Head, Url
+from mlgitops.reporting import report
+from mlgitops.reporting.rules import rule_changes
+
+TREE = Path("judged")  # the change's files with what its pipeline made, none of them a link
+CHANGE = Path("change")  # its checkout
+RULES = (paths.RULES, paths.SCHEMA)
+NO_REPORT = (
+    f"{job_output.MARKER}\n## ❌ No report\n\nThe job pipeline ended without a report: {{url}}\n\n"
+    "It ended before it judged the commit: the "
+    "environment could not be made (does uv.lock match pyproject.toml?), or it ran out of time.\n"
+)
+NOT_MADE = (
+    "what the pipeline makes (dvc.lock, artifacts, the model card) is out of date in this commit, "
+    "and a fork's check may not commit it: `make reproduce`, then `git add --all && git commit && "
+    "git push`"
+)
+
+
+class Judged(NamedTuple):
+    """A verdict by some rules, as it was written; None with the reason where there is none."""
+
+    verdict: dict[str, Any] | None
+    reason: str
+
+
+def judge(
+    head: Head,
+    base: Annotated[str, typer.Option(envvar="BASE", help="The branch to merge into.")] = "main",
+    fork: Annotated[
+        bool, typer.Option("--fork", envvar="FORK", help="Outputs cannot be committed for it.")
+    ] = False,
+    url: Url = "",
+) -> None:
+    """Judge what a change made; leave the verdict, the report and the patch in verdict/."""
+    job_output.start(job_output.JUDGED)
+    sha = client.sha(head)
+    try:
+        found = verdict_on(sha, base, fork) if job_output.VERDICT.exists() else not_made(url)
+    except UserError as error:
+        found = Found(Decision("refused", [str(error)]), report.failure(str(error)))
+    write(sha, found)
+    print(f"{found.decision.state}: {join_names(found.decision.reasons) or 'within every limit'}")
+
+
+class Found(NamedTuple):
+    """The decision and the report on it."""
+
+    decision: Decision
+    report: str
+
+
+def verdict_on(head: str, base: str, fork: bool) -> Found:
+    """Both verdicts, by the rules here and by the change's own, and what follows of them."""
+    patch = prepare_tree(head)
+    rules = rule_changes(base, head)
+    other = TREE / "artifacts/gate-by-base.json"
+    ours = examine_tree(base, rules=Path.cwd()) if rules else None
+    if ours and ours.verdict:
+        other.write_text(json.dumps(ours.verdict))
+    own = examine_tree(base, other=other.absolute())
+    decision = decide(own.verdict, ours.verdict if ours else own.verdict, rules)
+    if own.verdict is None:
+        decision = Decision("refused", [own.reason])
+    if fork and patch:
+        decision = Decision("refused", [*decision.reasons, NOT_MADE])
+    if patch:
+        shutil.copyfile(patch, job_output.JUDGED / job_output.PATCH.name)
+    return Found(decision, body(own, decision))
+
+
+def prepare_tree(head: str) -> Path | None:
+    """The files of the change with what its pipeline made; the patch of the latter, if any."""
+    run("fetch", "--quiet", str(CHANGE.absolute()), head)
+    patch = push_outputs.patch_path(job_output.FOLDER)
+    if patch:
+        push_outputs.apply_patch(head, patch)  # refuses a path that no pipeline makes
+    remove(TREE)
+    git("worktree", "prune")
+    # A link becomes a file with the path in it: nothing outside can be read or written by one.
+    git("-c", "core.symlinks=false", "worktree", "add", "--quiet", "--detach", str(TREE), head)
+    if patch:
+        git("-C", str(TREE), "-c", "core.symlinks=false", "apply", "--whitespace=nowarn",
+            str(patch))  # fmt: skip
+    for name in examine.OUTPUTS:
+        place_output(job_output.OUTPUTS / name, TREE / name)
+    return patch
+
+
+def place_output(made: Path, place: Path) -> None:
+    """A copy of a file or folder that the change's jobs left; a link in it is refused."""
+    found = [made, *made.rglob("*")] if made.is_dir() else [made]
+    if links := [path for path in found if path.is_symlink()]:
+        raise UserError(f"what the check left has a link: {join_names(links)}")
+    if not made.exists():
+        return
+    remove(place)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copytree(made, place) if made.is_dir() else shutil.copyfile(made, place)
+
+
+def examine_tree(base: str, rules: Path | None = None, other: Path | None = None) -> Judged:
+    """The verdict on the tree, by its own rules or by those of another folder."""
+    kept = {name: read(TREE / name) for name in RULES}
+    try:
+        for name in RULES if rules else ():
+            put(TREE / name, read(rules / name) if rules else None)
+        more = ["--other", str(other)] if other else []
+        sandbox.run(["ci", "examine", "--base", base, *more], TREE)
+        return Judged(json.loads((TREE / examine.VERDICT).read_bytes()), "")
+    except (OSError, ValueError):
+        return Judged(None, "the judging process left no verdict")
+    except UserError as error:
+        return Judged(None, str(error))
+    finally:
+        for name, content in kept.items():
+            put(TREE / name, content)
+
+
+def read(path: Path) -> bytes | None:
+    """What a file holds; None if it is not there."""
+    return path.read_bytes() if path.is_file() else None
+
+
+def put(path: Path, content: bytes | None) -> None:
+    """Make that the file, or remove it."""
+    if content is None:
+        path.unlink(missing_ok=True)
+    else:
+        path.write_bytes(content)
+
+
+def body(own: Judged, decision: Decision) -> str:
+    """The report that the judging process wrote; where there is none, the reasons."""
+    found = TREE / examine.REPORT
+    if own.verdict and found.is_file():
+        return found.read_text("utf-8")
+    return report.failure(join_names(decision.reasons))
+
+
+def not_made(url: str) -> Found:
+    """What is said where the change's jobs left nothing to judge: their own words, if any."""
+    why = Decision("refused", ["the job pipeline left nothing to judge"])
+    if job_output.REPORT.is_file():
+        return Found(why, client.body(str(job_output.REPORT)))
+    return Found(why, NO_REPORT.format(url=url))
+
+
+def write(head: str, found: Found) -> None:
+    """The verdict for people and for the job that publishes it."""
+    facts = {"head": head, **found.decision._asdict()}
+    job_output.write(job_output.JUDGED / "verdict.json", json.dumps(facts).encode())
+    job_output.write(job_output.JUDGED / job_output.REPORT.name, found.report.encode())
