@@ -35,6 +35,17 @@ def test_a_verdict_that_refuses_is_the_exit_code(capsys):
     assert "refused: 1 of 2 checks" in capsys.readouterr().out
 
 
+def test_a_verdict_that_needs_an_approval_says_so(capsys):
+    write_verdict(False, KEPT, BROKEN | {"needs_approval": True})
+    with pytest.raises(typer.Exit):
+        verdict()
+    assert "\nneeds approval: 1 of 2 checks" in capsys.readouterr().out
+    write_verdict(False, BROKEN, BROKEN | {"needs_approval": True})
+    with pytest.raises(typer.Exit):
+        verdict()
+    assert "\nrefused: 2 of 2 checks" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -405,6 +405,46 @@ def test_gate_prints_a_table_and_exits_with_one_if_refused(workspace, capsys):
     assert "refused: 1 of" in capsys.readouterr().out
 
 
+def verdict_of(*states):
+    """A verdict on checks: passed, refused, or needs approval."""
+    found = [
+        checks.Check(
+            kind="champion", name="log_loss", passed=state == "passed",
+            needs_approval=state == "needs approval", reason="too few rows to tell",
+        )
+        for state in states
+    ]  # fmt: skip
+    return gate.Verdict(commit=None, champion=None, checks=found)
+
+
+@pytest.mark.parametrize(
+    ("states", "state"),
+    [
+        (["passed", "passed"], "passed"),
+        (["passed", "needs approval"], "needs approval"),
+        (["needs approval", "refused", "passed"], "refused"),
+        (["refused"], "refused"),
+    ],
+)
+def test_one_check_that_refuses_decides_and_an_undecided_one_needs_an_approval(states, state):
+    found = verdict_of(*states)
+    assert found.state == state
+    assert found.passed is (state == "passed")
+    written = json.loads(found.model_dump_json())
+    assert (written["state"], written["passed"]) == (state, found.passed)
+    assert gate.Verdict.model_validate(written) == found
+
+
+def test_gate_says_what_an_approver_decides_and_exits_with_one(monkeypatch, capsys):
+    monkeypatch.setattr(gate, "verdict", lambda: verdict_of("passed", "needs approval"))
+    with pytest.raises(typer.Exit) as stopped:
+        gate.gate()
+    assert stopped.value.exit_code == 1
+    printed = capsys.readouterr().out
+    assert printed.endswith("\nneeds approval: champion: too few rows to tell\n")
+    assert "refused" not in printed
+
+
 def test_a_verdict_belongs_to_no_commit_while_its_files_are_changed(workspace):
     workspace.set("gate.seed", 1)
     assert gate.verdict().commit is None

@@ -12,6 +12,7 @@ from mlgitops.github.client import escape_commands
 
 # What the gate judges in every project; slices only where schema.yaml names some.
 KINDS = ("minimum", "champion", "budget")
+NEEDS = "needs approval"
 COLUMNS = ("kind", "name", "passed", "judged", "value", "limit", "reason")
 
 
@@ -43,7 +44,8 @@ def verdict(
     found = checks()
     print(align([{name: cell(check.get(name)) for name in COLUMNS} for check in found]))
     if broken := [check for check in found if not check["passed"]]:
-        print(f"\nrefused: {len(broken)} of {len(found)} checks")
+        undecided = all(check.get("needs_approval") is True for check in broken)
+        print(f"\n{NEEDS if undecided else 'refused'}: {len(broken)} of {len(found)} checks")
         raise typer.Exit(1)
     kinds = [check.get("kind") for check in found]
     if lacking := [kind for kind in KINDS if kind not in kinds]:

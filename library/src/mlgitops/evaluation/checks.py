@@ -33,7 +33,11 @@ Kind = Literal["minimum", "slices", "champion", "budget"]
 
 
 class Check(BaseModel):
-    """One thing that was judged, or only shown; `low` and `high` are the interval of the value."""
+    """One thing that was judged, or only shown; `low` and `high` are the interval of the value.
+
+    `passed` only if it surely holds; `needs_approval` if that cannot be said, so that a person
+    decides.
+    """
 
     kind: Kind
     name: str
@@ -42,6 +46,7 @@ class Check(BaseModel):
     low: float | None = None
     high: float | None = None
     passed: bool
+    needs_approval: bool = False
     judged: bool = True
     needs_approval: bool = False
     reason: str

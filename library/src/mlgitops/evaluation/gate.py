@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from pathlib import Path
 from textwrap import fill
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import typer
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ValidationError, computed_field
 
 from mlgitops.core import config, paths
 from mlgitops.core.errors import UserError
@@ -23,16 +23,31 @@ from mlgitops.releases import release_env
 GATE = paths.GATE
 NAME = 36  # characters of the name of a check in a line
 INDENT = "    "
+State = Literal["passed", "refused", "needs approval"]
 EVIDENCE = "evidence"  # the check of a verdict on what cannot be judged
 
 
 class Verdict(BaseModel):
     """gate.json: passed if every check is. `commit` is null for a tree that is not committed."""
 
-    passed: bool
     commit: str | None
     champion: str | None
     checks: list[Check]
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def passed(self) -> bool:
+        """Whether every check is."""
+        return self.state == "passed"
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def state(self) -> State:
+        """One check that refuses is enough; an approval cannot change that."""
+        open_checks = [check for check in self.checks if not check.passed]
+        if any(not check.needs_approval for check in open_checks):
+            return "refused"
+        return "needs approval" if open_checks else "passed"
 
     @property
     def rests_on_evidence(self) -> bool:
@@ -66,7 +81,6 @@ def judge(subject: Subject) -> Verdict:
         *checks.budget(subject),
     ]
     return Verdict(
-        passed=all(check.passed for check in found),
         commit=repository.verdict_commit(),
         champion=commit,
         checks=found,
@@ -76,7 +90,7 @@ def judge(subject: Subject) -> Verdict:
 def refusal(reason: str) -> Verdict:
     """The verdict on what cannot be judged."""
     check = Check(kind="minimum", name=EVIDENCE, passed=False, judged=False, reason=reason)
-    return Verdict(passed=False, commit=repository.verdict_commit(), champion=None, checks=[check])
+    return Verdict(commit=repository.verdict_commit(), champion=None, checks=[check])
 
 
 def judge_tree() -> Judgement:
@@ -140,17 +154,27 @@ def count_slices(passed: Sequence[Check]) -> str:
 
 
 def word(check: Check) -> str:
-    """passed, refused, or not judged."""
-    return "refused" if not check.passed else "passed" if check.judged else "not judged"
+    """passed, refused, needs approval, or not judged."""
+    if check.passed:
+        return "passed" if check.judged else "not judged"
+    return "needs approval" if check.needs_approval else "refused"
 
 
 def gate() -> None:
-    """Judge the model of the last run; exit with 1 if it is refused."""
+    """Judge the model of the last run; exit with 1 if it is refused or needs an approval."""
     found = verdict()
     print(table(found.checks))
-    if found.passed:
-        print("\npassed")
-        return
-    broken = [check for check in found.checks if not check.passed]
-    print(f"\nrefused: {len(broken)} of {len(found.checks)} checks. {GATE} has them all")
-    raise typer.Exit(1)
+    print(f"\n{conclusion(found)}")
+    if found.state != "passed":
+        raise typer.Exit(1)
+
+
+def conclusion(found: Verdict) -> str:
+    """The last lines: what an approver would have to decide, or how many checks refuse."""
+    undecided = [check for check in found.checks if check.needs_approval]
+    lines = [f"needs approval: {check.kind}: {check.reason}" for check in undecided]
+    refused = [check for check in found.checks if not check.passed and not check.needs_approval]
+    if refused:
+        count = f"refused: {len(refused)} of {len(found.checks)} checks"
+        lines.append(f"{count}. {GATE} has them all")
+    return "\n".join(fill(line, WIDTH) for line in lines) or "passed"

@@ -249,7 +249,7 @@ def verdict(commit: str) -> Evidence:
         for check in found["checks"]
         if check["value"] is not None
     }
-    state = "passed" if found["passed"] else "refused"
+    state = "passed" if found["passed"] else found.get("state", "refused")
     return Evidence(
         tags={"gate": state}, metrics=metrics, files={"gate.json": text},
         tables={"gate-table.json": found["checks"]} if found["checks"] else {},
