@@ -35,17 +35,6 @@ def test_a_verdict_that_refuses_is_the_exit_code(capsys):
     assert "refused: 1 of 2 checks" in capsys.readouterr().out
 
 
-def test_a_verdict_that_needs_an_approval_says_so(capsys):
-    write_verdict(False, KEPT, BROKEN | {"needs_approval": True})
-    with pytest.raises(typer.Exit):
-        verdict()
-    assert "\nneeds approval: 1 of 2 checks" in capsys.readouterr().out
-    write_verdict(False, BROKEN, BROKEN | {"needs_approval": True})
-    with pytest.raises(typer.Exit):
-        verdict()
-    assert "\nrefused: 2 of 2 checks" in capsys.readouterr().out
-
-
 @pytest.mark.parametrize(
     "text",
     [
@@ -99,9 +88,11 @@ def test_no_verdict_is_refused():
         verdict()
 
 
-def test_a_fork_with_a_lock_file_that_nobody_commits_is_refused():
-    write_verdict(True, *WHOLE)
-    job_output.write(job_output.PATCH, b"a patch")
+def test_what_needed_an_approval_has_it_where_it_was_merged(capsys):
+    doubt = KEPT | {"kind": "champion", "passed": False, "needs_approval": True}
+    write_verdict(False, *WHOLE[:1], doubt, WHOLE[2])
     verdict()
-    with pytest.raises(UserError, match="out of date"):
-        verdict(fork=True)
+    assert "needs approval, which its merge gave: 1 checks" in capsys.readouterr().out
+    write_verdict(False, *WHOLE[:1], doubt, BROKEN)
+    with pytest.raises(typer.Exit):
+        verdict()

@@ -48,7 +48,6 @@ class Check(BaseModel):
     passed: bool
     needs_approval: bool = False
     judged: bool = True
-    needs_approval: bool = False
     reason: str
 
 

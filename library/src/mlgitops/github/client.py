@@ -61,7 +61,7 @@ class GitHost:
         for page in count(1):
             sizes = {"per_page": PAGE, "limit": PAGE, "page": page}
             headers, found = self.call("GET", path, **query, **sizes)
-            yield from found[key] if key else found
+            yield from found[key] if key and isinstance(found, dict) else found  # Gitea: a list
             if 'rel="next"' not in headers.get("link", ""):
                 return
 
@@ -140,7 +140,7 @@ def token(host: str) -> str:
 
 
 def place() -> tuple[str, str]:
-    """GITHUB_REPOSITORY, else the name in the URL of origin; with the host, "" if it is unsaid."""
+    """GITHUB_REPOSITORY, else the name in the URL of origin; with its address, "" if unsaid."""
     if given := os.environ.get("GITHUB_REPOSITORY", "").strip():
         name, host = given, ""
     else:
@@ -148,7 +148,10 @@ def place() -> tuple[str, str]:
         if "://" not in url:  # git@host:owner/name
             url = re.sub(r"^([^/:]+):", r"ssh://\1/", url)
         parts = urlsplit(url)
-        name, host = "/".join(parts.path.strip("/").split("/")[-2:]), parts.hostname or ""
+        name = "/".join(parts.path.strip("/").split("/")[-2:])
+        port = f":{parts.port}" if parts.port and parts.scheme in ("http", "https") else ""
+        host = (parts.hostname or "") + port
+        host = f"http://{host}" if parts.scheme == "http" else host
         name = name.removesuffix(".git")
     if not NAME.fullmatch(name):
         raise UserError(
@@ -162,10 +165,12 @@ def connect() -> GitHost:
     name, host = place()
     api = os.environ.get("GITHUB_API_URL", "").strip().rstrip("/")
     if not api and host not in ("", "github.com", "ssh.github.com"):
+        start = host if "://" in host else f"https://{host}"
         raise UserError(
-            f"origin is at {host}: set GITHUB_API_URL, https://{host}/api/v3 for GitHub Enterprise "
-            f"Server, https://{host}/api/v1 for Gitea"
+            f"origin is at {host}: set GITHUB_API_URL, {start}/api/v3 for GitHub Enterprise "
+            f"Server, {start}/api/v1 for Gitea"
         )
+    host = host.rpartition("//")[2].partition(":")[0]
     known = host.removeprefix("ssh.") or urlsplit(api or PUBLIC).hostname or ""
     return GitHost(name, api or PUBLIC, token(known.removeprefix("api.")), patience())
 

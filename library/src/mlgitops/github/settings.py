@@ -308,6 +308,9 @@ def attempt(check: Callable[[Settings], Finding], settings: Settings) -> Finding
         return check(settings)
     except UserError as error:
         return Finding("unknown", check.__name__, one_line(error))
+    except (LookupError, TypeError, AttributeError, ValueError) as error:
+        words = f"the Git host answers in another form: {type(error).__name__} {one_line(error)}"
+        return Finding("unknown", check.__name__, words[:200])
 
 
 def one_line(words: object) -> str:
