@@ -192,7 +192,7 @@ class Lab:
         })  # fmt: skip
         return ran._replace(event=event)
 
-    def judge(self, ran: Ran, fork: str = "", **extra: str) -> Ran:
+    def judge(self, ran: Ran, **extra: str) -> Ran:
         """judge.yml, as the end of a run of check.yml starts it."""
         about = next(
             one for one in self.github.state["runs"] if str(one["id"]) == ran.artifacts.name
@@ -202,10 +202,10 @@ class Lab:
         payload = {
             "action": "completed",
             "repository": {"full_name": NAME, "default_branch": "main"},
+            "workflow": {"name": about["name"], "path": f".github/workflows/{about['name']}.yml"},
             "workflow_run": {
-                **{key: about[key] for key in ("id", "name", "event", "head_branch", "head_sha")},
+                **{key: about[key] for key in ("id", "event", "head_branch", "head_sha")},
                 "conclusion": end, "html_url": page,
-                "head_repository": {"full_name": fork or NAME},
             },
         }  # fmt: skip
         return self.run("judge.yml", "workflow_run", payload, **extra)

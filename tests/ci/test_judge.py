@@ -162,9 +162,12 @@ def test_a_fork_with_a_stale_lock_file_is_refused(change):
     change.workspace.commit("Split otherwise")
     change.workspace.run()
     head = change.hand_over("dvc.lock", "artifacts/")
-    found, _ = change.judge(head, fork=True)
+    change.workspace.git("branch", "--delete", "--force", "change")
+    found, text = change.judge(head)
     assert found["state"] == "refused"
     assert "a fork's check may not commit it" in found["reasons"][-1]
+    assert text.startswith("<!-- report -->\n## ❌ Refused")
+    assert "In a fork do it yourself" in text
 
 
 def test_what_was_made_is_judged_and_kept_for_the_branch(change):

@@ -41,12 +41,12 @@ def judged(lab: Lab, branch: str, gate: str = "success", fork: str = "", **ended
     """The check of a branch, and what judge.yml says of it: `ended` are jobs of the first."""
     first = check(lab, branch, fork)
     ends(first, **ended)
-    return verdict(lab, first, gate, fork)
+    return verdict(lab, first, gate)
 
 
-def verdict(lab: Lab, first: Ran, gate: str = "success", fork: str = "") -> Ran:
+def verdict(lab: Lab, first: Ran, gate: str = "success") -> Ran:
     """What judge.yml says of a run: its jobs are green, whatever the verdict."""
-    ran = lab.judge(first, fork)
+    ran = lab.judge(first)
     ends(ran)
     assert set(ran.jobs) == {"judge", "publish"}
     found = lab.statuses(json.loads((ran.artifacts / "verdict/verdict.json").read_text())["head"])
@@ -275,7 +275,7 @@ def test_a_fork_is_judged_and_told_how_to_commit_the_lock_file(lab):
     before = run("git", "for-each-ref", cwd=lab.origin)
     ran = check(lab, "theirs", fork="somebody/flights")
     ends(ran)
-    said = verdict(lab, ran, "failure", fork="somebody/flights").said
+    said = verdict(lab, ran, "failure").said
     assert "is out of date in this commit, and a fork's check may not commit it" in said
     assert "In a fork do it yourself: `make reproduce`" in lab.comments()[0]
     assert "❌ Refused" in lab.comments()[0]

@@ -73,7 +73,7 @@ def head(job):
 def test_what_was_made_is_a_commit_on_the_branch_and_checked(job, patch, github, origin, clone):
     write(job, GOOD | {object_path("blue\n"): "blue\n"})
     (job / "artifacts/plots/pixel.png").write_bytes(bytes(range(256)))
-    save(BRANCH, patch().parent, head(job))
+    save(patch().parent, BRANCH, head(job))
     names = git(origin, "diff", "--name-only", head(job), BRANCH).splitlines()
     assert names == sorted([*GOOD, object_path("blue\n"), "artifacts/plots/pixel.png"])
     assert git(origin, "rev-parse", f"{BRANCH}^") == head(job)
@@ -92,33 +92,33 @@ def test_the_head_comes_from_the_event_too(job, patch, github, tmp_path, monkeyp
     event = tmp_path / "event.json"
     event.write_text(json.dumps({"pull_request": {"number": 1, "head": {"sha": head(job)}}}))
     monkeypatch.setenv("GITHUB_EVENT_PATH", str(event))
-    save(BRANCH, patch())
+    save(patch(), BRANCH)
     assert len(github.state["dispatches"]) == 1
 
 
 def test_without_a_head_it_is_the_branch_as_it_is(job, patch, origin):
     write(job, GOOD)
-    save(BRANCH, patch())
+    save(patch(), BRANCH)
     assert git(origin, "rev-parse", f"{BRANCH}^") == head(job)
 
 
 def test_a_file_may_go(job, patch, origin):
     (job / "artifacts/metrics.json").unlink()
-    save(BRANCH, patch(), head(job))
+    save(patch(), BRANCH, head(job))
     assert git(origin, "diff", "--name-status", head(job), BRANCH) == "D\tartifacts/metrics.json"
 
 
 def test_an_empty_patch_and_an_empty_folder_save_nothing(job, patch, github, tmp_path, capsys):
-    save(BRANCH, patch(), head(job))
+    save(patch(), BRANCH, head(job))
     (tmp_path / "none").mkdir()
-    save(BRANCH, tmp_path / "none", head(job))
+    save(tmp_path / "none", BRANCH, head(job))
     assert capsys.readouterr().out == "the patch is empty: nothing to save\n" * 2
     assert not github.state["dispatches"]
 
 
 @pytest.mark.parametrize("branch", ["main", "gone", "v1.0"])
 def test_where_nothing_can_be_saved_nothing_to_save_is_fine(tmp_path, github, capsys, branch):
-    save(branch, tmp_path)
+    save(tmp_path, branch)
     assert capsys.readouterr().out == "the patch is empty: nothing to save\n"
     assert not github.state["requests"]
 
@@ -147,7 +147,7 @@ def test_another_path_is_refused_by_name(job, patch, origin, name):
 def test_a_name_cannot_speak_to_the_runner(job, patch):
     write(job, {"src/a\n::warning::owned": "x"})
     with pytest.raises(UserError) as refused:
-        save(BRANCH, patch(), head(job))
+        save(patch(), BRANCH, head(job))
     assert r"src/a\n: :warning: :owned (only" in str(refused.value)
 
 
@@ -155,7 +155,7 @@ def test_a_patch_that_is_a_link_is_refused(job, tmp_path):
     (tmp_path / "made").mkdir()
     (tmp_path / "made/changes.patch").symlink_to(job / ".git/config")
     with pytest.raises(UserError, match="is a link"):
-        save(BRANCH, tmp_path / "made", head(job))
+        save(tmp_path / "made", BRANCH, head(job))
 
 
 @pytest.mark.parametrize("name", ["artifacts/model/model.onnx", "artifacts/gate.json"])
@@ -171,20 +171,20 @@ def test_rules_of_the_branch_itself_do_not_count(job, patch):
     git(job, "push", "--quiet", "origin", BRANCH)
     write(job, {"artifacts/gate.json": "{}"})
     with pytest.raises(UserError, match="Git ignores it"):
-        save(BRANCH, patch(), head(job))
+        save(patch(), BRANCH, head(job))
 
 
 def test_a_link_is_refused(job, patch):
     (job / "dvc.lock").unlink()
     (job / "dvc.lock").symlink_to("/etc/passwd")
     with pytest.raises(UserError, match=r"dvc\.lock \(mode 120000"):
-        save(BRANCH, patch(), head(job))
+        save(patch(), BRANCH, head(job))
 
 
 def test_a_change_of_mode_is_refused(job, patch):
     (job / "dvc.lock").chmod(0o755)
     with pytest.raises(UserError, match=r"dvc\.lock \(mode 100755"):
-        save(BRANCH, patch(), head(job))
+        save(patch(), BRANCH, head(job))
 
 
 def test_a_repository_inside_is_refused(job, patch):
@@ -196,7 +196,7 @@ def test_a_repository_inside_is_refused(job, patch):
     )
     path.write_bytes(text)
     with pytest.raises(UserError, match=r"artifacts/inner \(mode 160000"):
-        save(BRANCH, path, head(job))
+        save(path, BRANCH, head(job))
 
 
 @pytest.mark.parametrize("name", ["../out", "artifacts/../../out", "/etc/x", ".git/config"])
@@ -207,36 +207,36 @@ def test_a_path_that_leads_out_is_refused(job, patch, name, tmp_path):
         "@@ -0,0 +1 @@\n+x\n"
     )
     with pytest.raises(UserError):
-        save(BRANCH, path, head(job))
+        save(path, BRANCH, head(job))
     assert not (tmp_path / "out").exists()
 
 
 def test_an_object_of_the_store_never_changes(job, patch):
     write(job, {STORED: "other\n"})
     with pytest.raises(UserError, match="never change"):
-        save(BRANCH, patch(), head(job))
+        save(patch(), BRANCH, head(job))
 
 
 def test_an_object_of_the_store_never_goes(job, patch):
     (job / STORED).unlink()
     with pytest.raises(UserError, match="never change"):
-        save(BRANCH, patch(), head(job))
+        save(patch(), BRANCH, head(job))
 
 
 def test_an_object_under_a_false_name_is_refused(job, patch):
     write(job, {object_path("blue\n"): "poison\n"})
     with pytest.raises(UserError, match="another one than its name says"):
-        save(BRANCH, patch(), head(job))
+        save(patch(), BRANCH, head(job))
 
 
 def test_a_patch_that_does_not_fit_is_refused(job, patch):
     path = patch()
     path.write_text("--- a/dvc.lock\n+++ b/dvc.lock\n@@ -1 +1 @@\n-other\n+x\n")
     with pytest.raises(UserError, match="does not fit"):
-        save(BRANCH, path, head(job))
+        save(path, BRANCH, head(job))
     path.write_text("no patch\n")
     with pytest.raises(UserError, match="does not fit"):
-        save(BRANCH, path, head(job))
+        save(path, BRANCH, head(job))
 
 
 def test_a_newer_push_supersedes(job, patch, origin, github, capsys):
@@ -245,7 +245,7 @@ def test_a_newer_push_supersedes(job, patch, origin, github, capsys):
     git(job, "reset", "--quiet", "--hard")
     git(job, "commit", "--quiet", "--allow-empty", "--message", "Newer")
     git(job, "push", "--quiet", "origin", BRANCH)
-    save(BRANCH, path, made_for)
+    save(path, BRANCH, made_for)
     assert "a newer push supersedes" in capsys.readouterr().out
     assert git(origin, "log", "-1", "--format=%s", BRANCH) == "Newer"
     assert not github.state["dispatches"]
@@ -262,7 +262,7 @@ def test_a_push_at_the_same_moment_supersedes(job, patch, origin, github, monkey
         return make(*arguments)
 
     monkeypatch.setattr(commits, "commit", slow)
-    save(BRANCH, path, made_for)
+    save(path, BRANCH, made_for)
     assert "a newer push supersedes" in capsys.readouterr().out
     assert git(origin, "log", "-1", "--format=%s", BRANCH) == "Newer"
     assert not github.state["dispatches"]
@@ -273,7 +273,7 @@ def test_a_rewritten_branch_supersedes(job, patch, origin, capsys):
     path, made_for = patch(), head(job)
     git(job, "commit", "--quiet", "--amend", "--all", "--message", "Rewritten")
     git(job, "push", "--quiet", "--force", "origin", BRANCH)
-    save(BRANCH, path, made_for)
+    save(path, BRANCH, made_for)
     assert "a newer push supersedes" in capsys.readouterr().out
 
 
@@ -282,10 +282,10 @@ def test_it_can_run_again_after_the_dispatch_failed(job, patch, github, origin, 
     write(job, GOOD)
     path, made_for = patch(), head(job)
     with pytest.raises(UserError, match="dispatches"):
-        save(BRANCH, path, made_for)
+        save(path, BRANCH, made_for)
     saved = git(origin, "rev-parse", BRANCH)
-    save(BRANCH, path, made_for)
-    save(BRANCH, path, made_for)
+    save(path, BRANCH, made_for)
+    save(path, BRANCH, made_for)
     assert git(origin, "rev-parse", BRANCH) == saved
     assert len(github.state["dispatches"]) == 1
     assert "has this already" in capsys.readouterr().out
@@ -298,13 +298,13 @@ def test_it_can_run_again_after_the_dispatch_failed(job, patch, github, origin, 
 def test_another_branch_is_refused(job, patch, branch, words):
     write(job, GOOD)
     with pytest.raises(UserError, match=words):
-        save(branch, patch(), head(job))
+        save(patch(), branch, head(job))
 
 
 def test_a_head_that_is_no_sha_is_refused(job, patch):
     write(job, GOOD)
     with pytest.raises(UserError, match="not the sha"):
-        save(BRANCH, patch(), "main; touch x")
+        save(patch(), BRANCH, "main; touch x")
 
 
 def test_a_patch_that_is_not_there_is_a_mistake(job):

@@ -317,9 +317,9 @@ def test_what_lets_an_author_choose_is_named(old, new, said):
         ("enable-cache: false", "enable-cache: true", "judge: a cache"),
         ("      actions: read # what", "      statuses: write\n      actions: read # what",
          "judge: other permissions"),
-        ("          FORK: $", "          GITHUB_TOKEN: ${{ github.token }}\n          FORK: $",
+        ("          BASE: $", "          GITHUB_TOKEN: ${{ github.token }}\n          BASE: $",
          "judge: a token"),
-        ("          FORK: $", "          KEY: ${{ secrets.DEPLOY_KEY }}\n          FORK: $",
+        ("          BASE: $", "          KEY: ${{ secrets.DEPLOY_KEY }}\n          BASE: $",
          "judge: a secret"),
     ],
 )  # fmt: skip

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import pandas as pd
 import typer
 
+from mlgitops.ci.stages import check_stages
 from mlgitops.core import config, paths
 from mlgitops.core.errors import UserError, join_names
 from mlgitops.core.files import replacing
@@ -37,16 +38,19 @@ def examine(
     other: Annotated[
         Path | None, typer.Option(help="A verdict by the base's rules; else no report is written.")
     ] = None,
+    refusal: Annotated[str, typer.Option(help="A reason to refuse it that no check has.")] = "",
 ) -> None:
     """Write the verdict on the tree and the report, whatever the verdict is."""
+    check_stages()
     check_model()
     check_test_rows()
     judgement = gate.judge_tree()
     if other is None:
         return
     by_base = json.loads(other.read_bytes()) if other.exists() else None
+    text = report.page(report.facts(base, judgement, by_base, refusal))
     with replacing(REPORT) as part:
-        part.write_text(report.page(report.facts(base, judgement, by_base)), encoding="utf-8")
+        part.write_text(text, encoding="utf-8")
 
 
 def check_model() -> None:

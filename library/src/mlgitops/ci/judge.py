@@ -12,6 +12,7 @@ from typing import Annotated, Any, NamedTuple
 import typer
 
 from mlgitops.ci import examine, sandbox
+from mlgitops.ci.reproduce import CHANGED
 from mlgitops.core import job_output, paths
 from mlgitops.core.errors import UserError, join_names
 from mlgitops.core.files import remove
@@ -48,16 +49,13 @@ class Judged(NamedTuple):
 def judge(
     head: Head,
     base: Annotated[str, typer.Option(envvar="BASE", help="The branch to merge into.")] = "main",
-    fork: Annotated[
-        bool, typer.Option("--fork", envvar="FORK", help="Outputs cannot be committed for it.")
-    ] = False,
     url: Url = "",
 ) -> None:
     """Judge what a change made; leave the verdict, the report and the patch in verdict/."""
     job_output.start(job_output.JUDGED)
     sha = client.sha(head)
     try:
-        found = verdict_on(sha, base, fork) if job_output.VERDICT.exists() else not_made(url)
+        found = verdict_on(sha, base) if job_output.VERDICT.exists() else not_made(url)
     except UserError as error:
         found = Found(Decision("refused", [str(error)]), report.failure(str(error)))
     write(sha, found)
@@ -71,23 +69,32 @@ class Found(NamedTuple):
     report: str
 
 
-def verdict_on(head: str, base: str, fork: bool) -> Found:
+def verdict_on(head: str, base: str) -> Found:
     """Both verdicts, by the rules here and by the change's own, and what follows of them."""
     patch = prepare_tree(head)
+    refusal = NOT_MADE if patch and is_foreign(head) else ""
     rules = rule_changes(base, head)
     other = TREE / "artifacts/gate-by-base.json"
     ours = examine_tree(base, rules=Path.cwd()) if rules else None
     if ours and ours.verdict:
         other.write_text(json.dumps(ours.verdict))
-    own = examine_tree(base, other=other.absolute())
+    more = ["--other", str(other.absolute())]
+    own = examine_tree(base, *more, "--refusal", refusal)
     decision = decide(own.verdict, ours.verdict if ours else own.verdict, rules)
     if own.verdict is None:
         decision = Decision("refused", [own.reason])
-    if fork and patch:
-        decision = Decision("refused", [*decision.reasons, NOT_MADE])
+    elif refusal:
+        decision = decision.refuse(refusal)
+    text = body(own, decision)
     if patch:
         shutil.copyfile(patch, job_output.JUDGED / job_output.PATCH.name)
-    return Found(decision, body(own, decision))
+        text += f"\n{CHANGED}\n"
+    return Found(decision, text)
+
+
+def is_foreign(head: str) -> bool:
+    """Whether no branch of this repository has the head: a fork's, or a newer push was made."""
+    return not git("for-each-ref", f"--points-at={head}", "refs/remotes/origin", "refs/heads")
 
 
 def prepare_tree(head: str) -> Path | None:
@@ -120,13 +127,12 @@ def place_output(made: Path, place: Path) -> None:
     shutil.copytree(made, place) if made.is_dir() else shutil.copyfile(made, place)
 
 
-def examine_tree(base: str, rules: Path | None = None, other: Path | None = None) -> Judged:
+def examine_tree(base: str, *more: str, rules: Path | None = None) -> Judged:
     """The verdict on the tree, by its own rules or by those of another folder."""
     kept = {name: read(TREE / name) for name in RULES}
     try:
         for name in RULES if rules else ():
             put(TREE / name, read(rules / name) if rules else None)
-        more = ["--other", str(other)] if other else []
         sandbox.run(["ci", "examine", "--base", base, *more], TREE)
         return Judged(json.loads((TREE / examine.VERDICT).read_bytes()), "")
     except (OSError, ValueError):

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 import typer
 import yaml
 
+from mlgitops.ci.stages import check_stages
 from mlgitops.core import job_output
 from mlgitops.core.errors import UserError, join_names
 from mlgitops.core.files import replacing
@@ -255,6 +256,7 @@ def outcome(base: str) -> Outcome:
     """Bring dvc.lock up to date, or find that it is, or refuse it."""
     conflicts = paths_in_conflict()
     settle(conflicts)
+    check_stages()
     claim = read_claim(base, merged=bool(conflicts) or by_merge())
     fetch()
     changed = status()

@@ -16,6 +16,11 @@ class Decision(NamedTuple):
     state: State
     reasons: list[str]
 
+    def refuse(self, reason: str) -> "Decision":
+        """The same, refused for one more reason; what only needed an approval is left out."""
+        kept = self.reasons if self.state == "refused" else []
+        return Decision("refused", [*kept, reason])
+
 
 def decide(
     own: Mapping[str, Any] | None, base: Mapping[str, Any] | None, rules: Sequence[str]

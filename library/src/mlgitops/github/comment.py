@@ -82,7 +82,8 @@ def pull_number(there: GitHost, number: str) -> int | None:
 def judged_pull(there: GitHost, ended: Any) -> Any:
     """The pull request that a run which ended was for, or that of this branch; None if none."""
     if head := ended.get("head_sha"):
-        return pull_of(there, head) or there.pull(ended["head_branch"])
+        branch = ended.get("head_branch")  # Gitea does not say it of a pull request's run
+        return pull_of(there, head) or (there.pull(branch) if branch else None)
     branch = os.environ.get("GITHUB_HEAD_REF") or os.environ.get("GITHUB_REF_NAME")
     return there.pull(branch or lineage.current())
 

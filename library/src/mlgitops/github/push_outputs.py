@@ -17,6 +17,7 @@ from mlgitops.git import commits, repository
 from mlgitops.git.commits import Moved, git
 from mlgitops.git.runner import Failed, run
 from mlgitops.github import client
+from mlgitops.github.approvals import pull_of
 from mlgitops.github.client import GitHost
 from mlgitops.github.options import Branch, Changes, Head
 
@@ -41,20 +42,42 @@ class Changed(NamedTuple):
     path: str
 
 
-def save(branch: Branch, changes: Changes, head: Head = "") -> None:
-    """Commit a patch of what the pipeline made to a branch, and start the checks there."""
-    commits.branch(branch)
+def save(changes: Changes, branch: Branch = "", head: Head = "") -> None:
+    """Commit a patch of what the pipeline made to a branch, and start the checks there.
+
+    Without BRANCH it is that of the open pull request of HEAD, if it is this repository's.
+    """
     patch = patch_path(changes)
     if patch is None:
         print("the patch is empty: nothing to save")
         return
     there, wanted = client.connect(), head_of_patch(head)
+    branch = branch or branch_of(there, wanted)
+    if not branch:
+        print("no open pull request of a branch here has this head: nothing to save")
+        return
+    commits.branch(branch)
     if branch == there.facts["default_branch"]:
         raise UserError(f"BRANCH={branch}: what CI makes goes to a pull request's branch only")
     now = commits.remote_head(branch)
     if now is None:
         raise UserError(f"origin has no branch {branch}: was it deleted, or is it a fork's?")
     print(push_patch(there, branch, wanted or now, now, patch))
+
+
+def branch_of(there: GitHost, head: str) -> str:
+    """The branch of the open pull request with this head; "" if none, or if it is a fork's.
+
+    A proposal that was dispatched may have no pull request yet: the Git host says its branch.
+    """
+    ended = client.event().get("workflow_run") or {}
+    if ended.get("event") == client.DISPATCH and ended.get("head_sha") == head:
+        branch = str(ended.get("head_branch") or "")
+        return "" if branch == there.facts["default_branch"] else branch
+    pull = pull_of(there, head)
+    place = ((pull or {}).get("head") or {}).get("repo") or {}
+    mine = str(place.get("full_name", "")).lower() == there.repository.lower()
+    return str(pull["head"]["ref"]) if pull and mine else ""
 
 
 def patch_path(changes: Path) -> Path | None:

@@ -188,6 +188,7 @@ class Facts:
     base_name: str
     checkout: str
     model: ModelFacts | None = None
+    refusal: str = ""
 
     @property
     def refusals(self) -> list[Check]:
@@ -201,16 +202,21 @@ class Facts:
 
 
 def facts(
-    base: str, judgement: gate.Judgement | None = None, by_base: Mapping[str, Any] | None = None
+    base: str,
+    judgement: gate.Judgement | None = None,
+    by_base: Mapping[str, Any] | None = None,
+    refusal: str = "",
 ) -> Facts:
     """Everything that the template shows, of a judgement or of the one that is current.
 
-    `by_base` is the verdict by the base's own rules, where this change has others.
+    `by_base` is the verdict by the base's own rules, where this change has others; `refusal` is a
+    reason to refuse it that no check has.
     """
     verdict, subject = judgement or gate.current()
     rules = rule_changes(base)
     decision = decide(verdict.model_dump(), by_base or verdict.model_dump(), rules)
-    found = Facts(verdict, decision, rules, base, how_to_check_out())
+    decision = decision.refuse(refusal) if refusal else decision
+    found = Facts(verdict, decision, rules, base, how_to_check_out(), refusal=refusal)
     if not verdict.rests_on_evidence:
         return found
     return replace(found, model=model_facts(base, verdict, subject or Subject.gather()))
