@@ -139,7 +139,7 @@ def test_another_path_is_refused_by_name(job, patch, origin, name):
         (job / "dvc.lock").unlink()
     write(job, {name: "bad\n"})
     with pytest.raises(UserError, match=r"must not save") as refused:
-        save(BRANCH, patch(name), head(job))
+        save(patch(name), BRANCH, head(job))
     assert name in str(refused.value)
     assert git(origin, "rev-parse", BRANCH) == head(job)
 
@@ -162,7 +162,7 @@ def test_a_patch_that_is_a_link_is_refused(job, tmp_path):
 def test_what_git_ignores_is_refused(job, patch, name):
     write(job, {name: "x"})
     with pytest.raises(UserError, match="Git ignores it"):
-        save(BRANCH, patch(name), head(job))
+        save(patch(name), BRANCH, head(job))
 
 
 def test_rules_of_the_branch_itself_do_not_count(job, patch):
@@ -309,4 +309,24 @@ def test_a_head_that_is_no_sha_is_refused(job, patch):
 
 def test_a_patch_that_is_not_there_is_a_mistake(job):
     with pytest.raises(UserError, match="not there"):
-        save(BRANCH, Path("no.patch"), head(job))
+        save(Path("no.patch"), BRANCH, head(job))
+
+
+def test_without_a_branch_it_is_that_of_the_pull_request_with_the_head(github, job, patch):
+    write(job, GOOD)
+    head_now = head(job)
+    place = {"full_name": "acme/bees"}
+    about = {"ref": BRANCH, "label": f"acme:{BRANCH}", "repo": place, "sha": head_now}
+    github.state["pulls"].append({"number": 1, "state": "open", "head": about, "labels": []})
+    save(patch(), head=head_now)
+    assert [one["ref"] for one in github.state["dispatches"]] == [BRANCH]
+
+
+def test_a_fork_gets_nothing_saved(github, job, patch, capsys):
+    write(job, GOOD)
+    about = {"ref": BRANCH, "label": f"eve:{BRANCH}", "repo": {"full_name": "eve/bees"}}
+    about["sha"] = head(job)
+    github.state["pulls"].append({"number": 1, "state": "open", "head": about, "labels": []})
+    save(patch(), head=head(job))
+    assert "nothing to save" in capsys.readouterr().out
+    assert github.state["dispatches"] == []

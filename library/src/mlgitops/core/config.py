@@ -22,6 +22,8 @@ LOSSES: Mapping[str, tuple[str, ...]] = {
     "multiclass": ("log_loss", "brier", "accuracy"),
     "regression": ("rmse", "mae"),
 }
+# The sections of gate.yaml.
+SECTIONS = ("gate", "validate", "split", "parity", "requests", "evaluate", "retrain", "approve")
 # Where keys of gate.yaml stood in params.yaml before there was gate.yaml.
 MOVED = {
     "split.by": "prepare.split",
@@ -105,6 +107,8 @@ def load(section: type[AnySection], path: Path | None = None) -> AnySection:
 def load_rule(section: type[AnySection], name: str, file: Path) -> AnySection:
     """A section of gate.yaml; of params.yaml if it has what gate.yaml, or the file, lacks."""
     found = sections(file) if file.exists() else {}
+    if strange := sorted(set(map(str, found)) - set(SECTIONS)):
+        raise UserError(f"{file}: {strange[0]} is no section; there are {', '.join(SECTIONS)}")
     old = sections(PARAMS) if PARAMS.exists() else {}
     if name in found:
         if name in old:

@@ -18,7 +18,7 @@ class Split(Rule):
     """
 
     by: Literal["random", "time", "group"]
-    test_share: Annotated[float, Field(gt=0, lt=1)]
+    test_share: Annotated[float, Field(ge=0.05, le=0.5)]
     seed: int
     group: str | None = None
 

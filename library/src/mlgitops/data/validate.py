@@ -1,9 +1,10 @@
 """Check the data against schema.yaml."""
 
 from pathlib import Path
+from typing import Annotated
 
 import pandas as pd
-from pydantic import NonNegativeFloat, PositiveInt
+from pydantic import Field, PositiveInt
 
 from mlgitops.core import config, paths, pipeline_version
 from mlgitops.core.errors import UserError
@@ -16,8 +17,8 @@ class Validate(config.Rule):
     """The fewest rows, and the largest shares of rows that repeat another or have no target."""
 
     min_rows: PositiveInt
-    max_duplicates: NonNegativeFloat
-    max_missing: NonNegativeFloat = 0.5
+    max_duplicates: Annotated[float, Field(ge=0, le=1)]
+    max_missing: Annotated[float, Field(ge=0, lt=1)] = 0.5
 
 
 def problems(

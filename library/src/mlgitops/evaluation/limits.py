@@ -6,7 +6,6 @@ from typing import Annotated, Any, Literal
 from pydantic import (
     Field,
     FiniteFloat,
-    PositiveInt,
     ValidationError,
     field_validator,
     model_validator,
@@ -15,7 +14,9 @@ from pydantic import (
 from mlgitops.core import config
 from mlgitops.training.losses import MEANS, NAMES, Mean, is_mean
 
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+# The bounds here keep a limit one: what lies beyond them would judge nothing.
+Megabytes = Annotated[float, Field(gt=0, le=5000)]
+Milliseconds = Annotated[float, Field(gt=0, le=60_000)]
 Limit = FiniteFloat | Literal["dummy"]
 
 
@@ -35,22 +36,22 @@ class Bound(config.Strict):
 class SliceLimit(config.Strict):
     """The fewest rows that are judged, and the limit."""
 
-    min_rows: PositiveInt
+    min_rows: Annotated[int, Field(ge=1, le=1000)]
     limit: Limit
 
 
 class Tolerance(config.Strict):
     """How much worse than the champion is accepted, as a share of the dummy baseline's metric."""
 
-    tolerance: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    tolerance: Annotated[float, Field(ge=0, le=1)]
 
 
 class Budget(config.Strict):
     """Megabytes of artifacts/model; milliseconds of a prediction of one row."""
 
-    model_mb: Positive
-    p50_ms: Positive
-    p99_ms: Positive
+    model_mb: Megabytes
+    p50_ms: Milliseconds
+    p99_ms: Milliseconds
 
 
 class Gate(config.Rule):
@@ -61,8 +62,8 @@ class Gate(config.Rule):
     slices: SliceLimit
     champion: Tolerance
     budget: Budget
-    confidence: Annotated[float, Field(gt=0, lt=1)]
-    bootstrap_samples: PositiveInt
+    confidence: Annotated[float, Field(ge=0.8, lt=1)]
+    bootstrap_samples: Annotated[int, Field(ge=200, le=100_000)]
     seed: Annotated[int, Field(ge=0)]
 
     @model_validator(mode="before")

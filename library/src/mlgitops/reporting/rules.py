@@ -5,21 +5,38 @@ Only Git's objects are read, and nothing of the change runs.
 
 import re
 from collections.abc import Iterator
+from numbers import Real
+from pathlib import Path
+from typing import Any
 
 from mlgitops.core import paths
 from mlgitops.git import repository
 from mlgitops.reporting import diff
 from mlgitops.reporting.diff import Change
+from mlgitops.training.metrics import HIGHER_IS_BETTER
 
-# Files and folders that an owner answers for; CODEOWNERS names the same. The first that fits.
+# Files and folders that an owner answers for; CODEOWNERS names the same. Worst first.
 FILES = (
     "gate.yaml", "schema.yaml", "dvc.yaml", ".github/", "vendor/", "Makefile", "pyproject.toml",
     "uv.lock", "Dockerfile", ".dvc/config", ".dvcignore", ".mlgitops.yaml",
     ".pre-commit-config.yaml", "deploy/",
 )  # fmt: skip
+PIPELINE = Path("dvc.yaml")
 # What a command writes, and its own checks look at.
 RELEASE = re.compile(r"deploy/[\w-]+/release\.env")
-CONTENT = ("left_out",)  # of schema.yaml: which columns a model uses is what a change tries
+CONTENT = "left_out"  # of schema.yaml: which columns a model uses is what a change tries
+# Keys of gate.yaml by what makes them looser: a higher value, or a lower one.
+HIGHER = re.compile(
+    r"gate\.(slices\.min_rows|champion\.tolerance|budget\.\w+)|validate\.max_\w+"
+    r"|parity\.(tolerance|max_\w+)|retrain\.cooldown_days"
+)
+LOWER = re.compile(
+    r"gate\.(confidence|bootstrap_samples)|validate\.min_rows|split\.test_share|parity\.rows"
+    r"|evaluate\.(max_slices|bins)|gate\.minimum\.\w+\.at_least"
+)
+LIMIT = re.compile(r"gate\.(?:minimum\.(\w+)|slices\.limit)(?:\.at_most)?")
+LOOSER, CHANGED, TIGHTER = " (looser)", "", " (tighter)"
+ORDER = {LOOSER: 0, CHANGED: 1, TIGHTER: 2}
 
 
 def rule_changes(base: str, head: str | None = None) -> list[str]:
@@ -31,13 +48,13 @@ def rule_changes(base: str, head: str | None = None) -> list[str]:
     if start is None:
         return []
     found = changed_files(start, head)
-    lines = [*gate_lines(start, head, found), *schema_lines(start, head, found)]
-    return lines + [f"{path} is changed" for path in found if path not in read_by_key()]
-
-
-def read_by_key() -> tuple[str, ...]:
-    """The files of which each key is told."""
-    return (paths.RULES.as_posix(), paths.SCHEMA.as_posix())
+    told = {
+        paths.RULES.as_posix(): gate_lines,
+        paths.SCHEMA.as_posix(): schema_lines,
+        PIPELINE.as_posix(): pipeline_lines,
+    }
+    lines = [line for path in told if path in found for line in told[path](start, head)]
+    return lines + [f"{path} is changed" for path in found if path not in told]
 
 
 def changed_files(start: str, head: str | None) -> list[str]:
@@ -60,30 +77,131 @@ def place(path: str) -> int | None:
     return None
 
 
-def gate_lines(start: str, head: str | None, found: list[str]) -> Iterator[str]:
+def contents(path: Path, commit: str | None) -> dict[str, Any]:
+    """A YAML file of a commit, or as it lies here; empty if it is gone or is no mapping."""
+    text = repository.text(commit, path.as_posix()) if commit else lying(path)
+    found = diff.load(text)
+    return found if isinstance(found, dict) else {}
+
+
+def lying(path: Path) -> str | None:
+    """The text of a file as it lies here; None if it is not there."""
+    return path.read_text("utf-8", errors="replace") if path.is_file() else None
+
+
+def sort_lines(path: Path, found: Iterator[tuple[str, str]]) -> Iterator[str]:
+    """Lines with what they do to the rule, what is looser first; one where nothing is read."""
+    lines = sorted(found, key=lambda one: ORDER[one[1]])
+    yield from (f"{path}: {words}{effect}" for words, effect in lines)
+    if not lines:
+        yield f"{path} is changed, but says the same"
+
+
+def gate_lines(start: str, head: str | None) -> Iterator[str]:
     """What differs in gate.yaml, key by key."""
-    path = paths.RULES
-    if path.as_posix() not in found:
+    before, now = (diff.flat(contents(paths.RULES, one)) for one in (start, head))
+    if not now:
+        yield f"{paths.RULES} is gone, or cannot be read"
         return
-    before, now = (diff.flat(diff.document(path, one)) for one in (start, head))
-    for change in diff.differences(before, now):
-        yield f"{path}: {words(change)}"
+    changes = diff.differences(before, now)
+    yield from sort_lines(paths.RULES, ((words(one), effect(one)) for one in changes))
 
 
-def schema_lines(start: str, head: str | None, found: list[str]) -> Iterator[str]:
+def effect(change: Change) -> str:
+    """Whether a key of gate.yaml judges less, more, or otherwise."""
+    limit = LIMIT.fullmatch(change.name)
+    if change.now is None:
+        return LOOSER
+    if change.before is None:
+        return TIGHTER if limit else CHANGED
+    if change.name.startswith("requests."):
+        return LOOSER if change.now == "accept" else TIGHTER
+    if not (isinstance(change.before, Real) and isinstance(change.now, Real)):
+        return LOOSER if limit and change.before == "dummy" else CHANGED
+    rose = change.now > change.before
+    if HIGHER.fullmatch(change.name) or (limit and limit[1] not in HIGHER_IS_BETTER):
+        return LOOSER if rose else TIGHTER
+    if LOWER.fullmatch(change.name) or limit:
+        return TIGHTER if rose else LOOSER
+    return CHANGED
+
+
+def schema_lines(start: str, head: str | None) -> Iterator[str]:
     """What differs in schema.yaml, but for the columns that are left out."""
-    path = paths.SCHEMA
-    if path.as_posix() not in found:
+    before, now = (contract(contents(paths.SCHEMA, one)) for one in (start, head))
+    if not now:
+        yield f"{paths.SCHEMA} is gone, or cannot be read"
         return
-    for change in diff.contract(start, head):
-        if change.name not in CONTENT:
-            yield f"{path}: {words(change)}"
+    left_out = contents(paths.SCHEMA, head).get(CONTENT)
+    gone = {name.split(".")[1] for name in before} - {name.split(".")[1] for name in now}
+    told = gone - {""} - set(map(str, left_out or ()))
+    changes = [
+        one
+        for one in diff.differences(before, now)
+        if one.name.split(".")[0] != CONTENT and one.name.split(".")[1] not in gone
+    ]
+    lines = [(f"the column {name} is gone", LOOSER) for name in sorted(told)]
+    lines += [(words(one), effect_on_column(one)) for one in changes]
+    if lines or before == now:
+        yield from sort_lines(paths.SCHEMA, iter(lines))
+
+
+def contract(document: dict[str, Any]) -> dict[str, Any]:
+    """The keys of a schema as part.name.key; what stands on top is part. and its name."""
+    columns = document.get("columns")
+    columns = columns if isinstance(columns, dict) else {}
+    found = {f"{key}.": value for key, value in document.items() if key != "columns"}
+    for name, column in columns.items():
+        inner = column if isinstance(column, dict) else {"type": column}
+        found |= {f"column.{str(name).replace('.', '·')}.{key}": one for key, one in inner.items()}
+    return found
+
+
+def effect_on_column(change: Change) -> str:
+    """Whether a rule of a column lets more in, or less."""
+    key = change.name.split(".")[-1]
+    if key in ("range", "categories", "min", "max"):
+        before, now = bounds(change.before), bounds(change.now)
+        if change.now is None or (before and now and contains(now, before)):
+            return LOOSER
+        return TIGHTER if before and now and contains(before, now) else CHANGED
+    if key in ("nullable", "missing"):
+        return LOOSER if change.now else TIGHTER
+    return CHANGED
+
+
+def bounds(value: Any) -> list[Any]:
+    """A list of a rule; empty where it is none."""
+    return value if isinstance(value, list) else []
+
+
+def contains(outer: list[Any], inner: list[Any]) -> bool:
+    """Whether a range holds another, or a list of categories all of another."""
+    numbers = all(isinstance(one, Real) for one in (*outer, *inner))
+    if numbers and len(outer) == len(inner) == 2:
+        return bool(outer[0] <= inner[0] and inner[1] <= outer[1])
+    return set(map(str, inner)) <= set(map(str, outer))
+
+
+def pipeline_lines(start: str, head: str | None) -> Iterator[str]:
+    """Which stages of dvc.yaml are new, gone or changed."""
+    before, now = (contents(PIPELINE, one).get("stages") for one in (start, head))
+    if not isinstance(before, dict) or not isinstance(now, dict):
+        yield f"{PIPELINE} has no stages"
+        return
+    lines = [(f"the stage {name} is gone", LOOSER) for name in before if name not in now]
+    lines += [(f"the stage {name} is new", CHANGED) for name in now if name not in before]
+    for name in now:
+        if name in before and now[name] != before[name]:
+            lines.append((f"the stage {name} is changed", CHANGED))
+    yield from sort_lines(PIPELINE, iter(lines))
 
 
 def words(change: Change) -> str:
     """A value before and now."""
+    name = change.name.rstrip(".").removeprefix("column.")
     if change.before is None:
-        return f"{change.name} is new: {change.now}"
+        return f"{name} is new: {change.now}"
     if change.now is None:
-        return f"{change.name} is removed (it was {change.before})"
-    return f"{change.name}: {change.before} → {change.now}"
+        return f"{name} is removed (it was {change.before})"
+    return f"{name}: {change.before} → {change.now}"

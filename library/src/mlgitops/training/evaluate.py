@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from pydantic import PositiveInt
+from pydantic import Field, PositiveInt
 
 from mlgitops.core import config, paths, pipeline_version
 from mlgitops.core.files import write_json
@@ -20,8 +20,8 @@ from mlgitops.training.plots import plots
 class Evaluate(config.Rule):
     """Intervals of confidence, values of one slice column, points of one plot."""
 
-    bins: PositiveInt
-    max_slices: PositiveInt
+    bins: Annotated[int, Field(ge=2)]
+    max_slices: Annotated[int, Field(ge=5)]
     max_points: PositiveInt
 
 

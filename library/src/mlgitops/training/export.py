@@ -10,7 +10,7 @@ from typing import Annotated
 import joblib
 import numpy as np
 import pandas as pd
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field
 from sklearn.pipeline import Pipeline
 
 from mlgitops.core import config, paths, pipeline_version
@@ -19,8 +19,6 @@ from mlgitops.core.files import replacing, write_json
 from mlgitops.data import profile, schema
 from mlgitops.training import exported_model, hooks
 from mlgitops.training.features import inputs
-
-Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class Export(config.Section):
@@ -32,10 +30,10 @@ class Export(config.Section):
 class Parity(config.Rule):
     """How far the exported model may differ from scikit-learn, as shares of `rows` rows."""
 
-    tolerance: PositiveFloat
-    max_differing: Share
-    max_flipped: Share
-    rows: PositiveInt
+    tolerance: Annotated[float, Field(gt=0, le=0.01)]
+    max_differing: Annotated[float, Field(ge=0, le=0.05)]
+    max_flipped: Annotated[float, Field(ge=0, le=0.05)]
+    rows: Annotated[int, Field(ge=100)]
 
 
 class Requests(config.Rule):

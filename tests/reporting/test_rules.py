@@ -1,0 +1,274 @@
+"""Each way to alter a rule: told in a line of the report, refused outright, or content.
+
+One line a case: what is changed, from what to what, and what must be said.
+"""
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from baked import PROJECT
+from made_origin import git
+from mlgitops.ci.retrain import Retrain
+from mlgitops.ci.stages import check_stages
+from mlgitops.core import config
+from mlgitops.core.errors import UserError
+from mlgitops.data import schema
+from mlgitops.data.split import Split
+from mlgitops.data.validate import Validate
+from mlgitops.evaluation.limits import Gate
+from mlgitops.reporting.rules import FILES, rule_changes
+from mlgitops.training.evaluate import Evaluate
+from mlgitops.training.export import Parity, Requests
+
+SECTIONS = (Gate, Validate, Split, Parity, Requests, Evaluate, Retrain)
+COPIED = (
+    "gate.yaml", "schema.yaml", "dvc.yaml", "params.yaml", "Makefile", "pyproject.toml",
+    "Dockerfile", ".dvc/config", ".github", "deploy", "src/ml", ".dvcignore",
+    ".pre-commit-config.yaml",
+)  # fmt: skip
+RELEASED = "deploy/staging/release.env"
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """The template's files in a repository; only their paths and contents matter here."""
+    folder = tmp_path_factory.mktemp("rules") / "project"
+    for name in COPIED:
+        there = PROJECT / name
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copytree(there, folder / name) if there.is_dir() else shutil.copy(
+            there, folder / name
+        )
+    for name in ("vendor/mlgitops/a.py", ".mlgitops.yaml", "uv.lock"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("x = 1\n")
+    git(folder, "init", "--quiet", "--initial-branch=main")
+    git(folder, "add", "--all", "--force")
+    git(folder, "commit", "--quiet", "--message", "Start")
+    git(folder, "switch", "--quiet", "--create", "change")
+    return folder
+
+
+@pytest.fixture
+def project(made, monkeypatch):
+    git(made, "checkout", "--quiet", "--", ".")
+    git(made, "clean", "--quiet", "--force", "-d")
+    monkeypatch.chdir(made)
+    return made
+
+
+def load_rules():
+    """What every stage and command does before it runs: a UserError names what is wrong."""
+    for section in SECTIONS:
+        config.load(section)
+    schema.load()
+    check_stages()
+
+
+def edit(path, old, new):
+    file = Path(path)
+    text = file.read_text("utf-8") if old else ""
+    assert not old or text.count(old) >= 1, (path, old)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text.replace(old, new, 1) if old else new, "utf-8")
+
+
+G, S, D = "gate.yaml", "schema.yaml", "dvc.yaml"
+MINIMUM = "{log_loss: dummy}"
+# file, old text, new text, what the one line says.
+TOLD = [
+    (G, MINIMUM, "{log_loss: 1000}", "gate.minimum.log_loss: dummy → 1000 (looser)"),
+    (G, MINIMUM, "{accuracy: 0.1}", "gate.minimum.log_loss is removed (it was dummy) (looser)"),
+    (G, MINIMUM, "{brier: dummy}", "gate.minimum.log_loss is removed (it was dummy) (looser)"),
+    (G, MINIMUM, "{log_loss: dummy, accuracy: 0.9}", "gate.minimum.accuracy is new: 0.9 (tighter)"),
+    (G, "metric: log_loss", "metric: accuracy", "gate.metric: log_loss → accuracy"),
+    (G, "confidence: 0.95", "confidence: 0.8", "gate.confidence: 0.95 → 0.8 (looser)"),
+    (G, "confidence: 0.95", "confidence: 0.99", "gate.confidence: 0.95 → 0.99 (tighter)"),
+    (G, "samples: 1000", "samples: 200", "gate.bootstrap_samples: 1000 → 200 (looser)"),
+    (G, "seed: 0", "seed: 7", "gate.seed: 0 → 7"),
+    (G, "min_rows: 30", "min_rows: 1000", "gate.slices.min_rows: 30 → 1000 (looser)"),
+    (G, "limit: dummy", "limit: 900", "gate.slices.limit: dummy → 900 (looser)"),
+    (G, "{tolerance: 0.05}", "{tolerance: 0.9}", "gate.champion.tolerance: 0.05 → 0.9 (looser)"),
+    (G, "{tolerance: 0.05}", "{tolerance: 0}", "gate.champion.tolerance: 0.05 → 0 (tighter)"),
+    (G, "model_mb: 50", "model_mb: 5000", "gate.budget.model_mb: 50 → 5000 (looser)"),
+    (G, "p50_ms: 20", "p50_ms: 2000", "gate.budget.p50_ms: 20 → 2000 (looser)"),
+    (G, "p99_ms: 100", "p99_ms: 50", "gate.budget.p99_ms: 100 → 50 (tighter)"),
+    (G, "min_rows: 20", "min_rows: 2", "validate.min_rows: 20 → 2 (looser)"),
+    (G, "max_duplicates: 0.5", "max_duplicates: 1", "validate.max_duplicates: 0.5 → 1 (looser)"),
+    (G, "max_missing: 0.5", "max_missing: 0.9", "validate.max_missing: 0.5 → 0.9 (looser)"),
+    (G, "by: time", "by: random", "split.by: time → random"),
+    (G, "test_share: 0.2", "test_share: 0.05", "split.test_share: 0.2 → 0.05 (looser)"),
+    (G, "rows: 20000", "rows: 100", "parity.rows: 20000 → 100 (looser)"),
+    (G, "tolerance: 0.0001", "tolerance: 0.01", "parity.tolerance: 0.0001 → 0.01 (looser)"),
+    (G, "max_differing: 0.001", "max_differing: 0.05", "parity.max_differing: 0.001 → 0.05"),
+    (G, "max_flipped: 0.001", "max_flipped: 0", "parity.max_flipped: 0.001 → 0 (tighter)"),
+    (G, "category: refuse", "category: accept", "requests.unknown_category: refuse → accept (loo"),
+    (G, "range: refuse", "range: accept", "requests.out_of_range: refuse → accept (looser)"),
+    (G, "max_slices: 20", "max_slices: 5", "evaluate.max_slices: 20 → 5 (looser)"),
+    (G, "bins: 10", "bins: 2", "evaluate.bins: 10 → 2 (looser)"),
+    (G, "cooldown_days: 7", "cooldown_days: 700", "retrain.cooldown_days: 7 → 700 (looser)"),
+    (G, "by: review", "by: comment", "approve.by: review → comment"),
+    (G, "# The rules", "# Rules", "gate.yaml is changed, but says the same"),
+    (S, "target: arrival", "target: carrier", "target: arrival → carrier"),
+    (S, "time: scheduled\n", "", "time is removed (it was scheduled)"),
+    (S, "slices: [origin, carrier]", "slices: []", "slices: ['origin', 'carrier'] → []"),
+    (S, "task: binary", "task: multiclass", "task: binary → multiclass"),
+    (S, ", range: [0, 6000]", "", "distance_miles.range is removed (it was [0, 6000]) (looser)"),
+    (S, "[0, 6000]", "[0, 9000]", "distance_miles.range: [0, 6000] → [0, 9000] (looser)"),
+    (S, "[0, 6000]", "[0, 5000]", "distance_miles.range: [0, 6000] → [0, 5000] (tighter)"),
+    (S, "[EWR, JFK, LGA]", "[EWR, JFK, LGA, ATL]", "origin.categories"),
+    (S, ", categories: [EWR, JFK, LGA]", "", "origin.categories is removed"),
+    (S, "origin: {type: category", "origin: {nullable: true, type: category",
+     "origin.nullable is new: True"),
+    (S, "distance_miles: {type: integer", "distance_miles: {type: number",
+     "distance_miles.type: integer → number"),
+    (S, "  distance_miles: {type: integer, range: [0, 6000]}\n", "",
+     "the column distance_miles is gone (looser)"),
+    (S, "  hour:", "  wind_degrees: {type: number}\n  hour:", "wind_degrees.type is new: number"),
+    (D, "desc: Fit the model", "desc: Learn the model", "the stage train is changed"),
+    (D, "\nplots:", "  mine:\n    cmd: echo\n    outs: [data/mine]\n\nplots:",
+     "the stage mine is new"),
+    (D, "template: confusion", "template: linear", "dvc.yaml is changed, but says the same"),
+    ("Makefile", "", "all:\n", "Makefile is changed"),
+    ("pyproject.toml", "pipeline = 2", "pipeline = 3", "pyproject.toml is changed"),
+    ("uv.lock", "", "other\n", "uv.lock is changed"),
+    ("Dockerfile", "FROM", "FROM evil AS x\nFROM", "Dockerfile is changed"),
+    (".dvc/config", "", "[core]\n", ".dvc/config is changed"),
+    (".dvcignore", "", "*\n", ".dvcignore is changed"),
+    (".mlgitops.yaml", "", "x\n", ".mlgitops.yaml is changed"),
+    (".pre-commit-config.yaml", "", "repos: []\n", ".pre-commit-config.yaml is changed"),
+    (".github/CODEOWNERS", "", "* @eve\n", ".github/CODEOWNERS is changed"),
+    (".github/workflows/judge.yml", "", "on: push\n", ".github/workflows/judge.yml is changed"),
+    (".github/workflows/mine.yml", "", "on: push\n", ".github/workflows/mine.yml is changed"),
+    (".github/rulesets/main.json", "", "{}\n", ".github/rulesets/main.json is changed"),
+    ("vendor/mlgitops/a.py", "", "x = 2\n", "vendor/mlgitops/a.py is changed"),
+    ("vendor/mlgitops/b.py", "", "x = 2\n", "vendor/mlgitops/b.py is changed"),
+    ("deploy/base/deployment.yaml", "", "x: 1\n", "deploy/base/deployment.yaml is changed"),
+    ("deploy/base/more.yaml", "", "x: 1\n", "deploy/base/more.yaml is changed"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("path", "old", "new", "said"), TOLD)
+def test_a_changed_rule_is_told_in_one_line(project, path, old, new, said):
+    edit(path, old, new)
+    found = rule_changes("main")
+    line, *more = found
+    assert said in line
+    assert all(one.startswith(path) for one in more)
+    if path in (G, D):
+        load_rules()  # it is a rule that somebody may want, and approve
+    git(project, "add", "--all", "--force")
+    tree = git(project, "write-tree")
+    head = git(project, "commit-tree", tree, "-p", "HEAD", "-m", "Change")
+    git(project, "reset", "--quiet")
+    assert rule_changes("main", head) == found
+
+
+# What no approval lets through: the file says what cannot judge.
+REFUSED = [
+    (G, "confidence: 0.95", "confidence: 0.0001", "gate.confidence"),
+    (G, "samples: 1000", "samples: 1", "gate.bootstrap_samples"),
+    (G, "min_rows: 30", "min_rows: 1000000000", "gate.slices.min_rows"),
+    (G, "{tolerance: 0.05}", "{tolerance: 1.0e+9}", "gate.champion.tolerance"),
+    (G, "model_mb: 50", "model_mb: 50000000", "gate.budget.model_mb"),
+    (G, "p50_ms: 20", "p50_ms: 20000000", "gate.budget.p50_ms"),
+    (G, "p99_ms: 100", "p99_ms: .inf", "gate.budget.p99_ms"),
+    (G, "test_share: 0.2", "test_share: 0.001", "split.test_share"),
+    (G, "test_share: 0.2", "test_share: 0.9", "split.test_share"),
+    (G, "tolerance: 0.0001", "tolerance: 10", "parity.tolerance"),
+    (G, "max_differing: 0.001", "max_differing: 1", "parity.max_differing"),
+    (G, "max_flipped: 0.001", "max_flipped: 1", "parity.max_flipped"),
+    (G, "rows: 20000", "rows: 1", "parity.rows"),
+    (G, "max_slices: 20", "max_slices: 1", "evaluate.max_slices"),
+    (G, "max_duplicates: 0.5", "max_duplicates: 100", "validate.max_duplicates"),
+    (G, "max_missing: 0.5", "max_missing: 1", "validate.max_missing"),
+    (G, "cooldown_days: 7", "cooldown_days: 7\nmore: {x: 1}", "more is no section"),
+    (G, "cooldown_days: 7", "cooldown_days: 7\n  more: 1", "retrain.more"),
+    (G, "minimum: {log_loss: dummy}", "minimum: {log_loss: .nan}", "gate.minimum"),
+    (S, "task: binary", "task: binary\nmore: 1", "more"),
+    (S, "origin: {type", "origin: {more: 1, type", "more"),
+    (D, "cmd: mlgitops validate", "cmd: 'true'", "its command must be"),
+    (D, "cmd: mlgitops train", "cmd: mlgitops train\n    frozen: true", "frozen"),
+    (D, "cmd: mlgitops train", "cmd: mlgitops train\n    always_changed: true", "always_changed"),
+    (D, "deps: [data/train.parquet, schema.yaml, src/ml]", "deps: [data/train.parquet]", "reads"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("path", "old", "new", "said"), REFUSED)
+def test_what_cannot_judge_is_refused_and_told_too(project, path, old, new, said):
+    load_rules()
+    edit(path, old, new)
+    with pytest.raises(UserError, match=re.escape(said)):
+        load_rules()
+    assert rule_changes("main")
+
+
+# What a change tries: no rule, so no approval for it.
+CONTENT = [
+    ("params.yaml", "learning_rate: 0.1", "learning_rate: 0.2"),
+    ("src/ml/features.py", "FEATURES = ()", "FEATURES = (None,)"),
+    ("src/ml/new.py", "", "x = 1\n"),
+    ("tests/test_mine.py", "", "x = 1\n"),
+    ("README.md", "", "words\n"),
+    ("docs/mine.md", "", "words\n"),
+    ("dvc.lock", "", "schema: '2.0'\n"),
+    ("artifacts/metrics.json", "", "{}\n"),
+    ("data/raw.parquet.dvc", "", "outs: []\n"),
+    (RELEASED, "", "IMAGE=x\n"),
+    ("Makefile.md", "", "words\n"),
+    ("gate.yaml.md", "", "words\n"),
+    ("schema.yaml", "left_out: {}", "left_out: {tail: an identifier}"),
+]
+
+
+@pytest.mark.parametrize(("path", "old", "new"), CONTENT)
+def test_content_is_no_rule(project, path, old, new):
+    edit(path, old, new)
+    assert rule_changes("main") == []
+
+
+def test_a_column_that_is_left_out_is_content_and_its_rule_goes_with_it(project):
+    edit(S, "  distance_miles: {type: integer, range: [0, 6000]}\n", "")
+    edit(S, "left_out: {}", "left_out: {distance_miles: tried without}")
+    assert rule_changes("main") == []
+
+
+def test_the_worst_is_first_and_nothing_is_cut(project):
+    edit(G, "confidence: 0.95", "confidence: 0.8")
+    edit(G, "p99_ms: 100", "p99_ms: 50")
+    edit(G, "seed: 0", "seed: 1")
+    edit("Makefile", "", "all:\n")
+    for number in range(400):
+        edit(f"vendor/mlgitops/m{number}.py", "", "x = 1\n")
+    found = rule_changes("main")
+    assert found[0] == "gate.yaml: gate.confidence: 0.95 → 0.8 (looser)"
+    assert [one.endswith("(tighter)") for one in found[:3]] == [False, False, True]
+    assert len(found) == 3 + 1 + 400
+
+
+@pytest.mark.parametrize("text", ["", "[1, 2]", "{{{", "a: &a [*a, *a]\n", "\x00", "- x"])
+@pytest.mark.parametrize("path", [G, S, D])
+def test_a_file_that_cannot_be_read_is_told(project, path, text):
+    edit(path, "", text)
+    (line, *_) = rule_changes("main")
+    assert path in line
+
+
+@pytest.mark.parametrize("path", [G, S, D])
+def test_a_file_that_is_gone_is_told(project, path):
+    Path(path).unlink()
+    (line, *_) = rule_changes("main")
+    assert path in line
+
+
+def test_nothing_changed_says_nothing(project):
+    assert rule_changes("main") == []
+    assert rule_changes("nowhere") == []
+
+
+def test_every_rule_has_an_owner():
+    lines = (PROJECT / ".github/CODEOWNERS").read_text("utf-8").splitlines()
+    owned = {line.split()[0].lstrip("/") for line in lines if line.startswith("/") and "@" in line}
+    assert owned == set(FILES)
