@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from mlgitops.core import paths
 from mlgitops.core.errors import UserError
 
 METRICS, SLICES = paths.METRICS, paths.SLICES
 WIDTH = 100  # columns of a terminal
+CLASS = 20  # characters of the name of a class
 
 
 def align(rows: Sequence[Mapping[str, object]]) -> str:
@@ -50,4 +52,40 @@ def show() -> None:
     for part in sliced:
         name = f"{part.pop('column')} = {part.pop('value')}"
         rows.append({"slice": name, **part})
+    found = classes()
+    if never := [one["class"] for one in found if one["rows"] and not one["predicted"]]:
+        print(f"Never predicted: {', '.join(never)}\n")
     print(table(rows))
+    if found:
+        print(f"\n{class_table(found)}")
+
+
+def classes() -> list[dict[str, Any]]:
+    """Recall, precision and confusion of each class; empty for a regression."""
+    try:
+        found: list[dict[str, Any]] = json.loads(paths.CLASSES.read_text("utf-8"))
+    except OSError:
+        return []
+    return found
+
+
+def class_table(found: Sequence[Mapping[str, Any]]) -> str:
+    """A line for each class: rows, recall, precision, and what its rows were most predicted as."""
+    return align(
+        [
+            {
+                "class": cut(one["class"], CLASS),
+                "rows": one["rows"],
+                "recall": one["recall"],
+                "precision": one["precision"],
+                "predicted as": most_common(one["confusion"]),
+            }
+            for one in found
+        ]
+    )
+
+
+def most_common(confusion: Mapping[str, int]) -> str:
+    """The classes that rows were predicted as, the most frequent first, as text."""
+    counts = sorted(confusion.items(), key=lambda one: -one[1])
+    return cut(", ".join(f"{cut(name, CLASS)} {count}" for name, count in counts), 50)

@@ -13,7 +13,8 @@ from mlgitops.core.files import write_json
 from mlgitops.data import schema
 from mlgitops.training import exported_model, hooks, own_metrics
 from mlgitops.training.features import inputs, target
-from mlgitops.training.metrics import Metrics, measure
+from mlgitops.training.importance import importance
+from mlgitops.training.metrics import Metrics, by_class, measure
 from mlgitops.training.plots import plots
 
 
@@ -69,15 +70,15 @@ def evaluate(
     rules, p = schema.load(), config.load(Evaluate)
     table = pd.read_parquet(test)
     exported = exported_model.load(folder)
-    answers = Answers(
-        target(table, rules).to_numpy(),
-        exported.predict(inputs(table, rules.features)),
-        exported.signature.labels,
-        hooks.metrics(),
-    )
+    given = inputs(table, rules.features)
+    actual, labels = target(table, rules).to_numpy(), exported.signature.labels
+    answers = Answers(actual, exported.predict(given), labels, hooks.metrics())
     overall = answers.measure(p.bins)
     write_json(overall, metrics)
     write_json(slices(table, rules.slices, answers, p), sliced)
     for name, points in plots(*answers[:3], p.bins, p.max_points).items():
         write_json(points, drawn / f"{name}.json")
+    write_json(by_class(actual, answers.predictions.values, labels), drawn / paths.CLASSES.name)
+    found = importance(exported.predict, given, actual, labels)
+    write_json(found, drawn / paths.IMPORTANCE.name)
     print(", ".join(f"{name} {value}" for name, value in overall.items()))

@@ -20,6 +20,8 @@ FOLDER = paths.MODEL
 Format = Literal["onnx", "sklearn"]
 Kind = Literal["label", "probabilities", "value"]
 Policy = Literal["refuse", "accept"]
+# A classifier's classes, in the order of its probabilities; None for a regression.
+Labels = tuple[int | str, ...] | None
 FILES: dict[Format, str] = {"onnx": "model.onnx", "sklearn": "model.joblib"}
 
 

@@ -4,6 +4,9 @@ In numpy, because importing scikit-learn's metrics takes longer than a stage; th
 each with scikit-learn's own.
 """
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -54,6 +57,31 @@ def classification(
         "brier": mean("brier"),
         "calibration_error": calibration_error(calibration(hits, probabilities, bins)),
     }
+
+
+def by_class(actual: np.ndarray, predicted: np.ndarray, labels: Labels) -> list[dict[str, Any]]:
+    """For each class: its rows and predictions, recall, precision, its row of the confusion table.
+
+    Recall is the share of its rows that were found; precision the share of its predictions that
+    are right. None where there is nothing to take a share of. Empty for a regression.
+    """
+    found = []
+    for label in labels or ():
+        of_it, as_it = actual == label, predicted == label
+        rows, answers, right = (int(np.sum(one)) for one in (of_it, as_it, of_it & as_it))
+        counts = [(str(one), int(np.sum(predicted[of_it] == one))) for one in labels or ()]
+        found.append({
+            "class": str(label), "rows": rows, "predicted": answers,
+            "recall": round_number(right / rows) if rows else None,
+            "precision": round_number(right / answers) if answers else None,
+            "confusion": {name: count for name, count in counts if count},
+        })  # fmt: skip
+    return found
+
+
+def never_predicted(classes: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The classes of `by_class` that the test set has and the model never predicts."""
+    return [one["class"] for one in classes if one["rows"] and not one["predicted"]]
 
 
 def auc(hits: np.ndarray, probabilities: np.ndarray) -> float:
