@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from mlgitops.evaluation import bootstrap
+from mlgitops.evaluation import bootstrap, checks
 
 CLASSES = ("a", "b", "c")
 
@@ -64,18 +64,55 @@ def test_equal_models_are_found_clearly_worse_no_more_often_than_chosen():
     assert refused <= 0.05 * 200
 
 
-@pytest.mark.parametrize("rows", [45, 300])
-def test_equal_models_exceed_the_tolerance_no_more_often_than_chosen(rows):
+def gaps(rows, apart=0.0, samples=200):
+    """Two models again and again, of which the first is worse by so many tolerances."""
     chance = np.random.default_rng(3)
-    refused = 0
-    for draw in range(200):
+    for draw in range(100):
         shared = chance.exponential(size=rows)
-        both = np.column_stack([shared + chance.normal(scale=0.5, size=rows) for _ in range(2)])
-        means = bootstrap.resample(both, 200, draw)
-        drawn, worse = means[:, 0] - means[:, 1], float(np.subtract(*both.mean(axis=0)))
-        clearly = bootstrap.interval(drawn, 0.95, rows).low > 0
-        refused += clearly or bootstrap.exceeds(worse, drawn, 0.05 * shared.mean(), 0.95, rows)
-    assert refused <= 0.075 * 200  # 5%, and what 200 bootstrap_samples may add to it by chance
+        limit = 0.05 * shared.mean()
+        both = np.column_stack([shared + chance.normal(scale=0.1, size=rows) for _ in range(2)])
+        both[:, 0] += apart * limit
+        means = bootstrap.resample(both, samples, draw)
+        interval = bootstrap.interval(means[:, 0] - means[:, 1], 0.95, rows)
+        worse = float(np.subtract(*both.mean(axis=0)))
+        yield checks.Gap(worse, limit, interval, rows, bootstrap.fewest(0.95))
+
+
+@pytest.mark.parametrize(
+    ("rows", "apart", "passed", "refused"),
+    [(300, 0, 0.99, 0), (300, 0.5, 0.95, 0), (60, 0, 0.85, 0), (300, 1, 0.3, 0.08),
+     (300, 3, 0, 0.9), (60, 2, 0.05, 0.1)],
+)  # fmt: skip
+def test_a_tolerance_accepts_what_is_within_and_refuses_what_is_clearly_beyond(
+    rows, apart, passed, refused
+):
+    """At least `passed` pass where the true distance is within; else at most so many."""
+    found = list(gaps(rows, apart))
+    shares = np.mean([one.is_within for one in found]), np.mean([one.is_beyond for one in found])
+    assert shares[0] >= passed if apart <= 1 else shares[0] <= passed
+    assert shares[1] <= refused if apart <= 1 else shares[1] >= refused
+    assert not any(one.is_within and one.is_beyond for one in found)
+
+
+def test_so_many_rows_as_it_says_would_tell():
+    few = checks.Gap(1.09, 0.05, bootstrap.Interval(-0.2, 2.4), 45, 6)
+    assert not few.is_within
+    assert not few.is_beyond
+    narrow = 1.3 * (45 / few.rows_needed) ** 0.5
+    assert few.worse - narrow >= few.limit > few.worse - 1.01 * narrow - 0.05
+    assert checks.Gap(0.05, 0.05, bootstrap.Interval(-9, 9), 45, 6).rows_needed == 45 * 180**2
+    assert checks.Gap(0.0, 0.0, bootstrap.Interval(-1, 1), 45, 6).rows_needed is None
+
+
+def test_a_few_rows_pass_no_model_and_refuse_none():
+    one = checks.Gap(1.0, 0.05, bootstrap.Interval(1.0, 1.0), 1, 6)
+    assert (one.is_within, one.is_beyond, one.rows_needed) == (False, False, 6)
+
+
+def test_equal_models_pass_also_without_a_tolerance():
+    same = checks.Gap(0.0, 0.0, bootstrap.Interval(0.0, 0.0), 45, 6)
+    assert same.is_within
+    assert not same.is_beyond
 
 
 def test_an_interval_holds_the_truth_as_often_as_it_says():

@@ -123,8 +123,27 @@ def test_a_champion_of_other_columns_is_not_comparable(workspace):
     workspace.run()
     workspace.commit()
     text = report_text()
+    assert text.splitlines()[1] == "## 🔶 Needs approval: the champion cannot be compared"
     assert "Not comparable with the champion" in text
     assert "no longer has: z" in text
+
+
+def test_a_model_that_is_worse_in_many_slices_is_a_few_lines(workspace):
+    workspace.set("gate.minimum", {"log_loss": 0.0})
+    checks = gate.verdict().checks
+    bad = next(one for one in checks if one.kind == "slices")
+    many = [
+        bad.model_copy(update={"name": f"g = {n}: log_loss", "passed": False, "judged": True})
+        for n in range(12)
+    ]
+    rest = [one for one in checks if one.kind != "slices"]
+    verdict = gate.Verdict(commit=None, champion=None, checks=[*rest, *many])
+    text = report.page(report.facts("main", gate.Judgement(verdict)))
+    top = text.partition("On 48 rows")[0]
+    shown, _, folded = top.partition("<details>")
+    assert shown.count("\n- **") == 2
+    assert "12 of 12 judged slices are worse than their limit" in shown
+    assert folded.count("\n- g ") == 12
 
 
 def test_new_data_shows_rows_hash_schema_and_what_moved(workspace):

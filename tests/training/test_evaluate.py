@@ -63,5 +63,5 @@ def test_the_stage_measures_the_exported_model(project, frame, rules, capsys):
     assert measured["rows"] == 40
     assert measured["accuracy"] == 1
     assert sum(one["rows"] for one in sliced) == 40
-    assert {path.stem for path in OUT[2].iterdir()} == set(plots.PLOTS)
+    assert {path.stem for path in OUT[2].iterdir()} == {*plots.PLOTS, "classes", "importance"}
     assert "accuracy 1.0" in capsys.readouterr().out

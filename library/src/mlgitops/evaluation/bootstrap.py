@@ -57,16 +57,6 @@ def interval(values: np.ndarray, confidence: float, rows: int) -> Interval:
     return Interval(float(low), float(high))
 
 
-def exceeds(
-    worse: float, drawn: np.ndarray, tolerance: float, confidence: float, rows: int
-) -> bool:
-    """Whether a difference is above the tolerance, and unlikely by chance.
-
-    Without the second condition, few rows would refuse equal models more often than was chosen.
-    """
-    return bool(worse > tolerance and np.mean(drawn <= 0) < tail(1 - confidence, rows))
-
-
 def fewest(confidence: float) -> int:
     """So many rows are needed before anything can be said with this confidence.
 

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel
 
-from mlgitops.core.errors import UserError
+from mlgitops.core.errors import UserError, join_names
 from mlgitops.data.profile import round_number
 from mlgitops.evaluation import bootstrap
 from mlgitops.evaluation.champion import OtherModel
@@ -26,6 +26,7 @@ from mlgitops.training.metrics import HIGHER_IS_BETTER
 
 # Predictions of one row that are not timed, and that are; the time that they may take in all.
 WARM_UP, CALLS, SECONDS = 20, 500, 1.0
+TOO_FEW = "too few rows to tell"
 NAMED = "the dummy baseline"
 SIZE = "artifacts/model, MB"
 
@@ -62,20 +63,65 @@ def span(found: bootstrap.Interval) -> str:
 
 
 class Gap(NamedTuple):
-    """How much worse this model is than the champion, what is accepted, and how sure that is.
-
-    `beyond`: it is above the limit, and hardly so by chance.
-    """
+    """How much worse this model is than the champion on so many rows, and what is accepted."""
 
     worse: float
     limit: float
     interval: bootstrap.Interval
-    beyond: bool
+    rows: int
+    fewest: int  # rows that anything can be said of
+
+    @property
+    def is_beyond(self) -> bool:
+        """Clearly worse by more than the tolerance: all of the interval is beyond it."""
+        return self.rows >= self.fewest and self.interval.low > self.limit
+
+    @property
+    def is_within(self) -> bool:
+        """Within the tolerance, and clearly within twice of it."""
+        known = self.rows >= self.fewest and self.interval.high <= 2 * self.limit
+        return known and self.worse <= self.limit
+
+    @property
+    def rows_needed(self) -> int | None:
+        """About so many test rows would tell, as intervals narrow with the root of the rows."""
+        half = (self.interval.high - self.interval.low) / 2
+        over = self.worse > self.limit
+        room = self.worse - self.limit if over else 2 * self.limit - self.worse
+        if room <= 0 or half / room > 1000:
+            return None
+        return max(self.fewest, self.rows + 1, math.ceil(self.rows * (half / room) ** 2))
 
 
 def minimum(subject: Subject) -> list[Check]:
     """The metrics of the whole test set against their limits."""
-    return [least(subject, name, limit) for name, limit in subject.p.minimum.items()]
+    found = []
+    for name, limit in subject.p.minimum.items():
+        if isinstance(limit, dict):
+            found += [check_class(subject, name, *one) for one in limit.items()]
+        else:
+            found.append(least(subject, name, limit))
+    return found
+
+
+def check_class(subject: Subject, metric: str, label: int | str, limit: float) -> Check:
+    """The recall or precision of one class against its limit; a UserError for an unknown class."""
+    classes = {one["class"]: one for one in subject.here.classes}
+    if str(label) not in classes:
+        there = join_names(classes) if classes else "none: it is a regression"
+        raise UserError(f"gate.yaml: minimum.{metric}: no class {label}; there are {there}")
+    one = classes[str(label)]
+    if not one["rows"]:
+        raise UserError(f"gate.yaml: minimum.{metric}: no test row is of the class {label}")
+    value = one[metric]
+    passed = value is not None and value >= limit
+    reason = f"{'' if passed else 'not '}at least {limit:g}"
+    if not one["predicted"]:
+        reason += "; the model never predicts this class"
+    return Check(
+        kind="minimum", name=f"{metric} of {label}", value=value, limit=limit, passed=passed,
+        reason=f"{reason}; {one['rows']} test row{'s' * (one['rows'] != 1)} of it",
+    )  # fmt: skip
 
 
 def least(subject: Subject, name: str, limit: Limit | Bound) -> Check:
@@ -143,7 +189,8 @@ def compare_to_dummy(
     else:
         why = (
             f"not clearly better than {NAMED} ({figure(plain)}): the {sure} interval of the "
-            f"difference is {span(apart)} (below 0 is better)"
+            f"difference is {figure(0.0 - apart.high)} to {figure(0.0 - apart.low)} (above 0 is "
+            "better)"
         )
     return rows >= fewest and apart.high < 0, why
 
@@ -202,24 +249,28 @@ def slice_reason(limits: SliceLimit, rows: int, apart: bootstrap.Interval) -> st
 
 def champion(subject: Subject, other: OtherModel | None) -> Check:
     """The model against the one that is released, on the same rows."""
-    name = f"{subject.p.metric}, worse by"
+    name = f"{subject.p.metric}, better by"
     if other is None or (other.answer is None and not other.same):
         why = (
             f"not comparable with the champion {other.commit[:7]}: {other.reason}"
             if other
             else "nothing is released yet: there is no champion to compare with"
         )
-        return Check(kind="champion", name=name, passed=True, judged=False, reason=why)
+        return Check(
+            kind="champion", name=name, passed=other is None, needs_approval=other is not None,
+            judged=False, reason=why,
+        )  # fmt: skip
     if other.same:
         return Check(
             kind="champion", name=name, value=0, passed=True, low=0, high=0,
-            limit=round_number(tolerance(subject)), reason="not worse: it is the same model",
+            limit=round_number(-tolerance(subject)), reason="not worse: it is the same model",
         )  # fmt: skip
     gap = measure_gap(subject, other)
-    low, high = gap.interval
     return Check(
-        kind="champion", name=name, value=round_number(gap.worse), limit=round_number(gap.limit),
-        low=round_number(low), high=round_number(high), passed=not gap.beyond and low <= 0,
+        kind="champion", name=name, value=round_number(0.0 - gap.worse),
+        limit=round_number(0.0 - gap.limit), low=round_number(0.0 - gap.interval.high),
+        high=round_number(0.0 - gap.interval.low), passed=gap.is_within,
+        needs_approval=not gap.is_within and not gap.is_beyond,
         reason=champion_reason(gap, other, len(subject.here.actual)),
     )  # fmt: skip
 
@@ -227,9 +278,8 @@ def champion(subject: Subject, other: OtherModel | None) -> Check:
 def measure_gap(subject: Subject, other: OtherModel) -> Gap:
     """The distance to a champion that can be compared."""
     worse, drawn = difference(subject.here, other, subject.p.metric, subject.p)
-    limit, rows = tolerance(subject), len(other.rows)
-    beyond = bootstrap.exceeds(worse, drawn, limit, subject.p.confidence, rows)
-    return Gap(worse, limit, subject.interval(drawn, rows), beyond)
+    rows, fewest = len(other.rows), bootstrap.fewest(subject.p.confidence)
+    return Gap(worse, tolerance(subject), subject.interval(drawn, rows), rows, fewest)
 
 
 def tolerance(subject: Subject) -> float:
@@ -241,21 +291,24 @@ def tolerance(subject: Subject) -> float:
 def champion_reason(gap: Gap, other: OtherModel, rows: int) -> str:
     """Better, not worse or worse than the champion, and how sure that is; of so many test rows."""
     who = f"than the champion {other.commit[:7]}"
-    if len(other.rows) < rows:
-        who += f", on the {len(other.rows)} test rows that it was not trained on"
-    over = f"more than the tolerance, {figure(gap.limit)}"
-    by, range_ = figure(gap.worse), span(gap.interval)
-    if gap.interval.low > 0:
-        also = f"; {over}" if gap.worse > gap.limit else ", though within the tolerance"
-        return f"clearly worse {who}, by {range_}{also}"
-    if gap.beyond:
-        return f"worse {who} by {by}: {over}, and unlikely by chance ({range_})"
-    if gap.worse > gap.limit:
-        return (
-            f"not clearly worse {who}: by {by}, {over}, but with {len(other.rows)} "
-            f"rows that may be chance ({range_}); more test rows would show"
-        )
+    if gap.rows < rows:
+        who += f", on the {gap.rows} test rows that it was not trained on and that both can answer"
+    by, limit = figure(abs(gap.worse)), f"the tolerance, {figure(gap.limit)}"
+    if gap.is_beyond:
+        return f"clearly worse {who}, by {span(gap.interval)}: more than {limit}"
+    if not gap.is_within:
+        side = "worse" if gap.worse > 0 else "better"
+        return f"{TOO_FEW}: {side} {who}, by {by}, but {chance(gap)}; {limit}"
+    if gap.worse > 0:
+        return f"worse {who} by {by}, which is within {limit}"
     return f"{'clearly better' if gap.interval.high < 0 else 'not worse'} {who}"
+
+
+def chance(gap: Gap) -> str:
+    """What so few rows leave open, and how many would tell."""
+    low, high = (f"{figure(abs(end))} {'worse' if end > 0 else 'better'}" for end in gap.interval)
+    more = f"about {gap.rows_needed:,} would tell" if gap.rows_needed else "no test set would tell"
+    return f"{gap.rows} test rows may mean anything from {low} to {high}: {more}"
 
 
 def size(subject: Subject) -> Check:
@@ -326,10 +379,13 @@ def check_limit(
 def difference(
     here: Evidence, other: OtherModel, metric: Mean, p: Gate
 ) -> tuple[float, np.ndarray]:
-    """How much worse this model is than the other (below 0: better), and the same of each draw."""
+    """How much worse this model is than the other, and the same of each draw.
+
+    Costs, so that below 0 is better; what people read says "better by".
+    """
     assert other.answer is not None
     actual = here.actual[other.rows]
-    ours = row_losses(metric, actual, here.answer.take(other.rows), here.labels)
+    ours = row_losses(metric, actual, other.ours, other.labels)
     theirs = row_losses(metric, actual, other.answer, other.labels)
     losses = np.column_stack([ours, theirs])
     costs = cost(metric, losses.mean(axis=0))

@@ -10,6 +10,9 @@ from typing import Any, Literal, NamedTuple
 State = Literal["passed", "needs approval", "refused"]
 
 
+BY_BASE = "by main's rules it is refused"
+
+
 class Decision(NamedTuple):
     """What may be done, and why not more."""
 
@@ -37,7 +40,7 @@ def decide(
     doubts = [f"rules changed: {len(rules)}"] if rules else []
     doubts += reasons(own, approval=True)
     if rules and (base is None or reasons(base, approval=False)):
-        doubts.append("by main's rules it is refused")
+        doubts.append(BY_BASE)
     return Decision("needs approval" if doubts else "passed", doubts)
 
 

@@ -15,6 +15,7 @@ from mlgitops.data import schema
 from mlgitops.git import repository
 from mlgitops.training import exported_model
 from mlgitops.training.features import inputs, target
+from mlgitops.training.metrics import by_class
 
 TEST, TRAIN = paths.TEST, paths.TRAIN
 METRICS, SLICES = paths.METRICS, paths.SLICES
@@ -41,6 +42,11 @@ class Evidence:
     def labels(self) -> tuple[int | str, ...] | None:
         """The classes, in the order of the probabilities."""
         return self.exported.signature.labels
+
+    @property
+    def classes(self) -> list[dict[str, Any]]:
+        """Recall, precision and confusion of each class; empty for a regression."""
+        return by_class(self.actual, self.answer.values, self.labels)
 
 
 def gather() -> Evidence:

@@ -6,10 +6,10 @@ from textwrap import fill
 from typing import Literal, NamedTuple
 
 import typer
-from pydantic import BaseModel, ValidationError, computed_field
+from pydantic import BaseModel, ValidationError, computed_field, model_validator
 
 from mlgitops.core import config, paths
-from mlgitops.core.errors import UserError
+from mlgitops.core.errors import UserError, join_names
 from mlgitops.core.files import write_json
 from mlgitops.core.print_metrics import WIDTH, align, cut
 from mlgitops.evaluation import checks
@@ -19,10 +19,12 @@ from mlgitops.evaluation.limits import Gate
 from mlgitops.evaluation.subject import Subject
 from mlgitops.git import repository
 from mlgitops.releases import release_env
+from mlgitops.training.metrics import never_predicted
 
 GATE = paths.GATE
 NAME = 36  # characters of the name of a check in a line
 INDENT = "    "
+SHOWN = 2  # refused slices that are shown one by one; more are counted
 State = Literal["passed", "refused", "needs approval"]
 EVIDENCE = "evidence"  # the check of a verdict on what cannot be judged
 
@@ -30,15 +32,16 @@ EVIDENCE = "evidence"  # the check of a verdict on what cannot be judged
 class Verdict(BaseModel):
     """gate.json: passed if every check is. `commit` is null for a tree that is not committed."""
 
+    passed: bool = False
     commit: str | None
     champion: str | None
+    never_predicted: list[str] = []
     checks: list[Check]
 
-    @computed_field  # type: ignore[prop-decorator]
-    @property
-    def passed(self) -> bool:
-        """Whether every check is."""
-        return self.state == "passed"
+    @model_validator(mode="after")
+    def _follow_the_checks(self) -> "Verdict":
+        self.passed = self.state == "passed"
+        return self
 
     @computed_field  # type: ignore[prop-decorator]
     @property
@@ -83,6 +86,7 @@ def judge(subject: Subject) -> Verdict:
     return Verdict(
         commit=repository.verdict_commit(),
         champion=commit,
+        never_predicted=never_predicted(subject.here.classes),
         checks=found,
     )
 
@@ -120,7 +124,9 @@ def current() -> Judgement:
 
 def table(found: Sequence[Check]) -> str:
     """The checks in lines that fit a terminal: figures, below them the reason; slices as one."""
-    quiet = [check for check in found if check.kind == "slices" and check.passed]
+    slices = [check for check in found if check.kind == "slices"]
+    refused = [check for check in slices if not check.passed]
+    quiet = [check for check in slices if check.passed or len(refused) > SHOWN]
     shown = [check for check in found if check not in quiet]
     head, *lines = align([row(check) for check in shown]).splitlines()
     text = [head]
@@ -144,11 +150,14 @@ def row(check: Check) -> dict[str, object]:
     }
 
 
-def count_slices(passed: Sequence[Check]) -> str:
-    """How many slices passed, and how many have too few rows to be judged, as a line."""
-    few = sum(not check.judged for check in passed)
-    judged = len(passed) - few
-    parts = [f"{judged} slice{'s' * (judged != 1)} passed"] * bool(judged)
+def count_slices(found: Sequence[Check]) -> str:
+    """How many slices are refused, passed, and have too few rows to be judged, as a line."""
+    few = sum(not check.judged for check in found)
+    judged = len(found) - few
+    refused = sum(not check.passed for check in found)
+    passed = judged - refused
+    parts = [f"{refused} of {judged} judged slices refused"] * bool(refused)
+    parts += [f"{passed} slice{'s' * (passed != 1)} passed"] * bool(passed)
     parts += [f"{few} with too few rows to judge, only shown"] * bool(few)
     return "; ".join(parts)
 
@@ -177,4 +186,7 @@ def conclusion(found: Verdict) -> str:
     if refused:
         count = f"refused: {len(refused)} of {len(found.checks)} checks"
         lines.append(f"{count}. {GATE} has them all")
-    return "\n".join(fill(line, WIDTH) for line in lines) or "passed"
+    lines = lines or ["passed"]
+    if found.never_predicted:
+        lines.insert(0, f"never predicted: {join_names(found.never_predicted)}")
+    return "\n".join(fill(line, WIDTH) for line in lines)

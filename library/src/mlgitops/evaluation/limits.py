@@ -18,6 +18,10 @@ from mlgitops.training.losses import MEANS, NAMES, Mean, is_mean
 Megabytes = Annotated[float, Field(gt=0, le=5000)]
 Milliseconds = Annotated[float, Field(gt=0, le=60_000)]
 Limit = FiniteFloat | Literal["dummy"]
+# The share that a class must reach, by its name: `recall: {serious: 0.5}`.
+ClassLimits = dict[int | str, Annotated[float, Field(ge=0, le=1)]]
+BY_CLASS = ("recall", "precision")
+SIDES = {"at_least", "at_most"}
 
 
 class Bound(config.Strict):
@@ -58,7 +62,7 @@ class Gate(config.Rule):
     """What a model must keep to pass."""
 
     metric: Mean
-    minimum: dict[str, Limit | Bound]
+    minimum: dict[str, Limit | Bound | ClassLimits]
     slices: SliceLimit
     champion: Tolerance
     budget: Budget
@@ -87,13 +91,15 @@ class Gate(config.Rule):
         if not isinstance(values, Mapping):
             return values
         return {
-            name: read_bound(name, one) if isinstance(one, Mapping) else one
+            name: read_bound(name, one) if is_bound(name, one) else one
             for name, one in values.items()
         }
 
     @model_validator(mode="after")
     def _limits_suit_metrics(self) -> "Gate":
         for name, limit in self.minimum.items():
+            if isinstance(limit, dict):
+                continue
             if isinstance(limit, Bound) is (name in NAMES):
                 form = "a number" if name in NAMES else "{at_least: …} or {at_most: …}"
                 whose = "a standard metric" if name in NAMES else "not a standard metric"
@@ -102,6 +108,11 @@ class Gate(config.Rule):
                 known = ", ".join(MEANS)
                 raise ValueError(f"minimum: {name}: dummy is known for {known}; give a number")
         return self
+
+
+def is_bound(name: object, limit: Any) -> bool:
+    """Whether a limit of `minimum` is one of an own metric, and not of classes."""
+    return isinstance(limit, Mapping) and (name not in BY_CLASS or not limit.keys() - SIDES)
 
 
 def read_bound(name: object, values: Mapping[str, Any]) -> Bound:

@@ -74,6 +74,7 @@ def facts(subject: Subject, verdict: Verdict | None = None) -> dict[str, Any]:
         "p": subject.p,
         "intervals": intervals(subject),
         "checks": found,
+        "importance_found": diff.importance(),
         "slices": list(zip(here.slices, slices, strict=True)),
         "passed": all(check.passed for check in [*found, *slices]),
         "train": diff.flat(config.read(config.PARAMS)["train"]),

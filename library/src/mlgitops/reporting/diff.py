@@ -151,3 +151,9 @@ def folders(base: str) -> list[tuple[str, int, int]]:
             removed[folder] += int(minus) if minus.isdigit() else 0
     names = sorted(added, key=lambda name: (-added[name] - removed[name], name))
     return [(name, added[name], removed[name]) for name in names]
+
+
+def importance() -> list[dict[str, Any]]:
+    """The columns that the model of the last run relies on; empty if nothing measured it."""
+    path = paths.IMPORTANCE
+    return list(load(path.read_text("utf-8") if path.exists() else None))

@@ -7,6 +7,8 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from mlgitops.core.print_metrics import most_common
+
 MOST = 60  # characters of a name
 JOINER = "\u200b"  # of no width: keeps @, # and // from becoming a mention or a link
 # Punctuation that may mean something; _ and / mean nothing between letters and digits.
@@ -80,5 +82,6 @@ def render(template: str, **facts: Any) -> str:
     )
     for make in (line, plain, code, label, figure, span, cut):
         environment.filters[make.__name__] = make
+    environment.filters["common"] = most_common
     text = environment.get_template(template).render(**facts)
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"

@@ -12,8 +12,8 @@ from mlgitops.core.errors import join_names
 from mlgitops.core.files import replacing
 from mlgitops.evaluation import bootstrap, gate
 from mlgitops.evaluation.champion import OtherModel
-from mlgitops.evaluation.checks import Check, Kind, difference
-from mlgitops.evaluation.decision import Decision, decide
+from mlgitops.evaluation.checks import TOO_FEW, Check, Kind, difference
+from mlgitops.evaluation.decision import BY_BASE, Decision, decide
 from mlgitops.evaluation.evidence import METRICS, SLICES, TEST, Evidence
 from mlgitops.evaluation.limits import Gate
 from mlgitops.evaluation.subject import Subject
@@ -192,8 +192,48 @@ class Facts:
 
     @property
     def refusals(self) -> list[Check]:
-        """The checks that are not kept."""
-        return [check for check in self.verdict.checks if not check.passed]
+        """The checks that refuse, without slices that are counted."""
+        return [check for check in self.failures if check not in self.slice_refusals]
+
+    @property
+    def slice_refusals(self) -> list[Check]:
+        """Refused slices, where they are too many to name one by one."""
+        found = [check for check in self.failures if check.kind == "slices"]
+        return found if len(found) > gate.SHOWN else []
+
+    @property
+    def refused_by_base(self) -> bool:
+        """Whether only the changed rules let it pass."""
+        return BY_BASE in self.decision.reasons
+
+    @property
+    def failures(self) -> list[Check]:
+        """All checks that refuse."""
+        checks = self.verdict.checks
+        return [check for check in checks if not check.passed and not check.needs_approval]
+
+    @property
+    def open_question(self) -> str:
+        """What a person decides, in a few words."""
+        if any(check.reason.startswith(TOO_FEW) for check in self.open_checks):
+            return TOO_FEW
+        unlike = any(check.reason.startswith("not comparable") for check in self.open_checks)
+        return "the champion cannot be compared" if unlike else ""
+
+    @property
+    def classes(self) -> list[dict[str, Any]]:
+        """Recall, precision and confusion of each class."""
+        return self.model.here.classes if self.model else []
+
+    @property
+    def importance(self) -> list[dict[str, Any]]:
+        """The columns that the model relies on, the most important first."""
+        return diff.importance()
+
+    @property
+    def open_checks(self) -> list[Check]:
+        """The checks that a person decides."""
+        return [check for check in self.verdict.checks if check.needs_approval]
 
     @property
     def counts(self) -> dict[str, int]:
