@@ -225,7 +225,9 @@ def test_from_the_first_push_to_production_and_on(host, project):
     run("git", "push", "--quiet", "--no-verify", address, "main", cwd=project)
 
     first = host.ends("check push main", "release push main", "judge workflow_run main",
-                      "check workflow_dispatch bot/release-staging")  # fmt: skip
+                      "check workflow_dispatch bot/release-staging",
+                      "judge workflow_dispatch main")  # fmt: skip
+    assert first["judge workflow_dispatch main"] == JUDGED
     assert first["check push main"] == CHECKED
     assert first["release push main"] == {"image": "success", "propose": "success"}
     assert first["check workflow_dispatch bot/release-staging"] == CHECKED
@@ -240,7 +242,7 @@ def test_from_the_first_push_to_production_and_on(host, project):
 
     host.ask("POST", "/actions/workflows/promote.yml/dispatches", {"ref": "main", "inputs": {}})
     host.ends("promote workflow_dispatch main", "check workflow_dispatch bot/promote-production",
-              "judge workflow_run main")  # fmt: skip
+              "judge workflow_dispatch main")  # fmt: skip
     host.land("bot/promote-production")
     assert host.ends("check push main")["check push main"] == CHECKED
     files = [
@@ -259,9 +261,11 @@ def propose(host: Host, branch: str, path: str, old: str, new: str) -> None:
     """A pull request of one edited value, until what it made was checked and judged."""
     host.edit(branch, path, old, new)
     host.ask("POST", "/pulls", {"head": branch, "base": "main", "title": branch})
-    found = host.ends("check pull_request", f"check workflow_dispatch {branch}",
-                      "judge workflow_run main")  # fmt: skip
+    found = host.ends("check pull_request", "judge workflow_run main",
+                      f"check workflow_dispatch {branch}",
+                      "judge workflow_dispatch main")  # fmt: skip
     assert found["judge workflow_run main"] == JUDGED
+    assert found["judge workflow_dispatch main"] == JUDGED
 
 
 def test_a_bad_model_is_refused_at_the_head_that_would_be_merged(host, project):

@@ -191,7 +191,7 @@ def test_a_job_that_left_no_report_replaces_an_older_one(github, body, tmp_path,
     comment(str(tmp_path / "result/report.md"), url=RUN)
     (one,) = bodies(github)
     assert one.startswith("<!-- report -->\n## ❌ No report\n")
-    assert f"The job pipeline ended without a report: {RUN}\n" in one
+    assert f"The job judge ended without a report: {RUN}\n" in one
     assert page.read_text("utf-8") == TEXT + one
 
 

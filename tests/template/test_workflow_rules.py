@@ -249,7 +249,8 @@ def judge_choices(text: str) -> Iterator[str]:
         if "secrets." in str(job):
             yield f"{name}: a secret where a change is judged"
         yield from (f"{name}: {what}" for what in foreign_parts(job))
-    if "GITHUB_TOKEN" in str(found["jobs"]["judge"]):
+    first, *rest = [step for step in found["jobs"]["judge"]["steps"] if "run" in step]
+    if command(first["run"]) != "ended" or "GITHUB_TOKEN" in str(rest):
         yield "judge: a token where the change's model is loaded"
 
 
@@ -268,6 +269,15 @@ def foreign_parts(job: dict[str, Any]) -> Iterator[str]:
 TRIGGERS = {
     "workflow_run": {"workflows": ["check", "review"], "types": ["completed"]},
     "issue_comment": {"types": ["created"]},
+    "workflow_dispatch": {
+        "inputs": {
+            "head": {
+                "description": "The commit whose check is to be judged, once it has ended",
+                "type": "string",
+                "required": True,
+            }
+        }
+    },
 }
 RIGHTS = {
     "judge": {"contents": "read", "actions": "read"},

@@ -95,9 +95,10 @@ class GitHost:
                 return one
         return None
 
-    def dispatch(self, workflow: str, branch: str) -> None:
+    def dispatch(self, workflow: str, branch: str, **inputs: str) -> None:
         """Start a workflow on a branch: pushes by a workflow's own token start none."""
-        self.post(f"/actions/workflows/{workflow}/dispatches", {"ref": branch})
+        more = {"inputs": inputs} if inputs else {}
+        self.post(f"/actions/workflows/{workflow}/dispatches", {"ref": branch, **more})
 
     def has_dispatch(self, workflow: str, sha: str) -> bool:
         """Whether a workflow was dispatched on a commit; False where the Git host does not say.

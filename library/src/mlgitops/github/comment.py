@@ -46,7 +46,7 @@ def comment(
     client.summary(text)
     there = client.connect()
     try:
-        pull = pull_number(there, number)
+        pull = pull_number(there, number, about)
         print(comment_if_newest(there, pull, about, text) if pull else NO_PULL)
     except Refused as error:
         if error.status not in (401, 403):
@@ -64,8 +64,8 @@ def comment_if_newest(there: GitHost, number: int, about: str, text: str) -> str
     return put_comment(there, number, text)
 
 
-def pull_number(there: GitHost, number: str) -> int | None:
-    """NUMBER, else the event's pull request, else the open one of this branch; None if none."""
+def pull_number(there: GitHost, number: str, head: str = "") -> int | None:
+    """NUMBER, else the event's pull request, else the open one of the head, or of this branch."""
     if number:
         if not number.isdecimal():
             raise UserError(f"NUMBER={number!r} is not the number of a pull request")
@@ -75,17 +75,18 @@ def pull_number(there: GitHost, number: str) -> int | None:
     pull = event.get("pull_request") or (issue if "pull_request" in issue else None)
     if pull:
         return int(pull["number"])
-    found = judged_pull(there, event.get("workflow_run") or {})
+    found = pull_of(there, head) if head else None
+    # The head may have moved on; Gitea names no branch of a pull request's run.
+    ended = event.get("workflow_run") or {}
+    branch = ended.get("head_branch") if ended else branch_here()
+    found = found or (there.pull(branch) if branch else None)
     return int(found["number"]) if found else None
 
 
-def judged_pull(there: GitHost, ended: Any) -> Any:
-    """The pull request that a run which ended was for, or that of this branch; None if none."""
-    if head := ended.get("head_sha"):
-        branch = ended.get("head_branch")  # Gitea does not say it of a pull request's run
-        return pull_of(there, head) or (there.pull(branch) if branch else None)
-    branch = os.environ.get("GITHUB_HEAD_REF") or os.environ.get("GITHUB_REF_NAME")
-    return there.pull(branch or lineage.current())
+def branch_here() -> str:
+    """The branch that a workflow runs on, else the one that is checked out."""
+    there = os.environ.get("GITHUB_HEAD_REF") or os.environ.get("GITHUB_REF_NAME")
+    return there or lineage.current()
 
 
 def newest_of(there: GitHost, number: int) -> str:

@@ -9,11 +9,11 @@ from mlgitops.git import commits, repository
 from mlgitops.git.commits import git
 from mlgitops.github import client
 from mlgitops.github.client import GitHost
+from mlgitops.github.ended import start_check
 from mlgitops.github.options import Body, Branch
 from mlgitops.github.waiting import Refused
 
 PREFIX = "bot/"
-CHECK = "check.yml"
 SETTING = "Settings > Actions > General > Allow GitHub Actions to create and approve pull requests"
 FORBIDDEN = "not permitted to create or approve pull requests"
 ON_TOP = 20  # commits that others may have put on a proposal, of which it is still found
@@ -56,8 +56,7 @@ def propose(
     label(there, pull, names)
     if auto:
         automerge(there, pull)
-    if pushed or not there.has_dispatch(CHECK, sha):
-        there.dispatch(CHECK, branch)
+    start_check(there, branch, sha, again=pushed)
 
 
 def check(branch: str, title: str) -> None:

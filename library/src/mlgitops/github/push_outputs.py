@@ -19,11 +19,11 @@ from mlgitops.git.runner import Failed, run
 from mlgitops.github import client
 from mlgitops.github.approvals import pull_of
 from mlgitops.github.client import GitHost
+from mlgitops.github.ended import start_check
 from mlgitops.github.options import Branch, Changes, Head
 
 PATCH = "changes.patch"
 TITLE = "Update what the pipeline made"
-CHECK = "check.yml"
 PLAIN, NOTHING = "100644", "000000"
 MADE = re.compile(
     r"dvc\.lock|data/[^/]+\.dvc|docs/(model-card|data-sheet)\.md|artifacts/([^./][^/]*/)*[^./][^/]*"
@@ -118,8 +118,7 @@ def push_patch(there: GitHost, branch: str, wanted: str, now: str, patch: Path) 
         except Moved:
             return superseded
         done = f"saved on {branch}: {sha[:7]}"
-    if not there.has_dispatch(CHECK, sha):
-        there.dispatch(CHECK, branch)
+    start_check(there, branch, sha)
     return done
 
 
