@@ -20,7 +20,10 @@ Commands = Mapping[str, tuple[str, str]]
 
 COMMANDS: Commands = {
     "setup": ("training.setup:setup", "set up a clone, once: Git, hooks, data, first pipeline run"),
-    "data": ("data.ingest:data", "import a table as the project's data; alone: refresh it"),
+    "data": (
+        "training.first_model:data",
+        "import a table as the project's data; alone: refresh it",
+    ),
     "pipeline": ("training.pipeline:pipeline", "run the stages whose inputs changed, then push"),
     "validate": ("data.validate:validate", "stage: check the data against schema.yaml"),
     "prepare": ("training.prepare:prepare", "stage: split the data, prepare the training rows"),

@@ -56,6 +56,7 @@ class Request(config.Strict):
     query: Annotated[str, Field(description="SQL, where the source is a database")] = ""
     missing: Annotated[str, Field(description="words for a missing value: NA,?")] = ""
     rare: Annotated[Rare, Field(description="classes of one or two rows: drop or other")] = ""
+    choose: Annotated[bool | None, Field(description="compare first models; 0: do not")] = None
 
     @model_validator(mode="before")
     @classmethod
@@ -63,17 +64,18 @@ class Request(config.Strict):
         return {name: value for name, value in given.items() if value != ""}
 
 
-def data(
-    words: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="[NAME=VALUE]...",
-            help=", ".join(
-                f"{name.upper()}: {one.description}" for name, one in Request.model_fields.items()
-            ),
+Words = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[NAME=VALUE]...",
+        help=", ".join(
+            f"{name.upper()}: {one.description}" for name, one in Request.model_fields.items()
         ),
-    ] = None,
-) -> None:
+    ),
+]
+
+
+def data(words: Words = None) -> None:
     """Take a table as the project's data, type it, check it, and version it."""
     take(request_of(words or []))
 
@@ -92,8 +94,11 @@ def request_of(words: Sequence[str]) -> Request:
     return config.parse(Request, given, "make data")
 
 
-def take(request: Request) -> None:
-    """The requested table as data/raw.parquet with its schema; what was understood is printed."""
+def take(request: Request) -> bool:
+    """The requested table as data/raw.parquet with its schema; what was understood is printed.
+
+    Returns whether it is another table than before, or another target is asked for.
+    """
     memory = memory_of(request)
     source = source_of(str(memory.source), memory.sheet, memory.query)
     print(f"reading {source.name}")
@@ -102,12 +107,19 @@ def take(request: Request) -> None:
     if known is None and memory.append:
         raise UserError("APPEND=1 adds rows to a table of the same columns and target")
     frame, left = complete_rows(frame, known, request, memory.rare)
-    rules = known or infer_schema(frame, request)
+    rules, before = known or infer_schema(frame, request), schema.load()
     rows, changes = update_rows(frame, rules, memory.append) if known else new_rows(frame, rules)
     with restore_on_failure(WRITTEN):
         changes += write(rows, rules, memory, new=known is None)
     print("\n".join([*notes, *left, *changes, describe_columns(rows, rules)]))
     print(f"\n{RAW}: {len(rows)} rows, {rules.task}. Next: " + NEXT[known is None])
+    return is_other(before, rules)
+
+
+def is_other(before: schema.Schema, rules: schema.Schema) -> bool:
+    """Whether a schema has another task, target or time than one before, or no feature of it."""
+    same = (before.task, before.target, before.time) == (rules.task, rules.target, rules.time)
+    return not same or not set(before.features) & set(rules.features)
 
 
 def memory_of(request: Request) -> Data:

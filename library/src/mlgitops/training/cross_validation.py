@@ -2,6 +2,7 @@
 
 import math
 import os
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import Any
 import joblib
 import numpy as np
 import pandas as pd
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import KFold, StratifiedKFold
 from threadpoolctl import threadpool_limits
 
@@ -79,7 +81,8 @@ def measure_each(
 def score(folds: Folds, p: Section, split: Split, alone: bool) -> float | str:
     """The metric on the second part of the split, fitted to the first; or why there is none."""
     # Beside others on the same cores, a fit gets one thread.
-    with threadpool_limits(None if alone else 1):
+    with threadpool_limits(None if alone else 1), warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
         try:
             found = metrics(folds, p, split)
         except ValueError as error:
