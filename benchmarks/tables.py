@@ -126,9 +126,9 @@ def breast_cancer() -> Path:
     return path
 
 
-def fresh_project() -> Path:
+def fresh_project(table: Table) -> Path:
     """A project as it is generated, with a repository."""
-    project = HERE / "project"
+    project = HERE / "projects" / table.name
     shutil.rmtree(project, ignore_errors=True)
     if not (HERE / "baked/flights").exists():
         bake = ["cookiecutter", "--no-input", "--output-dir", str(HERE / "baked"), str(ROOT)]
@@ -142,24 +142,29 @@ def fresh_project() -> Path:
 
 def run(project: Path, *command: str) -> tuple[int, str]:
     """Exit code and output of a command in the project."""
-    done = subprocess.run(command, cwd=project, capture_output=True, text=True)
+    # One thread a process, so that other work on the same cores does not make threads wait.
+    done = subprocess.run(command, cwd=project, capture_output=True, text=True,
+                          env=os.environ | {"OMP_NUM_THREADS": "1"})  # fmt: skip
     return done.returncode, done.stdout + done.stderr
 
 
 class Split(NamedTuple):
-    """Of one split: our loss, the plain ones by name, the dummy's; seconds; the gate; the model."""
+    """Of one split: our loss, the plain ones by name, the dummy's; seconds; the gate; the model.
+
+    The gate judges the first split.
+    """
 
     ours: float
     plain: dict[str, float]
     dummy: float
     seconds: float
-    passed: bool
+    passed: bool | None
     estimator: str
 
 
 def measure(table: Table, number: int) -> Split | str:
     """One split of a table, from import to gate; or what refused it."""
-    project = fresh_project()
+    project = fresh_project(table)
     rules = project / "gate.yaml"
     text = rules.read_text("utf-8").replace(
         "test_share: 0.2", f"test_share: {share(table, number)}"
@@ -171,12 +176,15 @@ def measure(table: Table, number: int) -> Split | str:
     code, said = run(project, "mlgitops", "data", *given)
     if code:
         return f"import: {last(said)}"
-    code, said = run(project, sys.executable, "-c", ALL_STAGES)
+    # The gate wants a run by DVC; without one the stages take a process, and not five.
+    by_dvc = number == 0
+    stages = ("mlgitops", "pipeline") if by_dvc else (sys.executable, "-c", ALL_STAGES)
+    code, said = run(project, *stages)
     if code:
         return f"stages: {last(said)}"
     seconds = time.perf_counter() - started
-    code, _ = run(project, "mlgitops", "gate")
-    return Split(*losses(project), seconds, code == 0, estimator(project))
+    passed = run(project, "mlgitops", "gate")[0] == 0 if by_dvc else None
+    return Split(*losses(project), seconds, passed, estimator(project))
 
 
 def share(table: Table, number: int) -> float:
@@ -224,7 +232,7 @@ def judge(splits: list[Split]) -> tuple[Result, str]:
     text = (
         f"{ours.mean():12.4g} {means[name]:12.4g} {name:9} {dummy:12.4g} "
         f"{'close' if close else 'MISS':5} {'' if ours.mean() <= dummy else 'BELOW DUMMY':11} "
-        f"gate {sum(one.passed for one in splits)}/{len(splits)} "
+        f"gate {'passed ' if splits[0].passed else 'REFUSED'} "
         f"{np.mean([one.seconds for one in splits]):5.0f} s  {splits[0].estimator}"
     )
     return Result(close, bool(ours.mean() <= dummy)), text

@@ -276,3 +276,26 @@ def test_the_mean_and_its_error_are_those_of_the_folds() -> None:
         2.0,
         pytest.approx(0.57735027),
     )
+
+
+def test_a_search_stops_when_its_time_is_over_and_goes_on_from_there(tree_project, capsys):
+    tune.tune(seconds="0")
+    said = capsys.readouterr().out
+    assert "the time is over after 0 of 6 trials" in said
+    tune.tune(seconds="10m")
+    said = capsys.readouterr().out
+    assert "0 of 6 trials are already there" in said
+    assert "the time is over" not in said
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("90", 90), ("90s", 90), ("10m", 600), ("1.5h", 5400), ("", float("inf"))]
+)
+def test_a_time_is_seconds_minutes_or_hours(text, seconds):
+    assert tune.seconds_of(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["soon", "-1", "10 days", "m"])
+def test_a_time_that_is_none_is_refused(text):
+    with pytest.raises(UserError, match="say seconds, or 10m for minutes, 2h for hours"):
+        tune.seconds_of(text)

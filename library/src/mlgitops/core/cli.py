@@ -21,7 +21,7 @@ Commands = Mapping[str, tuple[str, str]]
 COMMANDS: Commands = {
     "setup": ("training.setup:setup", "set up a clone, once: Git, hooks, data, first pipeline run"),
     "data": (
-        "training.first_model:data",
+        "training.import_table:data",
         "import a table as the project's data; alone: refresh it",
     ),
     "pipeline": ("training.pipeline:pipeline", "run the stages whose inputs changed, then push"),

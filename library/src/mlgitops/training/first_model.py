@@ -18,7 +18,7 @@ from mlgitops.core.config import LOSSES, Section
 from mlgitops.core.errors import UserError
 from mlgitops.core.print_metrics import align
 from mlgitops.data import schema
-from mlgitops.data.ingest import Words, edit_yaml, request_of, take
+from mlgitops.data.ingest import edit_yaml
 from mlgitops.data.split import Split
 from mlgitops.training import hooks
 from mlgitops.training.candidates import Candidate, Traits, candidates
@@ -37,21 +37,10 @@ WORK = 800_000  # rows of all fits together; one more class of a boosting counts
 WIDTH = 20  # columns; a wider table has fewer rows for the same work
 SMALL = 3000  # rows; a smaller table has five folds, a larger one three
 NEAR = 1.01  # a simpler candidate is taken if it loses this much more than the best
+BACKEND = "loky"  # of the fits: a process for each core
 BUDGET = 50.0  # megabytes, where gate.yaml says nothing
 
 Result = dict[str, Any]
-
-
-def data(words: Words = None) -> None:
-    """Take a table as the project's data; choose the first model where it is a new one."""
-    request = request_of(words or [])
-    is_new = take(request)
-    if is_new if request.choose is None else request.choose:
-        try:
-            print(choose())
-        except KeyboardInterrupt:
-            print(f"\nno model was chosen; {config.PARAMS} is as it was: make data CHOOSE=1")
-            raise
 
 
 def choose() -> str:
@@ -118,7 +107,7 @@ def compare(folds: Folds, tried: Sequence[Candidate], kind: type[Section]) -> li
     settings = [
         config.parse(kind, known_values(one, kind), f"{config.PARAMS}: train") for one in tried
     ]
-    with workers("loky", -1) as parallel:
+    with workers(BACKEND, -1) as parallel:
         return list(measure_each(parallel, folds, settings))
 
 

@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import math
+import re
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -81,21 +83,38 @@ def tune(
     apply: Annotated[
         bool, typer.Option(help="Write the best values to params.yaml, if they are better.")
     ] = False,
+    seconds: Annotated[
+        str, typer.Option("--time", help="Stop after so many seconds; 10m: minutes, 2h: hours.")
+    ] = "",
 ) -> None:
     """Search the ranges of params.yaml; what an earlier search of the same has tried counts."""
+    limit = seconds_of(seconds)
     p, present = config.load(Tune), config.load(hooks.section("train"))
     if not TRAINING.exists():
         raise UserError(f"{TRAINING} is not there: make pipeline")
     study = load_study(p, present)
     if study.trials:
         print(f"{len(study.trials) - 1} of {p.trials} trials are already there")
-    study = complete(study, p, present)
+    study = complete(study, p, present, time.monotonic() + limit)
     print(report(study, p))
     print(apply_best(study, p, apply))
 
 
-def complete(study: Study, p: Tune, present: Section) -> Study:
-    """The study with the trials that it lacks, each written as soon as it is known."""
+def seconds_of(text: str) -> float:
+    """A time as seconds: 90, 90s, 10m or 2h; an empty one is endless."""
+    found = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)([smh]?)", text.strip())
+    if text and not found:
+        raise UserError(f"TIME={text}: say seconds, or 10m for minutes, 2h for hours")
+    units = {"": 1, "s": 1, "m": 60, "h": 3600}
+    return float(found[1]) * units[found[2]] if found else math.inf
+
+
+def complete(study: Study, p: Tune, present: Section, end: float = math.inf) -> Study:
+    """The study with the trials that it lacks, each written as soon as it is known.
+
+    Past `end`, on the clock of `time.monotonic`, no further trial is waited for; one is always
+    measured, so that a search which is started again gets further.
+    """
     found = trials(p, present, study.trials)
     done, total = len(study.trials), p.trials + 1
     try:
@@ -103,6 +122,10 @@ def complete(study: Study, p: Tune, present: Section) -> Study:
             longer = study.model_copy(update={"trials": (*study.trials, trial)})
             write_json(longer.model_dump(mode="json"), path_of(study))
             study = longer
+            if time.monotonic() >= end and len(study.trials) <= p.trials:
+                done = len(study.trials) - 1
+                print(f"\nthe time is over after {done} of {p.trials} trials; make tune continues")
+                break
     except KeyboardInterrupt:
         print(f"\nstopped after {len(study.trials)} trials; make tune continues from there")
         raise
