@@ -36,7 +36,7 @@ from mlgitops.training.prepare import split_raw
 WORK = 800_000  # rows of all fits together; one more class of a boosting counts as one fit more
 WIDTH = 20  # columns; a wider table has fewer rows for the same work
 SMALL = 3000  # rows; a smaller table has five folds, a larger one three
-NEAR = 1.01  # a simpler candidate is taken if it loses this much more than the best
+NEAR = 1.005  # a simpler candidate is taken if it loses at most so much more than the best
 BACKEND = "loky"  # of the fits: a process for each core
 BUDGET = 50.0  # megabytes, where gate.yaml says nothing
 
@@ -105,13 +105,13 @@ def folds_of(examples: pd.DataFrame, rules: schema.Schema) -> Folds:
 def compare(folds: Folds, tried: Sequence[Candidate], kind: type[Section]) -> list[Result]:
     """The summary of the folds for each candidate."""
     settings = [
-        config.parse(kind, known_values(one, kind), f"{config.PARAMS}: train") for one in tried
+        config.parse(kind, values_for(one, kind), f"{config.PARAMS}: train") for one in tried
     ]
     with workers(BACKEND, -1) as parallel:
         return list(measure_each(parallel, folds, settings))
 
 
-def known_values(one: Candidate, kind: type[Section]) -> dict[str, Any]:
+def values_for(one: Candidate, kind: type[Section]) -> dict[str, Any]:
     """The values of a candidate that the project's train.py takes, beside those that stay."""
     present = config.sections(config.PARAMS).get("train") or {}
     chosen = {name: value for name, value in one.values.items() if name in kind.model_fields}
@@ -151,7 +151,7 @@ def table(tried: Sequence[Candidate], found: Sequence[Result], rules: schema.Sch
 def write(winner: Candidate, kind: type[Section]) -> None:
     """The candidate to params.yaml as explicit values, with ranges that suit it."""
     with edit_yaml(config.PARAMS) as document:
-        for name, value in known_values(winner, kind).items():
+        for name, value in values_for(winner, kind).items():
             document["train"][name] = in_line(value) if isinstance(value, dict) else value
         if "tune" in document:
             document["tune"]["ranges"] = CommentedMap(
