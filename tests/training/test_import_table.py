@@ -173,6 +173,19 @@ def test_in_time_the_folds_go_forward(monkeypatch):
         assert folds.examples["at"].iloc[fit_to].max() < folds.examples["at"].iloc[held_out].min()
 
 
+def test_a_feature_of_another_table_hinders_the_choice_and_not_the_import(capsys):
+    text = "def half(columns, xp):\n    return columns['width'] / 2\n\n\nFEATURES = (half,)\n"
+    Path("src/ml/features.py").write_text(text, encoding="utf-8")
+    before = train_section()
+    make_data(rows_of("binary"), target="y")
+    said = capsys.readouterr().out
+    assert "no column 'width'" in said
+    assert "no model was chosen" in said
+    assert train_section() == before
+    with pytest.raises(UserError, match="no column 'width'"):
+        make_data(rows_of("binary"), choose=1)
+
+
 def test_a_train_py_of_another_kind_is_left_alone(capsys):
     module = Path("src/ml/train.py")
     text = module.read_text("utf-8").replace("estimator: Estimator", "depth: int")

@@ -13,7 +13,7 @@ TREES = 100  # of a forest
 FULL = 0.6  # of the budget for the model's size, that a forest may take
 LEAF, SHARE = 75, 13  # bytes of ONNX for a leaf, and for each class in it
 RARE = 10  # rows of a class, below which early stopping cannot hold some of them out
-FREQUENT = 200  # values of a category that are one-hot encoded for a linear model
+FREQUENT = 400  # values of a category that are one-hot encoded for a linear model
 
 Values = dict[str, Any]
 
