@@ -1,63 +1,14 @@
 """The verdict on a change as a status of its head, and its approval; a fake GitHub answers."""
 
-import json
 import shutil
-from pathlib import Path
 
 import pytest
-from made_project import TEMPLATE
+from judged_pull import PAGE, RUN, SHA, states, words, write_verdict
 from mlgitops.core import job_output
 from mlgitops.core.errors import UserError
-from mlgitops.github.approve import approve
-from mlgitops.github.settings import RULESET
 from mlgitops.github.statuses import statuses
 
-pytestmark = pytest.mark.slow
-
-SHA, PAGE = "a" * 40, "https://github.com/acme/bees/actions/runs/1"
-FILES = (RULESET, Path(".github/CODEOWNERS"))
-RUN = {"id": 7, "event": "workflow_dispatch", "head_sha": SHA, "head_branch": "better"}
-
-
-@pytest.fixture(autouse=True)
-def rules(clone):
-    """The ruleset and the owners of the project, in the checkout of the default branch."""
-    RULESET.parent.mkdir(parents=True)
-    for path in FILES:
-        text = (TEMPLATE / path).read_text("utf-8")
-        path.write_text(text.replace("{{ cookiecutter.github_owner }}", "Grace"), "utf-8")
-    Path("gate.yaml").write_text("approve: {by: review}\n")
-
-
-def write_verdict(state, *reasons, head=SHA):
-    job_output.start(job_output.JUDGED)
-    facts = {"head": head, "state": state, "reasons": reasons}
-    (job_output.JUDGED / "verdict.json").write_text(json.dumps(facts))
-
-
-def states(github, sha=SHA):
-    """State of each context as GitHub counts it: the newest."""
-    return {one["context"]: one["state"] for one in github.state["statuses"] if one["sha"] == sha}
-
-
-def words(github):
-    return github.state["statuses"][-1]["description"]
-
-
-@pytest.fixture
-def pull(github):
-    """The open pull request of the head."""
-    place = {"full_name": "acme/bees"}
-    head = {"ref": "better", "label": "acme:better", "repo": place, "sha": SHA}
-    made = {"number": 1, "state": "open", "head": head, "labels": [], "reviews": []}
-    github.state["pulls"].append(made)
-    github.git = None
-    github.sha = lambda _: None  # the head is what the pull request says
-    return made
-
-
-def review(pull, login="grace", state="APPROVED", sha=SHA, **more):
-    pull["reviews"].append({"user": {"login": login}, "state": state, "commit_id": sha, **more})
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("owners")]
 
 
 @pytest.mark.parametrize(
@@ -86,92 +37,6 @@ def test_what_is_no_verdict_on_this_head_is_refused(github, text):
 
 def test_no_verdict_at_all_is_refused(github):
     shutil.rmtree(job_output.JUDGED, ignore_errors=True)
-    statuses(SHA)
-    assert states(github) == {"gate": "failure"}
-
-
-def test_an_owners_approval_of_this_head_lets_it_pass(github, pull):
-    write_verdict("needs approval", "rules changed: 1")
-    review(pull)
-    statuses(SHA)
-    assert states(github) == {"gate": "success"}
-    assert words(github) == "approved by grace: rules changed: 1"
-
-
-APPROVALS = {
-    "of another head": {"sha": "b" * 40},
-    "of somebody else": {"login": "eve", "author_association": "COLLABORATOR"},
-    "that was dismissed": {"state": "DISMISSED"},
-    "that Gitea calls stale": {"stale": True},
-    "that Gitea calls dismissed": {"dismissed": True},
-    "that asks for changes": {"state": "CHANGES_REQUESTED"},
-    "that is a remark": {"state": "COMMENTED"},
-}
-
-
-@pytest.mark.parametrize("kind", APPROVALS)
-def test_an_approval_is_none(github, pull, kind):
-    write_verdict("needs approval", "rules changed: 1")
-    review(pull, **APPROVALS[kind])
-    statuses(SHA)
-    assert states(github) == {"gate": "failure"}
-    assert words(github).startswith("needs approval: ")
-
-
-def test_the_newest_review_of_a_person_counts_and_a_remark_takes_nothing_back(github, pull):
-    write_verdict("needs approval", "rules changed: 1")
-    review(pull)
-    review(pull, state="COMMENTED")
-    statuses(SHA)
-    assert states(github) == {"gate": "success"}
-    review(pull, state="CHANGES_REQUESTED")
-    statuses(SHA)
-    assert states(github) == {"gate": "failure"}
-
-
-def test_where_a_team_owns_the_rules_an_insider_approves_and_a_stranger_does_not(github, pull):
-    path = FILES[1]
-    path.write_text(path.read_text("utf-8").replace("@Grace", "@acme/approvers"), "utf-8")
-    write_verdict("needs approval", "rules changed: 1")
-    review(pull, login="eve", author_association="CONTRIBUTOR")
-    statuses(SHA)
-    assert states(github) == {"gate": "failure"}
-    review(pull, login="linus", author_association="MEMBER")
-    statuses(SHA)
-    assert states(github) == {"gate": "success"}
-
-
-def comment(github, body, login="Grace"):
-    github.state["comments"].append(
-        {"id": len(github.state["comments"]) + 1, "issue": 1, "body": body,
-         "user": {"login": login, "type": "User"}}
-    )  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("body", "login", "wanted"),
-    [
-        (f"/approve {SHA[:12]}", "Grace", "success"),
-        (f" /approve {SHA}\n", "grace", "success"),
-        (f"/approve {SHA[:12]}", "eve", "failure"),
-        ("/approve " + "b" * 12, "Grace", "failure"),
-        ("/approve", "Grace", "failure"),
-        (f"> /approve {SHA[:12]}", "Grace", "failure"),
-        (f"/approve {SHA[:6]}", "Grace", "failure"),
-    ],
-)
-def test_a_person_alone_approves_by_a_comment_with_the_commit(github, pull, body, login, wanted):
-    Path("gate.yaml").write_text("approve: {by: comment}\n")
-    write_verdict("needs approval", "rules changed: 1")
-    review(pull)  # counts for nothing here
-    comment(github, body, login)
-    statuses(SHA)
-    assert states(github) == {"gate": wanted}
-
-
-def test_a_comment_approves_nothing_where_reviews_do(github, pull):
-    write_verdict("needs approval", "rules changed: 1")
-    comment(github, f"/approve {SHA[:12]}")
     statuses(SHA)
     assert states(github) == {"gate": "failure"}
 
@@ -256,54 +121,3 @@ def test_what_others_wrote_is_no_command_of_the_runner(github, capsys):
     write_verdict("refused", "::error::owned\n::add-mask::x")
     statuses(SHA)
     assert "::" not in capsys.readouterr().out
-
-
-def wait(pull):
-    write_verdict("needs approval", "rules changed: 1")
-    statuses(SHA)
-
-
-def test_an_approval_turns_the_status_green_and_its_end_red_again(github, pull):
-    wait(pull)
-    approve(SHA)
-    assert states(github) == {"gate": "failure"}
-    review(pull)
-    approve(SHA)
-    assert states(github) == {"gate": "success"}
-    pull["reviews"][0]["state"] = "DISMISSED"
-    approve(SHA)
-    assert states(github) == {"gate": "failure"}
-    assert words(github) == "needs approval: rules changed: 1"
-
-
-def test_a_comment_names_its_pull_request(github, pull):
-    wait(pull)
-    review(pull)
-    approve(number="1")
-    assert states(github) == {"gate": "success"}
-
-
-def test_a_new_head_is_not_approved(github, pull):
-    wait(pull)
-    review(pull)
-    pull["head"]["sha"] = "b" * 40
-    approve(number="1")
-    assert states(github, "b" * 40) == {}
-
-
-@pytest.mark.parametrize("state", ["refused", "passed"])
-def test_an_approval_changes_no_other_verdict(github, pull, state):
-    write_verdict(state, "minimum: log_loss: worse")
-    statuses(SHA)
-    before = states(github)
-    review(pull)
-    approve(SHA)
-    assert states(github) == before
-    assert len(github.state["statuses"]) == 1
-
-
-def test_without_a_pull_request_there_is_nothing_to_approve(github, capsys):
-    approve(SHA)
-    assert "nothing to approve" in capsys.readouterr().out
-    with pytest.raises(UserError, match="HEAD="):
-        approve()

@@ -250,7 +250,7 @@ def judge_choices(text: str) -> Iterator[str]:
             yield f"{name}: a secret where a change is judged"
         yield from (f"{name}: {what}" for what in foreign_parts(job))
     first, *rest = [step for step in found["jobs"]["judge"]["steps"] if "run" in step]
-    if command(first["run"]) != "ended" or "GITHUB_TOKEN" in str(rest):
+    if command(first["run"]) != "checkrun" or "GITHUB_TOKEN" in str(rest):
         yield "judge: a token where the change's model is loaded"
 
 

@@ -8,8 +8,8 @@ from mlgitops.core.errors import UserError
 from mlgitops.git import commits, repository
 from mlgitops.git.commits import git
 from mlgitops.github import client
+from mlgitops.github.checkrun import start_check
 from mlgitops.github.client import GitHost
-from mlgitops.github.ended import start_check
 from mlgitops.github.options import Body, Branch
 from mlgitops.github.waiting import Refused
 

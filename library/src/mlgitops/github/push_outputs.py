@@ -18,8 +18,8 @@ from mlgitops.git.commits import Moved, git
 from mlgitops.git.runner import Failed, run
 from mlgitops.github import client
 from mlgitops.github.approvals import pull_of
+from mlgitops.github.checkrun import start_check
 from mlgitops.github.client import GitHost
-from mlgitops.github.ended import start_check
 from mlgitops.github.options import Branch, Changes, Head
 
 PATCH = "changes.patch"

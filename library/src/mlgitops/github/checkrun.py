@@ -1,4 +1,4 @@
-"""`mlgitops ci ended`: the run of check.yml that has ended, for the steps that follow.
+"""`mlgitops ci checkrun`: the run of check.yml that has ended, for the steps that follow.
 
 On GitHub the event names it. Gitea sends no event when a run that a workflow dispatched has ended:
 there the workflow that dispatched it dispatches the judge too, which waits for it here.
@@ -21,7 +21,7 @@ PAUSE = 10.0  # seconds between two looks
 LONGEST = 350 * 60  # seconds; what a job of check.yml may take
 
 
-def ended(
+def checkrun(
     head: Head,
     run: Annotated[str, typer.Option(envvar="RUN", help="Its number, if the event names it.")] = "",
 ) -> None:

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 from mlgitops.core.errors import UserError
-from mlgitops.github import client, ended
+from mlgitops.github import checkrun, client
 
 pytestmark = pytest.mark.slow
 SHA, OTHER = "a" * 40, "b" * 40
@@ -14,7 +14,7 @@ SHA, OTHER = "a" * 40, "b" * 40
 def output(clone, tmp_path, monkeypatch):
     path = tmp_path / "output"
     monkeypatch.setenv("GITHUB_OUTPUT", str(path))
-    monkeypatch.setattr(ended, "PAUSE", 0.05)
+    monkeypatch.setattr(checkrun, "PAUSE", 0.05)
     return path
 
 
@@ -23,7 +23,7 @@ def run(number, status="completed", path="check.yml@refs/heads/x", sha=SHA):
 
 
 def test_the_run_of_the_event_is_told_without_asking(github, output):
-    ended.ended(SHA, "7")
+    checkrun.checkrun(SHA, "7")
     assert output.read_text() == f"head={SHA}\nrun=7\n"
     assert not github.state["requests"]
 
@@ -35,22 +35,22 @@ def test_the_newest_run_of_the_check_on_the_head_is_waited_for(github, output, p
         run(1, path=path), running, run(10, path="judge.yml@refs/heads/x"), run(11, sha=OTHER),
     ]  # fmt: skip
     threading.Timer(0.3, lambda: running.update(status="completed")).start()
-    ended.ended(SHA)
+    checkrun.checkrun(SHA)
     assert "run=9" in output.read_text()
 
 
 def test_a_check_that_never_ends_is_an_error(github, monkeypatch):
-    monkeypatch.setattr(ended, "LONGEST", 0.2)
+    monkeypatch.setattr(checkrun, "LONGEST", 0.2)
     with pytest.raises(UserError, match="has not ended"):
-        ended.ended(SHA)
+        checkrun.checkrun(SHA)
 
 
 def test_on_gitea_the_judge_is_dispatched_with_the_check(github, monkeypatch):
     github.state["workflows"].append({"id": 2, "path": ".github/workflows/judge.yml"})
-    ended.start_check(client.connect(), "main", SHA)
+    checkrun.start_check(client.connect(), "main", SHA)
     assert [one["workflow"] for one in github.state["dispatches"]] == ["check.yml"]
     github.state["dispatches"].clear()
     monkeypatch.setenv("GITEA_ACTIONS", "true")
-    ended.start_check(client.connect(), "main", SHA)
+    checkrun.start_check(client.connect(), "main", SHA)
     found = {one["workflow"]: one["inputs"] for one in github.state["dispatches"]}
     assert found == {"check.yml": {}, "judge.yml": {"head": SHA}}
