@@ -39,7 +39,7 @@ def statuses(
     """Give the head a status for the verdict, and one for each job of a dispatched run."""
     commit, there = client.sha(head), client.connect()
     wanted = [gate_status(there, commit)]
-    wanted += [job_status(*one) for one in dispatched(there, run)]
+    wanted += [job_status(*one) for one in job_ends(there, run)]
     write_statuses(there, commit, wanted, url)
 
 
@@ -73,7 +73,7 @@ def approval_status(there: GitHost, head: str, reasons: str) -> dict[str, Any]:
     return status(GATE, "failure", f"{WAITS}: {reasons}")
 
 
-def dispatched(there: GitHost, run: str) -> Iterator[tuple[str, str]]:
+def job_ends(there: GitHost, run: str) -> Iterator[tuple[str, str]]:
     """The required jobs of a dispatched run, and how each ended; none of another run."""
     if not run.isdecimal():
         return

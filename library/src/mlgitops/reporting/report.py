@@ -202,7 +202,7 @@ class Facts:
         return found if len(found) > gate.SHOWN else []
 
     @property
-    def refused_by_base(self) -> bool:
+    def base_refuses(self) -> bool:
         """Whether only the changed rules let it pass."""
         return BY_BASE in self.decision.reasons
 
