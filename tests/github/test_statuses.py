@@ -121,3 +121,13 @@ def test_what_others_wrote_is_no_command_of_the_runner(github, capsys):
     write_verdict("refused", "::error::owned\n::add-mask::x")
     statuses(SHA)
     assert "::" not in capsys.readouterr().out
+
+
+def test_a_change_of_rules_gets_a_label_once_and_another_change_none(github, pull):
+    write_verdict("passed")
+    statuses(SHA, labels="rules")
+    assert pull["labels"] == []
+    write_verdict("needs approval", "rules changed: 2")
+    statuses(SHA, labels="rules")
+    statuses(SHA, labels="rules")
+    assert [one["name"] for one in pull["labels"]] == ["rules"]

@@ -176,7 +176,7 @@ REFUSED = [
     (G, "p50_ms: 20", "p50_ms: 20000000", "gate.budget.p50_ms"),
     (G, "p99_ms: 100", "p99_ms: .inf", "gate.budget.p99_ms"),
     (G, "test_share: 0.2", "test_share: 0.001", "split.test_share"),
-    (G, "test_share: 0.2", "test_share: 0.9", "split.test_share"),
+    (G, "test_share: 0.2", "test_share: 0.99", "split.test_share"),
     (G, "tolerance: 0.0001", "tolerance: 10", "parity.tolerance"),
     (G, "max_differing: 0.001", "max_differing: 1", "parity.max_differing"),
     (G, "max_flipped: 0.001", "max_flipped: 1", "parity.max_flipped"),

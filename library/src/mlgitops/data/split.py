@@ -18,7 +18,7 @@ class Split(Rule):
     """
 
     by: Literal["random", "time", "group"]
-    test_share: Annotated[float, Field(ge=0.05, le=0.5)]
+    test_share: Annotated[float, Field(ge=0.05, le=0.95)]
     seed: int
     group: str | None = None
 

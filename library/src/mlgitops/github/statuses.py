@@ -16,11 +16,13 @@ from mlgitops.core import job_output
 from mlgitops.github import approvals, client
 from mlgitops.github.client import DISPATCH, GitHost
 from mlgitops.github.options import Head, Url
+from mlgitops.github.pull_request import label
 from mlgitops.github.settings import RULESET, read
 
 LONGEST = 140  # characters of a description; GitHub takes no more
 GATE = "gate"
 WAITS, APPROVED = "needs approval", "approved by"
+RULES_CHANGED = "rules changed"
 NONE = "refused: the check left no verdict"
 
 
@@ -35,12 +37,18 @@ def statuses(
     head: Head,
     run: Annotated[str, typer.Option(envvar="RUN", help="The number of the check's run.")] = "",
     url: Url = "",
+    labels: Annotated[
+        str, typer.Option(envvar="LABELS", help="The label of a change that alters rules.")
+    ] = "",
 ) -> None:
     """Give the head a status for the verdict, and one for each job of a dispatched run."""
     commit, there = client.sha(head), client.connect()
     wanted = [gate_status(there, commit)]
     wanted += [job_status(*one) for one in job_ends(there, run)]
     write_statuses(there, commit, wanted, url)
+    if labels and RULES_CHANGED in wanted[0]["description"]:
+        pull = approvals.pull_of(there, commit)
+        label(there, pull, [labels]) if pull else None
 
 
 def gate_status(there: GitHost, head: str) -> dict[str, Any]:

@@ -47,7 +47,7 @@ def rule_changes(base: str, head: str | None = None) -> list[str]:
     start = repository.fork(base)
     if start is None:
         return []
-    found = changed_files(start, head)
+    found = files_of_rules(start, head)
     told = {
         paths.RULES.as_posix(): gate_lines,
         paths.SCHEMA.as_posix(): schema_lines,
@@ -57,7 +57,7 @@ def rule_changes(base: str, head: str | None = None) -> list[str]:
     return lines + [f"{path} is changed" for path in found if path not in told]
 
 
-def changed_files(start: str, head: str | None) -> list[str]:
+def files_of_rules(start: str, head: str | None) -> list[str]:
     """The files of the rules that differ, in the order of FILES."""
     words = ["diff", "--name-only", "--no-renames", "-z", start]
     tracked = repository.git(*words, *([head] if head else []), "--") or ""
