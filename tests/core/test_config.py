@@ -77,10 +77,10 @@ validate: {min_rows: 20, max_duplicates: 0.5}
 prepare: {split: time, test_share: 0.3, seed: 7}
 export:
   format: sklearn
-  rows: 90
-  tolerance: 0.1
-  max_differing: 0.2
-  max_flipped: 0.3
+  rows: 190
+  tolerance: 0.01
+  max_differing: 0.02
+  max_flipped: 0.03
   out_of_range: accept
 """
 
@@ -99,7 +99,7 @@ def old(tmp_path, monkeypatch):
     [
         (Validate, {"min_rows": 20, "max_duplicates": 0.5}),
         (Split, {"by": "time", "test_share": 0.3, "seed": 7}),
-        (Parity, {"rows": 90, "tolerance": 0.1, "max_differing": 0.2, "max_flipped": 0.3}),
+        (Parity, {"rows": 190, "tolerance": 0.01, "max_differing": 0.02, "max_flipped": 0.03}),
         (Requests, {"out_of_range": "accept"}),
     ],
 )

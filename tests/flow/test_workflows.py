@@ -37,7 +37,9 @@ def check(lab: Lab, branch: str, fork: str = "", **extra: str) -> Ran:
     return lab.run("check.yml", "pull_request", event, branch, token, ("check",), **extra)
 
 
-def judged(lab: Lab, branch: str, gate: str = "success", fork: str = "", **ended: str) -> Ran:
+def check_and_judge(
+    lab: Lab, branch: str, gate: str = "success", fork: str = "", **ended: str
+) -> Ran:
     """The check of a branch, and what judge.yml says of it: `ended` are jobs of the first."""
     first = check(lab, branch, fork)
     ends(first, **ended)
@@ -179,7 +181,7 @@ def test_a_model_that_is_worse_is_refused_and_the_report_says_why(lab):
     lab.branch("slip")
     learn(lab, "0.5")
     lab.push("Learn much faster")
-    judged(lab, "slip", "failure")
+    check_and_judge(lab, "slip", "failure")
     assert "❌ Refused" in lab.comments()[0]
     assert "worse than the dummy baseline" in lab.comments()[0]
 
@@ -205,7 +207,7 @@ def test_each_kind_of_the_gate_refuses_alone(lab, kind):
     lab.branch(kind)
     lab.edit(*REFUSED[kind])
     lab.push("Try the gate")
-    ran = judged(lab, kind, "failure")
+    ran = check_and_judge(lab, kind, "failure")
     found = json.loads((ran.artifacts / "verdict/verdict.json").read_text("utf-8"))
     assert found["state"] == "refused"
     assert {one.partition(":")[0] for one in found["reasons"]} == {kind}
@@ -240,7 +242,7 @@ def test_a_lock_file_edited_by_hand_is_refused_and_the_way_out_works(lab):
 
     lab.git(*re.search(r"`git (checkout origin/main [\w ./-]+)`", ran.said)[1].split())
     lab.push("Let the check make it")
-    judged(lab, "forged")
+    check_and_judge(lab, "forged")
     assert model in lab.file_text("forged", "dvc.lock")
 
 
@@ -283,7 +285,7 @@ def test_a_fork_is_judged_and_told_how_to_commit_the_lock_file(lab):
     # What it says to do.
     run("git", "apply", str(ran.artifacts / "result/changes.patch"), cwd=lab.clone)
     lab.push("Commit what the check made", ref="refs/pull/1/head")
-    judged(lab, "theirs", fork="somebody/flights")
+    check_and_judge(lab, "theirs", fork="somebody/flights")
     assert "✅ Passed" in lab.comments()[0]
 
 
@@ -326,11 +328,11 @@ def test_a_job_that_ends_without_a_report_is_told_instead_of_the_older_one(lab):
     lab.branch("words")
     lab.edit("README.md", "## Start", "## How to start")
     lab.push("Say it better")
-    judged(lab, "words")
+    check_and_judge(lab, "words")
     begin = "    job_output.start()\n    with report_failure():\n        found = outcome"
     lab.edit(f"{LIBRARY}/ci/reproduce.py", begin, f"    raise SystemExit(9)\n{begin}")
     lab.push("Break the command")
-    ran = judged(lab, "words", "failure", pipeline="failure")
+    ran = check_and_judge(lab, "words", "failure", pipeline="failure")
     (told,) = lab.comments()
     assert re.search(r"ended without a report: http\S+/acme/flights/actions/runs/\d+\n", told)
     assert told in ran.summary
