@@ -37,7 +37,9 @@ def test_the_verdict_comes_first_and_the_reasons_of_a_refusal_with_it(workspace)
     workspace.set("gate.budget.model_mb", 1e-6)
     lines = report_text().splitlines()
     assert lines[1] == "## ❌ Refused"
-    assert lines[3].startswith("- **budget: artifacts/model, MB** \u2013 over the limit of")
+    assert lines[3] == "**This change alters the rules:**"
+    assert lines[5] == "- gate.yaml: gate.budget.model_mb: 50 → 1e-06 (tighter)"
+    assert lines[7].startswith("- **budget: artifacts/model, MB** \u2013 over the limit of")
 
 
 def test_a_changed_parameter_is_shown_with_what_it_did(workspace):

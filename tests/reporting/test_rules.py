@@ -32,7 +32,7 @@ RELEASED = "deploy/staging/release.env"
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
+def repository(tmp_path_factory):
     """The template's files in a repository; only their paths and contents matter here."""
     folder = tmp_path_factory.mktemp("rules") / "project"
     for name in COPIED:
@@ -52,11 +52,11 @@ def made(tmp_path_factory):
 
 
 @pytest.fixture
-def project(made, monkeypatch):
-    git(made, "checkout", "--quiet", "--", ".")
-    git(made, "clean", "--quiet", "--force", "-d")
-    monkeypatch.chdir(made)
-    return made
+def project(repository, monkeypatch):
+    git(repository, "checkout", "--quiet", "--", ".")
+    git(repository, "clean", "--quiet", "--force", "-d")
+    monkeypatch.chdir(repository)
+    return repository
 
 
 def load_rules():
