@@ -273,7 +273,7 @@ def test_a_bad_model_is_refused_at_the_head_that_would_be_merged(host, project):
     assert host.statuses("reckless")["gate"] == "failure"
     assert "❌ Refused" in host.comment("reckless")
     host.approve("reckless")
-    host.ends("review pull_request_review", "judge workflow_run main")
+    host.ends("review pull_request_review_approved", "judge workflow_run main")
     assert host.statuses("reckless")["gate"] == "failure"
     with pytest.raises(HTTPError, match="405"):
         host.merge("reckless", tries=1)
@@ -286,7 +286,7 @@ def test_a_changed_rule_waits_for_its_owner(host, project):
     assert host.statuses("looser")["gate"] == "failure"
     assert "This change alters the rules" in host.comment("looser")
     host.approve("looser")
-    found = host.ends("review pull_request_review", "judge workflow_run main")
+    found = host.ends("review pull_request_review_approved", "judge workflow_run main")
     assert found["judge workflow_run main"]["approve"] == "success"
     assert host.statuses("looser")["gate"] == "success"
     host.merge("looser")

@@ -83,17 +83,17 @@ def test_nothing_in_staging_is_a_mistake(workspace):
 def test_what_production_does_not_know_yet_is_listed_whatever_main_has_by_now(
     two_releases, workspace
 ):
-    workspace.set("gate.champion.tolerance", 9.0)
+    workspace.set("gate.champion.tolerance", 0.9)
     workspace.set("train.seed", 7)
     document = yaml.safe_load(Path("schema.yaml").read_text())
     Path("schema.yaml").write_text(yaml.safe_dump(document | {"slices": []}))
     loose = workspace.commit("Loosen")
     workspace.release(loose, "staging")
-    workspace.set("gate.champion.tolerance", 10.0)
+    workspace.set("gate.champion.tolerance", 1.0)
     workspace.commit("Release, and loosen further")
     summary()
     text = job_output.REPORT.read_text("utf-8")
-    assert re.search(r"\| `gate\.champion\.tolerance` \| `[\d.]+` \| `9\.0` \|", text)
+    assert re.search(r"\| `gate\.champion\.tolerance` \| `[\d.]+` \| `0\.9` \|", text)
     assert "| `split.seed` | " in text
     assert re.search(r"\| `train\.seed` \| .* \| `7` \|", text)
     assert "**schema.yaml**" in text

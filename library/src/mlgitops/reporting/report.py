@@ -1,5 +1,6 @@
 """`make report`: what this commit changes, as the Markdown of a pull request."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,6 +29,7 @@ from mlgitops.training.metrics import HIGHER_IS_BETTER
 LIMIT = 60_000  # characters; GitHub takes 65,536 in a comment
 ROWS = (30, 15, 8, 4, 2)  # rows of a table: the first with which the report is short enough
 BARS = 8  # of a chart
+RULES = 60  # altered rules that are named one by one, the worst first
 TOO_LONG = (
     f"{job_output.MARKER}\nThe report is too long. "
     "Read the diff of params.yaml, gate.yaml and schema.yaml.\n"
@@ -202,6 +204,12 @@ class Facts:
         return found if len(found) > gate.SHOWN else []
 
     @property
+    def more_rules(self) -> str:
+        """How many altered rules are not named one by one, by their files; "" if all are."""
+        found = Counter(line.replace(":", " ").split()[0] for line in self.rules[RULES:])
+        return join_names(f"{count} of {name}" for name, count in found.most_common())
+
+    @property
     def base_refuses(self) -> bool:
         """Whether only the changed rules let it pass."""
         return BY_BASE in self.decision.reasons
@@ -317,7 +325,8 @@ def counts(checks: list[Check]) -> dict[str, int]:
 
 def page(found: Facts) -> str:
     """The report, with tables as long as fit below the limit."""
-    shown = {"facts": found, "higher": HIGHER_IS_BETTER, "select": diff.select, "chart": BARS}
+    shown = {"facts": found, "higher": HIGHER_IS_BETTER, "select": diff.select}
+    shown |= {"chart": BARS, "told": RULES}
     texts = (render("report.md.j2", most=most, **shown) for most in ROWS)
     return next((text for text in texts if len(text) < LIMIT), TOO_LONG)
 
