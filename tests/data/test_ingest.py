@@ -358,3 +358,12 @@ def test_a_table_without_rows_another_task_or_a_lost_table_change_nothing(table)
     with pytest.raises(UserError, match="dvc checkout"):
         make_data(source="../t.csv", append=True)
     assert not ingest.RAW.exists()
+
+
+@pytest.mark.parametrize("text", [None, "{{{", "task: none\n"])
+def test_a_schema_that_cannot_be_read_is_no_reason_against_another(tmp_path, monkeypatch, text):
+    monkeypatch.chdir(tmp_path)
+    if text is not None:
+        schema.SCHEMA.write_text(text)
+    assert ingest.schema_before() is None
+    assert ingest.is_other(None, None)

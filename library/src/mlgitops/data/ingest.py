@@ -107,7 +107,7 @@ def take(request: Request) -> bool:
     if known is None and memory.append:
         raise UserError("APPEND=1 adds rows to a table of the same columns and target")
     frame, left = complete_rows(frame, known, request, memory.rare)
-    rules, before = known or infer_schema(frame, request), schema.load()
+    rules, before = known or infer_schema(frame, request), schema_before()
     rows, changes = update_rows(frame, rules, memory.append) if known else new_rows(frame, rules)
     with restore_on_failure(WRITTEN):
         changes += write(rows, rules, memory, new=known is None)
@@ -116,8 +116,18 @@ def take(request: Request) -> bool:
     return is_other(before, rules)
 
 
-def is_other(before: schema.Schema, rules: schema.Schema) -> bool:
+def schema_before() -> schema.Schema | None:
+    """The schema that is there; None if there is none that can be read, which RESET=1 replaces."""
+    try:
+        return schema.load()
+    except UserError:
+        return None
+
+
+def is_other(before: schema.Schema | None, rules: schema.Schema) -> bool:
     """Whether a schema has another task, target or time than one before, or no feature of it."""
+    if before is None:
+        return True
     same = (before.task, before.target, before.time) == (rules.task, rules.target, rules.time)
     return not same or not set(before.features) & set(rules.features)
 
