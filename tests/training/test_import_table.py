@@ -14,6 +14,7 @@ from mlgitops.data.schema import Column, Schema
 from mlgitops.training import export, first_model, hooks, import_table
 from mlgitops.training.candidates import Candidate, Traits, candidates
 from mlgitops.training.features import inputs, target
+from tables import forget
 
 pytestmark = pytest.mark.slow
 TABLES = Path(__file__).parents[1] / "fixtures"
@@ -190,6 +191,7 @@ def test_a_train_py_of_another_kind_is_left_alone(capsys):
     module = Path("src/ml/train.py")
     text = module.read_text("utf-8").replace("estimator: Estimator", "depth: int")
     module.write_text(text, encoding="utf-8")
+    forget()
     before = train_section()
     make_data(rows_of("binary"), target="y")
     assert "takes no estimator" in capsys.readouterr().out
