@@ -193,6 +193,29 @@ def test_a_model_that_is_worse_is_refused_and_the_report_says_why(lab):
     assert lab.statuses(lab.head("slip")) == left
 
 
+def review(lab: Lab, branch: str) -> Ran:
+    """judge.yml, as the end of review.yml starts it after the owner's approval of the head."""
+    pull = next(one for one in lab.github.state["pulls"] if one["head"]["ref"] == branch)
+    sha = lab.head(branch)
+    pull["reviews"] = [{"user": {"login": "acme"}, "state": "APPROVED", "commit_id": sha}]
+    return lab.run("judge.yml", "workflow_run", {
+        "action": "completed", "repository": {"full_name": NAME, "default_branch": "main"},
+        "workflow": {"name": "review"}, "workflow_run": {"head_sha": sha, "head_branch": branch},
+    })  # fmt: skip
+
+
+def test_a_changed_rule_waits_for_the_owner_of_the_rules(lab):
+    lab.branch("looser")
+    lab.edit("gate.yaml", "confidence: 0.95", "confidence: 0.9")
+    lab.push("Ask for less")
+    check_and_judge(lab, "looser", "failure")
+    assert "gate.confidence: 0.95 → 0.9 (looser)" in lab.comments()[0].split("###")[0]
+    assert [one["name"] for one in lab.github.state["pulls"][0]["labels"]] == ["rules"]
+    ran = review(lab, "looser")
+    assert ran.jobs == {"approve": "success"}, ran.said
+    assert lab.statuses(lab.head("looser"))["gate"] == "success"
+
+
 REFUSED = {
     "minimum": ("gate.yaml", "{log_loss: dummy}", "{log_loss: 0.0001}"),
     "slices": ("gate.yaml", "{min_rows: 30, limit: dummy}", "{min_rows: 5, limit: 0.000001}"),
