@@ -8,7 +8,7 @@ from mlgitops.training import evaluate, export, exported_model, plots
 from template_model import fit
 
 OUT = [Path("artifacts") / name for name in ("metrics.json", "slices.json", "plots")]
-P = evaluate.Evaluate(bins=10, max_slices=2, max_points=1000)
+P = evaluate.Evaluate.model_construct(bins=10, max_slices=2, max_points=1000)
 SIGNATURE = exported_model.Signature(
     version=1, format="onnx", task="binary", inputs=(), outputs=(), labels=("a", "b"), examples=()
 )

@@ -5,7 +5,7 @@ import pytest
 from mlgitops.core.errors import UserError
 from mlgitops.training import evaluate, exported_model, hooks
 
-P = evaluate.Evaluate(bins=10, max_slices=2, max_points=1000)
+P = evaluate.Evaluate.model_construct(bins=10, max_slices=2, max_points=1000)
 SURE = np.array([0.9, 0.2, 0.6])
 PREDICTIONS = exported_model.Predictions(
     np.array(["a", "b", "a"], dtype=object), np.column_stack([SURE, 1 - SURE])
