@@ -90,6 +90,7 @@ def test_a_change_of_words_passes_every_job_and_trains_nothing(lab):
     assert lab.statuses(lab.head("words")) == {"gate": "success"}
 
 
+@pytest.mark.nightly
 def test_a_change_after_a_release_passes_every_job(lab):
     lab.branch("release-staging")
     release_main(lab)
@@ -118,6 +119,7 @@ FEATURES = (gust_ratio,)
 """
 
 
+@pytest.mark.nightly
 def test_a_feature_of_ones_own_passes_every_job(lab):
     lab.branch("gusts")
     lab.edit("src/ml/features.py", "\nFEATURES = ()\n", FEATURE)
@@ -141,6 +143,7 @@ def test_an_edit_of_the_library_turns_the_check_red_and_names_the_file(lab):
     assert "src/mlgitops/serving/health.py" in ran.said
 
 
+@pytest.mark.nightly
 def test_a_push_to_main_is_checked_and_comments_nowhere(lab):
     ran = lab.run("check.yml", "push", without=("check",))
     ends(ran)
