@@ -222,7 +222,7 @@ def test_a_changed_rule_waits_for_the_owner_of_the_rules(lab):
 REFUSED = {
     "minimum": ("gate.yaml", "{log_loss: dummy}", "{log_loss: 0.0001}"),
     "slices": ("gate.yaml", "{min_rows: 30, limit: dummy}", "{min_rows: 5, limit: 0.000001}"),
-    "champion": ("params.yaml", "learning_rate: 0.1", "learning_rate: 0.001"),
+    "champion": ("params.yaml", "learning_rate: 0.1", "learning_rate: 0.0001"),
     "budget": ("gate.yaml", "model_mb: 50", "model_mb: 0.0001"),
 }
 
