@@ -71,6 +71,14 @@ WEAKENED = {
         lambda s: s.update(mine={"cmd": "x", "outs": ["gate.yaml"]}),
         "mine: it must not write gate.yaml",
     ),
+    "writes the raw table": (
+        lambda s: s.update(mine={"cmd": "x", "outs": ["data/raw.parquet"]}),
+        "mine: it must not write data/raw.parquet",
+    ),
+    "writes the whole folder": (
+        lambda s: s.update(mine={"cmd": "x", "outs": ["."]}),
+        "mine: it must not write .",
+    ),
     "writes into the library": (
         lambda s: s.update(mine={"cmd": "x", "outs": [{"vendor/x": {"cache": False}}]}),
         "mine: it must not write vendor/x",

@@ -14,7 +14,7 @@ from mlgitops.core.errors import UserError, join_names
 PIPELINE = Path("dvc.yaml")
 KEYS = {"desc", "cmd", "deps", "params", "outs", "metrics", "plots", "meta"}
 VERSION = "pyproject.toml: tool.mlgitops.pipeline"
-# What people and other commands write: no stage does.
+# What people and other commands write, as `make data` the raw table: no stage does.
 FOREIGN = (
     "src", "tests", "vendor", "deploy", ".github", ".dvc", "store", "docs", "params.yaml",
     "gate.yaml", "schema.yaml", "dvc.yaml", "dvc.lock", "Makefile", "pyproject.toml", "uv.lock",
@@ -98,8 +98,16 @@ def of_any(stage: Any) -> Iterator[str]:
     if any(options.get("persist") for options in settings(stage)):
         yield "persist keeps what an earlier run made"
     for path in outputs(stage):
-        if Path(path).is_absolute() or ".." in Path(path).parts or Path(path).parts[0] in FOREIGN:
+        if is_foreign(Path(path)):
             yield f"it must not write {path}"
+
+
+def is_foreign(path: Path) -> bool:
+    """Whether it is, or may hold, what no stage writes."""
+    top = path.parts[:1] or (".",)
+    return (
+        path.is_absolute() or ".." in path.parts or path == paths.RAW or top[0] in (".", *FOREIGN)
+    )
 
 
 def entries(stage: Mapping[str, Any]) -> Iterator[Any]:
