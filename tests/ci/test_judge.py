@@ -1,5 +1,6 @@
 """The judge reads what a change made, and says what may be done with it."""
 
+import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -116,6 +117,39 @@ def test_another_model_than_the_lock_file_names_is_refused(change):
     found, _ = change.judge(head)
     assert found["state"] == "refused"
     assert "artifacts/model" in found["reasons"][0]
+
+
+def falsify(path, edit):
+    """A figure of the last run as a change's own code may write it, with a dvc.lock that agrees."""
+    before = md5(path)
+    found = json.loads(path.read_bytes())
+    edit(found)
+    path.write_text(json.dumps(found))
+    lock = Path("dvc.lock").read_text()
+    assert before in lock
+    Path("dvc.lock").write_text(lock.replace(before, md5(path)))
+
+
+def md5(path):
+    return hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
+
+
+FALSE = [
+    (paths.METRICS, lambda found: found.update(roc_auc=0.25), "says roc_auc 0.25, but the"),
+    (paths.METRICS, lambda found: found.update(rows=100_000), "says rows 100000, but the"),
+    (paths.SLICES, lambda found: found.pop(), f"{paths.SLICES} lacks "),
+]
+
+
+@pytest.mark.parametrize(("path", "edit", "said"), FALSE)
+def test_a_figure_that_the_model_does_not_have_is_refused(change, path, edit, said):
+    Path("notes.md").write_text("words")
+    change.workspace.commit("Words")
+    falsify(path, edit)
+    found, text = change.judge(change.hand_over("dvc.lock", "artifacts/"))
+    assert found["state"] == "refused"
+    assert said in found["reasons"][0]
+    assert said in text
 
 
 @pytest.mark.parametrize("name", [TEST, paths.MODEL / "more"])

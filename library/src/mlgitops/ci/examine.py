@@ -5,9 +5,10 @@ model that was made, its test rows and its figures are read; none of its code ru
 """
 
 import json
+import math
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import pandas as pd
 import typer
@@ -19,8 +20,10 @@ from mlgitops.core.files import replacing
 from mlgitops.data import contract, schema
 from mlgitops.data.split import Split, group_of, split
 from mlgitops.evaluation import gate
+from mlgitops.evaluation.evidence import METRICS, SLICES, Evidence
 from mlgitops.reporting import report
 from mlgitops.training import exported_model
+from mlgitops.training.evaluate import Answers, Evaluate, slices
 
 if TYPE_CHECKING:
     import onnx
@@ -45,8 +48,12 @@ def examine(
     check_model()
     check_test_rows()
     judgement = gate.judge_tree()
+    if judgement.subject:
+        check_slices(judgement.subject.here)
     if other is None:
         return
+    if judgement.subject:
+        check_metrics(judgement.subject.here)
     by_base = json.loads(other.read_bytes()) if other.exists() else None
     text = report.page(report.facts(base, judgement, by_base, refusal))
     with replacing(REPORT) as part:
@@ -91,3 +98,36 @@ def check_test_rows() -> None:
             f"{paths.TEST} has other rows than gate.yaml assigns from {paths.RAW}: "
             "`make pipeline` makes it"
         )
+
+
+def check_slices(here: Evidence) -> None:
+    """Refuse a list of slices that lacks one: what is not in it is not judged."""
+    answers = Answers(here.actual, here.answer, here.labels)
+    wanted = slices(here.table, here.rules.slices, answers, config.load(Evaluate))
+    names, given = (
+        ["{column} = {value}".format_map(one) for one in parts] for parts in (wanted, here.slices)
+    )
+    if absent := [name for name in names if name not in given]:
+        raise UserError(f"{SLICES} lacks {join_names(absent)}: `make pipeline` makes it")
+
+
+def check_metrics(here: Evidence) -> None:
+    """Refuse standard metrics that the model does not have on its test rows.
+
+    The project's own metrics are as its code counted them, which does not run here.
+    """
+    answers = Answers(here.actual, here.answer, here.labels)
+    found = answers.measure(config.load(Evaluate).bins)
+    for name in found.keys() & here.metrics.keys():
+        if not agree(found[name], here.metrics[name]):
+            raise UserError(
+                f"{METRICS} says {name} {here.metrics[name]}, but the model has {found[name]} on "
+                f"{paths.TEST}: `make pipeline` makes it"
+            )
+
+
+def agree(one: Any, other: Any) -> bool:
+    """Whether two figures are the same, but for what another machine makes of them."""
+    if isinstance(one, (int, float)) and isinstance(other, (int, float)):
+        return math.isclose(one, other, rel_tol=1e-3, abs_tol=1e-6)
+    return bool(one == other)
