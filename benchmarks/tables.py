@@ -231,7 +231,7 @@ def judge(splits: list[Split]) -> tuple[Result, str]:
     close = bool(ours.mean() <= CLOSE * means[name] or gaps.mean() <= error)
     text = (
         f"{ours.mean():12.4g} {means[name]:12.4g} {name:9} {dummy:12.4g} "
-        f"{'close' if close else 'MISS':5} {'' if ours.mean() <= dummy else 'worse than the dummy':11} "
+        f"{'close' if close else 'MISS':5} {'' if ours.mean() <= dummy else 'below dummy':11} "
         f"gate {'passed ' if splits[0].passed else 'REFUSED'} "
         f"{np.mean([one.seconds for one in splits]):5.0f} s  {splits[0].estimator}"
     )
