@@ -8,7 +8,6 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from mlgitops.ci import judge
-from mlgitops.ci.examine import OUTPUTS
 from mlgitops.core import job_output, paths
 from mlgitops.git import repository
 from mlgitops.git.patch import difference
@@ -22,6 +21,11 @@ class Change:
     def __init__(self, workspace):
         self.workspace = workspace
 
+    def commit_words(self):
+        """A commit that changes nothing that is judged."""
+        Path("notes.md").write_text("words")
+        self.workspace.commit("Words")
+
     def hand_over(self, *made):
         """The branch is committed, its outputs lie in result/, and main is checked out."""
         job_output.start()
@@ -29,7 +33,7 @@ class Change:
             job_output.write(job_output.PATCH, patch)
             self.workspace.git("stash", "--quiet")
         job_output.write(job_output.VERDICT, b"{}")
-        job_output.keep_outputs(OUTPUTS)
+        job_output.keep_outputs()
         head = repository.head()
         shutil.rmtree("change", ignore_errors=True)
         self.workspace.git("clone", "--quiet", ".", "change")
@@ -54,8 +58,7 @@ def change(workspace):
 
 
 def test_a_change_of_words_passes(change):
-    Path("notes.md").write_text("words")
-    change.workspace.commit("Words")
+    change.commit_words()
     found, text = change.judge()
     assert (found["state"], found["reasons"]) == ("passed", [])
     assert "✅ Passed" in text
@@ -98,8 +101,7 @@ def test_a_refusal_by_its_own_rules_stays_one(change):
 
 
 def test_other_test_rows_than_the_rule_assigns_are_refused(change):
-    Path("notes.md").write_text("words")
-    change.workspace.commit("Words")
+    change.commit_words()
     head = change.hand_over()
     easy = pd.read_parquet(TEST).head(20)
     easy.to_parquet(job_output.OUTPUTS / TEST, index=False)
@@ -110,8 +112,7 @@ def test_other_test_rows_than_the_rule_assigns_are_refused(change):
 
 
 def test_another_model_than_the_lock_file_names_is_refused(change):
-    Path("notes.md").write_text("words")
-    change.workspace.commit("Words")
+    change.commit_words()
     head = change.hand_over()
     next((job_output.OUTPUTS / paths.MODEL).glob("model.*")).write_bytes(b"another")
     found, _ = change.judge(head)
@@ -143,8 +144,7 @@ FALSE = [
 
 @pytest.mark.parametrize(("path", "edit", "said"), FALSE)
 def test_a_figure_that_the_model_does_not_have_is_refused(change, path, edit, said):
-    Path("notes.md").write_text("words")
-    change.workspace.commit("Words")
+    change.commit_words()
     falsify(path, edit)
     found, text = change.judge(change.hand_over("dvc.lock", "artifacts/"))
     assert found["state"] == "refused"
@@ -154,8 +154,7 @@ def test_a_figure_that_the_model_does_not_have_is_refused(change, path, edit, sa
 
 @pytest.mark.parametrize("name", [TEST, paths.MODEL / "more"])
 def test_a_link_in_what_was_handed_over_is_refused(change, name, tmp_path):
-    Path("notes.md").write_text("words")
-    change.workspace.commit("Words")
+    change.commit_words()
     head = change.hand_over()
     place = job_output.OUTPUTS / name
     place.unlink(missing_ok=True)
@@ -178,8 +177,7 @@ def test_a_link_in_git_is_read_as_a_file_and_nothing_outside_is_written(change, 
 
 
 def test_a_patch_of_what_no_pipeline_makes_is_refused(change):
-    Path("notes.md").write_text("words")
-    change.workspace.commit("Words")
+    change.commit_words()
     Path("gate.yaml").write_text(Path("gate.yaml").read_text().replace("0.95", "0.5"))
     found, _ = change.judge(change.hand_over("gate.yaml"))
     assert found["state"] == "refused"
@@ -211,8 +209,7 @@ def test_what_was_made_is_judged_and_kept_for_the_branch(change):
 
 
 def test_a_check_that_left_nothing_is_refused_with_its_page(change):
-    Path("notes.md").write_text("words")
-    change.workspace.commit("Words")
+    change.commit_words()
     head = change.hand_over()
     shutil.rmtree(job_output.FOLDER)
     found, text = change.judge(head, url="https://host/runs/1")
@@ -221,8 +218,7 @@ def test_a_check_that_left_nothing_is_refused_with_its_page(change):
 
 
 def test_a_checks_own_words_are_told_where_it_failed(change):
-    Path("notes.md").write_text("words")
-    change.workspace.commit("Words")
+    change.commit_words()
     head = change.hand_over()
     job_output.start()
     job_output.write(job_output.REPORT, b"<!-- report -->\n## no\n\na stage failed")

@@ -168,7 +168,7 @@ def test_the_work_is_bounded_by_rows_and_said(monkeypatch, capsys):
 def test_in_time_the_folds_go_forward(monkeypatch):
     table = rows_of("binary").assign(at=pd.date_range("2024-01-01", periods=240, freq="h"))
     make_data(table, target="y", time="at", choose=0)
-    examples, _ = first_model.split_raw(paths.RAW, schema.load())
+    examples, _ = first_model.prepare_raw(paths.RAW, schema.load())
     folds = first_model.folds_of(examples.sample(frac=1, random_state=0), schema.load())
     for fit_to, held_out in folds.splits:
         assert folds.examples["at"].iloc[fit_to].max() < folds.examples["at"].iloc[held_out].min()

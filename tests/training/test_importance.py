@@ -1,8 +1,9 @@
 import numpy as np
 import pandas as pd
+from mlgitops.core.print_metrics import never_predicted
 from mlgitops.training import importance
 from mlgitops.training.exported_model import Predictions
-from mlgitops.training.metrics import by_class, never_predicted
+from mlgitops.training.metrics import by_class
 
 
 def double(table):

@@ -5,10 +5,9 @@ model that was made, its test rows and its figures are read; none of its code ru
 """
 
 import json
-import math
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import pandas as pd
 import typer
@@ -17,9 +16,10 @@ from mlgitops.ci.stages import check_stages
 from mlgitops.core import config, paths
 from mlgitops.core.errors import UserError, join_names
 from mlgitops.core.files import replacing
-from mlgitops.data import contract, schema
-from mlgitops.data.split import Split, group_of, split
+from mlgitops.data import schema
+from mlgitops.data.split import split_raw
 from mlgitops.evaluation import gate
+from mlgitops.evaluation.checks import agree
 from mlgitops.evaluation.evidence import METRICS, SLICES, Evidence
 from mlgitops.reporting import report
 from mlgitops.training import exported_model
@@ -28,8 +28,6 @@ from mlgitops.training.evaluate import Answers, Evaluate, slices
 if TYPE_CHECKING:
     import onnx
 
-# What the jobs of a change hand over beside the patch.
-OUTPUTS = (paths.RAW, paths.TRAIN, paths.TEST, paths.MODEL)
 VERDICT = paths.GATE
 REPORT = Path("artifacts/report.md")
 # Operators that ONNX itself defines; a library of others is not loaded.
@@ -87,12 +85,9 @@ def has_external_data(model: "onnx.ModelProto") -> bool:
 
 def check_test_rows() -> None:
     """Refuse test rows that are not those which gate.yaml assigns from the raw table."""
-    rules, p = schema.load(), config.load(Split)
     if not paths.RAW.exists():
         raise UserError(f"{paths.RAW} was not handed over: the test rows cannot be checked")
-    frame = pd.read_parquet(paths.RAW)
-    table, _ = contract.cast_table(frame, rules.columns)
-    _, wanted = split(table, rules, p, group_of(frame, p))
+    _, wanted = split_raw(paths.RAW, schema.load())
     if not paths.TEST.exists() or not wanted.equals(pd.read_parquet(paths.TEST)):
         raise UserError(
             f"{paths.TEST} has other rows than gate.yaml assigns from {paths.RAW}: "
@@ -124,10 +119,3 @@ def check_metrics(here: Evidence) -> None:
                 f"{METRICS} says {name} {here.metrics[name]}, but the model has {found[name]} on "
                 f"{paths.TEST}: `make pipeline` makes it"
             )
-
-
-def agree(one: Any, other: Any) -> bool:
-    """Whether two figures are the same, but for what another machine makes of them."""
-    if isinstance(one, (int, float)) and isinstance(other, (int, float)):
-        return math.isclose(one, other, rel_tol=1e-3, abs_tol=1e-6)
-    return bool(one == other)

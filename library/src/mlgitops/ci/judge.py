@@ -15,7 +15,7 @@ from mlgitops.ci import examine, sandbox
 from mlgitops.ci.reproduce import CHANGED
 from mlgitops.core import job_output, paths
 from mlgitops.core.errors import UserError, join_names
-from mlgitops.core.files import remove
+from mlgitops.core.files import copy, remove
 from mlgitops.evaluation.decision import Decision, decide
 from mlgitops.git.commits import git
 from mlgitops.git.runner import run
@@ -29,8 +29,8 @@ CHANGE = Path("change")  # its checkout
 RULES = (paths.RULES, paths.SCHEMA)
 NO_REPORT = (
     f"{job_output.MARKER}\n## ❌ No report\n\nThe job pipeline ended without a report: {{url}}\n\n"
-    "It ended before it judged the commit: the "
-    "environment could not be made (does uv.lock match pyproject.toml?), or it ran out of time.\n"
+    "It ended before it judged the commit: the environment could not be made (does uv.lock match "
+    "pyproject.toml?), or it ran out of time.\n"
 )
 NOT_MADE = (
     "what the pipeline makes (dvc.lock, artifacts, the model card) is out of date in this commit, "
@@ -110,7 +110,7 @@ def prepare_tree(head: str) -> Path | None:
     if patch:
         git("-C", str(TREE), "-c", "core.symlinks=false", "apply", "--whitespace=nowarn",
             str(patch))  # fmt: skip
-    for name in examine.OUTPUTS:
+    for name in job_output.HANDED_OVER:
         place_output(job_output.OUTPUTS / name, TREE / name)
     return patch
 
@@ -123,8 +123,7 @@ def place_output(made: Path, place: Path) -> None:
     if not made.exists():
         return
     remove(place)
-    place.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copytree(made, place) if made.is_dir() else shutil.copyfile(made, place)
+    copy(made, place)
 
 
 def examine_tree(base: str, *more: str, rules: Path | None = None) -> Judged:

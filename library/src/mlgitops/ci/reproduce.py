@@ -16,7 +16,7 @@ from mlgitops.ci.stages import check_stages
 from mlgitops.core import job_output
 from mlgitops.core.errors import UserError, join_names
 from mlgitops.core.files import replacing
-from mlgitops.core.paths import MADE, MODEL, RAW, TEST, TRAIN
+from mlgitops.core.paths import MADE
 from mlgitops.evaluation import gate
 from mlgitops.evaluation.subject import Subject
 from mlgitops.git import lockfile, repository
@@ -302,7 +302,7 @@ def write_result(base: str, found: Outcome, *more: str) -> bool:
         card.write_documents(card.facts(subject, judgement.verdict))
     text = report.page(report.facts(base, judgement))
     job_output.keep_verdict(gate.GATE)
-    job_output.keep_outputs((RAW, TRAIN, TEST, MODEL))
+    job_output.keep_outputs()
     # Where all is already there, a store that may only be read is enough: nothing is sent.
     stored = found == "current" or dvc("push", "--quiet")
     if not stored:

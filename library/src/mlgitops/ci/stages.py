@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 from mlgitops.core import config, paths
 from mlgitops.core.errors import UserError, join_names
 
-PIPELINE = Path("dvc.yaml")
 KEYS = {"desc", "cmd", "deps", "params", "outs", "metrics", "plots", "meta"}
 VERSION = "pyproject.toml: tool.mlgitops.pipeline"
 # What people and other commands write, as `make data` the raw table: no stage does.
@@ -52,7 +51,7 @@ STAGES = {
 }
 
 
-def check_stages(path: Path = PIPELINE) -> None:
+def check_stages(path: Path = paths.STAGES) -> None:
     """Refuse a dvc.yaml in which a stage is not what it must be, with all reasons."""
     if found := list(faults(config.read(path))):
         raise UserError(f"{path}: {join_names(found)}. `git diff main -- {path}` shows the change")

@@ -7,12 +7,12 @@ import typer
 
 from mlgitops.core import job_output
 from mlgitops.core.errors import UserError, join_names
+from mlgitops.core.job_output import WAITS
 from mlgitops.core.print_metrics import align
 from mlgitops.github.client import escape_commands
 
 # What the gate judges in every project; slices only where schema.yaml names some.
 KINDS = ("minimum", "champion", "budget")
-NEEDS = "needs approval"
 COLUMNS = ("kind", "name", "passed", "judged", "value", "limit", "reason")
 
 
@@ -52,4 +52,4 @@ def verdict() -> None:
             "`make reproduce` writes all of them; gate.yaml: gate.minimum must name a metric"
         )
     waits = [check for check in doubts if not check["passed"]]
-    print(f"\n{NEEDS}, which its merge gave: {len(waits)} checks" if waits else "\npassed")
+    print(f"\n{WAITS}, which its merge gave: {len(waits)} checks" if waits else "\npassed")

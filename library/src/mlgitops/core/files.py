@@ -33,6 +33,15 @@ def remove(path: Path) -> None:
     path.unlink(missing_ok=True)
 
 
+def copy(made: Path, place: Path) -> None:
+    """A copy of a file or a folder in a place where nothing is yet; its parents are made."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    if made.is_dir():
+        shutil.copytree(made, place)
+    else:
+        shutil.copyfile(made, place)
+
+
 def write_json(value: Any, path: Path) -> None:
     """Strict JSON, one key a line, so that a diff shows what changed."""
     text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)

@@ -2,18 +2,24 @@
 
 import os
 import shutil
-from collections.abc import Iterable
 from pathlib import Path
+from typing import Final
 
-from mlgitops.core.files import remove, replacing
+from mlgitops.core import paths
+from mlgitops.core.files import copy, remove, replacing
 
 FOLDER = Path("result")
 PATCH = FOLDER / "changes.patch"
 REPORT = FOLDER / "report.md"
 VERDICT = FOLDER / "gate.json"
-OUTPUTS = FOLDER / "outputs"  # what the verdict rests on, for the job that judges
+# What the verdict rests on beside the patch, for the job that judges.
+OUTPUTS = FOLDER / "outputs"
+HANDED_OVER = (paths.RAW, paths.TRAIN, paths.TEST, paths.MODEL)
 # The folder that the judging job leaves: verdict.json, report.md, changes.patch.
 JUDGED = Path("verdict")
+# Words of a verdict that the job which publishes it looks for.
+WAITS: Final = "needs approval"
+RULES_CHANGED: Final = "rules changed"
 # The first line of the report, by which its comment is found again.
 MARKER = "<!-- report -->"
 
@@ -45,12 +51,8 @@ def keep_verdict(verdict: Path) -> None:
         shutil.copyfile(verdict, part)
 
 
-def keep_outputs(names: Iterable[Path]) -> None:
-    """Files and folders that the verdict rests on, as far as they are there."""
-    for name in names:
-        to = OUTPUTS / name
-        to.parent.mkdir(parents=True, exist_ok=True)
-        if name.is_dir():
-            shutil.copytree(name, to)
-        elif name.exists():
-            shutil.copyfile(name, to)
+def keep_outputs() -> None:
+    """What the verdict rests on, as far as it is there."""
+    for name in HANDED_OVER:
+        if name.exists():
+            copy(name, OUTPUTS / name)

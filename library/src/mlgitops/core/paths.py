@@ -22,6 +22,7 @@ IMAGE = Path("artifacts/image.env")  # the image that was pushed last
 RELEASED = Path("artifacts/released")  # the model of a release that runs as a process
 CARD, SHEET = Path("docs/model-card.md"), Path("docs/data-sheet.md")
 LOCK = Path("dvc.lock")
+STAGES = Path("dvc.yaml")
 SCHEMA = Path("schema.yaml")
 PARAMS = Path("params.yaml")
 RULES = Path("gate.yaml")

@@ -53,7 +53,7 @@ def show() -> None:
         name = f"{part.pop('column')} = {part.pop('value')}"
         rows.append({"slice": name, **part})
     found = classes()
-    if never := [one["class"] for one in found if one["rows"] and not one["predicted"]]:
+    if never := never_predicted(found):
         print(f"Never predicted: {', '.join(never)}\n")
     print(table(rows))
     if found:
@@ -67,6 +67,11 @@ def classes() -> list[dict[str, Any]]:
     except OSError:
         return []
     return found
+
+
+def never_predicted(found: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The classes that the test set has and the model never predicts."""
+    return [one["class"] for one in found if one["rows"] and not one["predicted"]]
 
 
 def class_table(found: Sequence[Mapping[str, Any]]) -> str:

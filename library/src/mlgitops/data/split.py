@@ -1,13 +1,15 @@
 """Which rows are for training and which for the test, by a rule of gate.yaml."""
 
+from pathlib import Path
 from typing import Annotated, Literal, Self
 
 import numpy as np
 import pandas as pd
 from pydantic import Field, model_validator
 
-from mlgitops.core.config import Rule
+from mlgitops.core.config import Rule, load
 from mlgitops.core.errors import UserError, join_names
+from mlgitops.data.contract import cast_table
 from mlgitops.data.schema import Schema
 
 
@@ -82,6 +84,13 @@ def group_test_rows(groups: pd.Series, p: Split) -> np.ndarray:
     if chosen.all():  # The last group has most of the rows.
         chosen[-1] = False
     return np.isin(codes, order[chosen])
+
+
+def split_raw(raw: Path, rules: Schema) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Training and test rows of the raw table, typed, as gate.yaml assigns them."""
+    frame, p = pd.read_parquet(raw), load(Split)
+    table, _ = cast_table(frame, rules.columns)
+    return split(table, rules, p, group_of(frame, p))
 
 
 def split(

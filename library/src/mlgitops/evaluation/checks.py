@@ -51,6 +51,11 @@ class Check(BaseModel):
     judged: bool = True
     reason: str
 
+    @property
+    def refuses(self) -> bool:
+        """Whether it stands against the model, whoever approves."""
+        return not self.passed and not self.needs_approval
+
 
 def figure(value: float) -> str:
     """Three significant digits, as text."""
@@ -348,10 +353,17 @@ def read_metric(here: Evidence, name: str) -> float:
     return float(value)
 
 
+def agree(one: Any, other: Any) -> bool:
+    """Whether two figures are the same, but for what another machine makes of them."""
+    if isinstance(one, (int, float)) and isinstance(other, (int, float)):
+        return math.isclose(one, other, rel_tol=1e-3, abs_tol=1e-6)
+    return bool(one == other)
+
+
 def check_agreement(name: Mean, written: float, losses: np.ndarray) -> None:
     """Refuse metrics that are of another model or of other rows than those that lie here."""
     found = metric_of(name, losses)
-    if not math.isclose(found, written, rel_tol=1e-3, abs_tol=1e-6):
+    if not agree(found, written):
         raise UserError(
             f"{METRICS} says {name} {figure(written)}, but artifacts/model has {figure(found)} on "
             "data/test.parquet: run `make pipeline`"

@@ -7,9 +7,9 @@ well; whether the new rules are right is for an owner to say.
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
+from mlgitops.core.job_output import RULES_CHANGED, WAITS
+
 State = Literal["passed", "needs approval", "refused"]
-
-
 BY_BASE = "by main's rules it is refused"
 
 
@@ -37,11 +37,11 @@ def decide(
         return Decision("refused", ["there is no verdict"])
     if refused := reasons(own, approval=False):
         return Decision("refused", refused)
-    doubts = [f"rules changed: {len(rules)}"] if rules else []
+    doubts = [f"{RULES_CHANGED}: {len(rules)}"] if rules else []
     doubts += reasons(own, approval=True)
     if rules and (base is None or reasons(base, approval=False)):
         doubts.append(BY_BASE)
-    return Decision("needs approval" if doubts else "passed", doubts)
+    return Decision(WAITS if doubts else "passed", doubts)
 
 
 def reasons(verdict: Mapping[str, Any], approval: bool) -> list[str]:

@@ -3,6 +3,7 @@
 import json
 import tomllib
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,7 @@ class Evidence:
         """The classes, in the order of the probabilities."""
         return self.exported.signature.labels
 
-    @property
+    @cached_property
     def classes(self) -> list[dict[str, Any]]:
         """Recall, precision and confusion of each class; empty for a regression."""
         return by_class(self.actual, self.answer.values, self.labels)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 from textwrap import fill
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import typer
 from pydantic import BaseModel, ValidationError, computed_field, model_validator
@@ -11,21 +11,21 @@ from pydantic import BaseModel, ValidationError, computed_field, model_validator
 from mlgitops.core import config, paths
 from mlgitops.core.errors import UserError, join_names
 from mlgitops.core.files import write_json
-from mlgitops.core.print_metrics import WIDTH, align, cut
+from mlgitops.core.job_output import WAITS
+from mlgitops.core.print_metrics import WIDTH, align, cut, never_predicted
 from mlgitops.evaluation import checks
 from mlgitops.evaluation.checks import Check, read_metric
+from mlgitops.evaluation.decision import State
 from mlgitops.evaluation.evidence import gather
 from mlgitops.evaluation.limits import Gate
 from mlgitops.evaluation.subject import Subject
 from mlgitops.git import repository
 from mlgitops.releases import release_env
-from mlgitops.training.metrics import never_predicted
 
 GATE = paths.GATE
 NAME = 36  # characters of the name of a check in a line
 INDENT = "    "
 SHOWN = 2  # refused slices that are shown one by one; more are counted
-State = Literal["passed", "refused", "needs approval"]
 EVIDENCE = "evidence"  # the check of a verdict on what cannot be judged
 
 
@@ -47,10 +47,9 @@ class Verdict(BaseModel):
     @property
     def state(self) -> State:
         """One check that refuses is enough; an approval cannot change that."""
-        open_checks = [check for check in self.checks if not check.passed]
-        if any(not check.needs_approval for check in open_checks):
+        if any(check.refuses for check in self.checks):
             return "refused"
-        return "needs approval" if open_checks else "passed"
+        return "passed" if all(check.passed for check in self.checks) else WAITS
 
     @property
     def rests_on_evidence(self) -> bool:
@@ -166,7 +165,7 @@ def word(check: Check) -> str:
     """passed, refused, needs approval, or not judged."""
     if check.passed:
         return "passed" if check.judged else "not judged"
-    return "needs approval" if check.needs_approval else "refused"
+    return WAITS if check.needs_approval else "refused"
 
 
 def gate() -> None:
@@ -181,8 +180,8 @@ def gate() -> None:
 def conclusion(found: Verdict) -> str:
     """The last lines: what an approver would have to decide, or how many checks refuse."""
     undecided = [check for check in found.checks if check.needs_approval]
-    lines = [f"needs approval: {check.kind}: {check.reason}" for check in undecided]
-    refused = [check for check in found.checks if not check.passed and not check.needs_approval]
+    lines = [f"{WAITS}: {check.kind}: {check.reason}" for check in undecided]
+    refused = [check for check in found.checks if check.refuses]
     if refused:
         count = f"refused: {len(refused)} of {len(found.checks)} checks"
         lines.append(f"{count}. {GATE} has them all")

@@ -78,13 +78,6 @@ def commenters(there: GitHost, number: int, head: str) -> Iterator[tuple[str, st
             yield one["user"]["login"], str(one.get("author_association") or "")
 
 
-def how(head: str) -> str:
-    """What an owner has to do, in words."""
-    if load().by == "comment":
-        return f"an owner writes the comment `/approve {head[:12]}`"
-    return "an owner approves this commit in a review"
-
-
 def pull_of(there: GitHost, head: str) -> Any:
     """The open pull request with this head, a fork's too; None if there is none."""
     return next(

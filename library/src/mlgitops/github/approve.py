@@ -4,16 +4,10 @@ from typing import Annotated
 
 import typer
 
+from mlgitops.core.job_output import WAITS
 from mlgitops.github import approvals, client
 from mlgitops.github.options import Head
-from mlgitops.github.statuses import (
-    APPROVED,
-    GATE,
-    WAITS,
-    approval_status,
-    newest,
-    write_statuses,
-)  # fmt: skip
+from mlgitops.github.statuses import APPROVED, GATE, approval_status, newest, write_statuses
 
 
 def approve(

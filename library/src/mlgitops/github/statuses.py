@@ -8,11 +8,12 @@ both a status is written.
 import json
 import os
 from collections.abc import Iterator
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 
 import typer
 
 from mlgitops.core import job_output
+from mlgitops.core.job_output import RULES_CHANGED, WAITS
 from mlgitops.github import approvals, client
 from mlgitops.github.client import DISPATCH, GitHost
 from mlgitops.github.options import Head, Url
@@ -21,16 +22,8 @@ from mlgitops.github.settings import RULESET, read
 
 LONGEST = 140  # characters of a description; GitHub takes no more
 GATE = "gate"
-WAITS, APPROVED = "needs approval", "approved by"
-RULES_CHANGED = "rules changed"
+APPROVED = "approved by"
 NONE = "refused: the check left no verdict"
-
-
-class Ends(NamedTuple):
-    """How a run's jobs ended, by name, and what started it."""
-
-    event: str
-    jobs: dict[str, str]
 
 
 def statuses(

@@ -15,7 +15,7 @@ from mlgitops.git import repository
 
 DATA = paths.DATA
 # Sections of gate.yaml and params.yaml, and keys of schema.yaml, that decide what is judged.
-RULE_SECTIONS = ("gate", "split", "validate", "parity", "requests", "evaluate", "retrain", "data")
+RULE_SECTIONS = (*config.SECTIONS, "data")
 RULES = ("task", "target", "time", "slices", "left_out")
 
 

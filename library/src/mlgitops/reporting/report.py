@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, get_args
 
@@ -217,8 +218,7 @@ class Facts:
     @property
     def failures(self) -> list[Check]:
         """All checks that refuse."""
-        checks = self.verdict.checks
-        return [check for check in checks if not check.passed and not check.needs_approval]
+        return [check for check in self.verdict.checks if check.refuses]
 
     @property
     def open_question(self) -> str:
@@ -233,7 +233,7 @@ class Facts:
         """Recall, precision and confusion of each class."""
         return self.model.here.classes if self.model else []
 
-    @property
+    @cached_property
     def importance(self) -> list[dict[str, Any]]:
         """The columns that the model relies on, the most important first."""
         return diff.importance()
@@ -262,7 +262,8 @@ def facts(
     """
     verdict, subject = judgement or gate.current()
     rules = rule_changes(base)
-    decision = decide(verdict.model_dump(), by_base or verdict.model_dump(), rules)
+    own = verdict.model_dump()
+    decision = decide(own, by_base or own, rules)
     decision = decision.refuse(refusal) if refusal else decision
     found = Facts(verdict, decision, rules, base, how_to_check_out(), refusal=refusal)
     if not verdict.rests_on_evidence:

@@ -21,7 +21,6 @@ FILES = (
     "uv.lock", "Dockerfile", ".dvc/config", ".dvcignore", ".mlgitops.yaml",
     ".pre-commit-config.yaml", "deploy/",
 )  # fmt: skip
-PIPELINE = Path("dvc.yaml")
 # What a command writes, and its own checks look at.
 RELEASE = re.compile(r"deploy/[\w-]+/release\.env")
 CONTENT = "left_out"  # of schema.yaml: which columns a model uses is what a change tries
@@ -51,7 +50,7 @@ def rule_changes(base: str, head: str | None = None) -> list[str]:
     told = {
         paths.RULES.as_posix(): gate_lines,
         paths.SCHEMA.as_posix(): schema_lines,
-        PIPELINE.as_posix(): pipeline_lines,
+        paths.STAGES.as_posix(): pipeline_lines,
     }
     lines = [line for path in told if path in found for line in told[path](start, head)]
     return lines + [f"{path} is changed" for path in found if path not in told]
@@ -185,16 +184,16 @@ def contains(outer: list[Any], inner: list[Any]) -> bool:
 
 def pipeline_lines(start: str, head: str | None) -> Iterator[str]:
     """Which stages of dvc.yaml are new, gone or changed."""
-    before, now = (contents(PIPELINE, one).get("stages") for one in (start, head))
+    before, now = (contents(paths.STAGES, one).get("stages") for one in (start, head))
     if not isinstance(before, dict) or not isinstance(now, dict):
-        yield f"{PIPELINE} has no stages"
+        yield f"{paths.STAGES} has no stages"
         return
     lines = [(f"the stage {name} is gone", LOOSER) for name in before if name not in now]
     lines += [(f"the stage {name} is new", CHANGED) for name in now if name not in before]
     for name in now:
         if name in before and now[name] != before[name]:
             lines.append((f"the stage {name} is changed", CHANGED))
-    yield from sort_lines(PIPELINE, iter(lines))
+    yield from sort_lines(paths.STAGES, iter(lines))
 
 
 def words(change: Change) -> str:

@@ -31,7 +31,7 @@ from mlgitops.training.cross_validation import (
 )
 from mlgitops.training.evaluate import Evaluate
 from mlgitops.training.features import target
-from mlgitops.training.prepare import split_raw
+from mlgitops.training.prepare import prepare_raw
 
 WORK = 800_000  # rows of all fits together; one more class of a boosting counts as one fit more
 WIDTH = 20  # columns; a wider table has fewer rows for the same work
@@ -48,7 +48,7 @@ def choose() -> str:
     rules, kind = schema.load(), hooks.section("train")
     if "estimator" not in kind.model_fields:
         return f"{paths.CODE}/train.py takes no estimator of params.yaml: none is chosen"
-    examples, _ = split_raw(paths.RAW, rules)
+    examples, _ = prepare_raw(paths.RAW, rules)
     tried = candidates(traits_of(examples, rules))
     some = sample(examples, rules, tried)
     found = compare(folds_of(some, rules), tried, kind)

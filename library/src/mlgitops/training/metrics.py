@@ -4,7 +4,6 @@ In numpy, because importing scikit-learn's metrics takes longer than a stage; th
 each with scikit-learn's own.
 """
 
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -77,11 +76,6 @@ def by_class(actual: np.ndarray, predicted: np.ndarray, labels: Labels) -> list[
             "confusion": {name: count for name, count in counts if count},
         })  # fmt: skip
     return found
-
-
-def never_predicted(classes: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The classes of `by_class` that the test set has and the model never predicts."""
-    return [one["class"] for one in classes if one["rows"] and not one["predicted"]]
 
 
 def auc(hits: np.ndarray, probabilities: np.ndarray) -> float:
