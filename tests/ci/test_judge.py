@@ -11,6 +11,8 @@ from mlgitops.ci import judge
 from mlgitops.core import job_output, paths
 from mlgitops.git import repository
 from mlgitops.git.patch import difference
+from mlgitops.images import build
+from mlgitops.releases import release_env
 
 TEST = paths.TEST
 
@@ -225,3 +227,41 @@ def test_a_checks_own_words_are_told_where_it_failed(change):
     found, text = change.judge(head)
     assert found["state"] == "refused"
     assert "a stage failed" in text
+
+
+def test_a_release_of_another_digest_is_refused_or_waits(change):
+    workspace = change.workspace
+    workspace.git("switch", "--quiet", "main")
+    Path("deploy/staging").mkdir(parents=True)
+    new = workspace.release(workspace.git("rev-parse", "HEAD"))
+    release_env.write("staging", None)
+    workspace.commit("Nothing runs")
+    workspace.git("switch", "--quiet", "change")
+    workspace.git("merge", "--quiet", "--no-edit", "main")
+    release_env.write("staging", new)
+    workspace.commit("Release")
+    head = change.hand_over()
+    found, text = change.judge(head)
+    assert found["state"] == "needs approval"
+    assert "nothing proves what" in text.split("###")[0]
+    labels = {build.REVISION: new.commit, build.MODEL: "another", build.DATA: new.data}
+    job_output.IMAGES.write_text(json.dumps({new.image: labels}))
+    found, text = change.judge(head)
+    assert found["state"] == "refused"
+    assert "label ml.model is another" in text
+    labels[build.MODEL] = new.model
+    job_output.IMAGES.write_text(json.dumps({new.image: labels}))
+    found, _ = change.judge(head)
+    assert (found["state"], found["reasons"]) == ("passed", [])
+
+
+def test_a_rule_that_main_altered_meanwhile_is_none_of_the_change(change):
+    change.commit_words()
+    head = repository.head()
+    change.workspace.git("switch", "--quiet", "main")
+    change.workspace.set("gate.confidence", 0.9)
+    change.workspace.commit("Ask for less")
+    change.workspace.git("switch", "--quiet", "change")
+    assert change.hand_over() == head
+    found, _ = change.judge(head)
+    assert (found["state"], found["reasons"]) == ("passed", [])

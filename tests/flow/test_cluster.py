@@ -212,6 +212,12 @@ def second(project: Path, first: dict[str, str]) -> dict[str, str]:
     return made
 
 
+# What a controller does after the first release, daily with one of them, at night with the other.
+FLUX_AT_NIGHT = pytest.mark.parametrize(
+    "controller", ["argocd", pytest.param("flux", marks=pytest.mark.nightly)], indirect=True
+)
+
+
 @pytest.fixture(scope="module", params=["argocd", "flux"])
 def controller(request: pytest.FixtureRequest) -> Controller:
     return Controller(request.param)
@@ -338,6 +344,7 @@ def test_a_commit_rolls_and_a_revert_rolls_back_without_a_failed_request(cluster
     assert max(there, promoted, back, staging_back) < 30
 
 
+@FLUX_AT_NIGHT
 def test_a_broken_image_is_told_and_the_old_pods_go_on(cluster_release):
     nowhere = cluster_release.first["IMAGE"].partition("@")[0] + "@sha256:" + "0" * 64
     with load(cluster_release.endpoints["production"], cluster_release.example()) as asking:
@@ -384,6 +391,7 @@ def conditions(pod: dict) -> set[tuple[str, str]]:
     return {(one["type"], one["status"]) for one in pod["status"].get("conditions", [])}
 
 
+@FLUX_AT_NIGHT
 def test_what_is_changed_by_hand_is_put_back(cluster_release):
     namespace = cluster_release.namespace("staging")
     image = "{.spec.template.spec.containers[0].image}"
@@ -407,6 +415,7 @@ def test_what_is_changed_by_hand_is_put_back(cluster_release):
     print_figures(cluster_release.controller, image=f"{edited:.1f} s", service=f"{deleted:.1f} s")
 
 
+@pytest.mark.nightly
 def test_the_autoscaler_scales_and_the_controller_lets_it(cluster_release):
     namespace = cluster_release.namespace("staging")
 

@@ -161,6 +161,7 @@ def test_a_new_model_is_one_layer_and_new_code_another(server, copy, client):
     assert "commit, then `make image`" in make("push", copy, fails=True)
 
 
+@pytest.mark.nightly
 def test_a_machine_without_a_cache_makes_the_same_layers(server, ready, tmp_path, client):
     clone = tmp_path / "clone"
     run("git", "clone", "--quiet", "--no-hardlinks", str(ready), str(clone), cwd=tmp_path)
@@ -173,6 +174,7 @@ def test_a_machine_without_a_cache_makes_the_same_layers(server, ready, tmp_path
     assert layers(client.images.get(tag)) == layers(server)
 
 
+@pytest.mark.nightly
 def test_a_model_without_a_converter_brings_its_packages(copy):
     params = copy / "params.yaml"
     text = params.read_text("utf-8")

@@ -152,6 +152,7 @@ def assert_clean(project: Path) -> None:
     assert not (project / ".git/index.lock").exists()
 
 
+@pytest.mark.nightly
 def test_a_push_from_a_worktree_leaves_the_repository_as_it_was(project_with_origin, tmp_path):
     before = git(project_with_origin, "rev-parse", "HEAD")
     git(project_with_origin, "worktree", "add", "--quiet", "-b", "words", str(tmp_path / "wt"))
@@ -262,6 +263,7 @@ def test_a_new_version_of_the_library_trains_nothing_and_a_bump_everything(proje
     assert ran == ["validate", "prepare", "train", "export", "evaluate"]
 
 
+@pytest.mark.nightly
 def test_rows_of_a_group_stay_together(project_with_origin, tmp_path):
     table = pd.read_csv(ROOT / "demo/flights-2013-07.csv").head(300)
     table["crew"] = [f"crew {row // 6}" for row in range(len(table))]

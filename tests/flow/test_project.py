@@ -89,6 +89,7 @@ def test_a_clone_has_the_data_and_the_model_and_runs_nothing(ready, tmp_path):
     assert (clone / "artifacts/model/model.onnx").exists()
 
 
+@pytest.mark.nightly
 def test_two_clean_runs_give_the_same_lock_file_whatever_the_seed_and_the_threads(copy):
     locks = set()
     for seed, threads in (("0", "1"), ("7", "2")):

@@ -249,8 +249,8 @@ def judge_choices(text: str) -> Iterator[str]:
         if "secrets." in str(job):
             yield f"{name}: a secret where a change is judged"
         yield from (f"{name}: {what}" for what in foreign_parts(job))
-    first, *rest = [step for step in found["jobs"]["judge"]["steps"] if "run" in step]
-    if command(first["run"]) != "checkrun" or "GITHUB_TOKEN" in str(rest):
+    steps = [step for step in found["jobs"]["judge"]["steps"] if "run" in step]
+    if any("GITHUB_TOKEN" in str(one) for one in steps if command(one["run"]) not in ASKING):
         yield "judge: a token where the change's model is loaded"
 
 
@@ -279,8 +279,9 @@ TRIGGERS = {
         }
     },
 }
+ASKING = ("checkrun", "images")  # the Git host, the registry; neither looks at a model
 RIGHTS = {
-    "judge": {"contents": "read", "actions": "read"},
+    "judge": {"contents": "read", "actions": "read", "packages": "read"},
     "publish": dict.fromkeys(("contents", "pull-requests", "statuses", "actions"), "write"),
     "approve": {
         "contents": "write", "pull-requests": "read", "issues": "read", "statuses": "write",
@@ -327,9 +328,9 @@ def test_what_lets_an_author_choose_is_named(old, new, said):
         ("enable-cache: false", "enable-cache: true", "judge: a cache"),
         ("      actions: read # what", "      statuses: write\n      actions: read # what",
          "judge: other permissions"),
-        ("          BASE: $", "          GITHUB_TOKEN: ${{ github.token }}\n          BASE: $",
+        ("          URL: $", "          GITHUB_TOKEN: ${{ github.token }}\n          URL: $",
          "judge: a token"),
-        ("          BASE: $", "          KEY: ${{ secrets.DEPLOY_KEY }}\n          BASE: $",
+        ("          URL: $", "          KEY: ${{ secrets.DEPLOY_KEY }}\n          URL: $",
          "judge: a secret"),
     ],
 )  # fmt: skip

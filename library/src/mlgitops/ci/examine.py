@@ -40,6 +40,9 @@ def examine(
         Path | None, typer.Option(help="A verdict by the base's rules; else no report is written.")
     ] = None,
     refusal: Annotated[str, typer.Option(help="A reason to refuse it that no check has.")] = "",
+    doubt: Annotated[
+        list[str] | None, typer.Option(help="What an owner looks at, beside altered rules.")
+    ] = None,
 ) -> None:
     """Write the verdict on the tree and the report, whatever the verdict is."""
     check_stages()
@@ -53,7 +56,7 @@ def examine(
     if judgement.subject:
         check_metrics(judgement.subject.here)
     by_base = json.loads(other.read_bytes()) if other.exists() else None
-    text = report.page(report.facts(base, judgement, by_base, refusal))
+    text = report.page(report.facts(base, judgement, by_base, refusal, doubt or ()))
     with replacing(REPORT) as part:
         part.write_text(text, encoding="utf-8")
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any, NamedTuple
 
 import typer
 
-from mlgitops.ci import examine, sandbox
+from mlgitops.ci import examine, images, sandbox
 from mlgitops.ci.reproduce import CHANGED
 from mlgitops.core import job_output, paths
 from mlgitops.core.errors import UserError, join_names
@@ -21,11 +21,11 @@ from mlgitops.git.commits import git
 from mlgitops.git.runner import run
 from mlgitops.github import client, push_outputs
 from mlgitops.github.options import Head, Url
+from mlgitops.releases import release_change
 from mlgitops.reporting import report
 from mlgitops.reporting.rules import rule_changes
 
 TREE = Path("judged")  # the change's files with what its pipeline made, none of them a link
-CHANGE = Path("change")  # its checkout
 RULES = (paths.RULES, paths.SCHEMA)
 NO_REPORT = (
     f"{job_output.MARKER}\n## ❌ No report\n\nThe job pipeline ended without a report: {{url}}\n\n"
@@ -72,18 +72,22 @@ class Found(NamedTuple):
 def verdict_on(head: str, base: str) -> Found:
     """Both verdicts, by the rules here and by the change's own, and what follows of them."""
     patch = prepare_tree(head)
-    refusal = NOT_MADE if patch and is_foreign(head) else ""
-    rules = rule_changes(base, head)
+    refusals = [NOT_MADE] if patch and is_foreign(head) else []
+    releases = release_change.check(base, head, images.read())
+    rules = rule_changes(base, head) + releases.doubts
     other = TREE / "artifacts/gate-by-base.json"
     ours = examine_tree(base, rules=Path.cwd()) if rules else None
     if ours and ours.verdict:
         other.write_text(json.dumps(ours.verdict))
-    more = ["--other", str(other.absolute())]
-    own = examine_tree(base, *more, "--refusal", refusal)
+    refusals += releases.refused
+    more = [f"--doubt={line}" for line in releases.doubts]
+    own = examine_tree(
+        base, f"--other={other.absolute()}", f"--refusal={join_names(refusals)}", *more
+    )
     decision = decide(own.verdict, ours.verdict if ours else own.verdict, rules)
     if own.verdict is None:
         decision = Decision("refused", [own.reason])
-    elif refusal:
+    for refusal in refusals if own.verdict else ():
         decision = decision.refuse(refusal)
     text = body(own, decision)
     if patch:
@@ -99,7 +103,7 @@ def is_foreign(head: str) -> bool:
 
 def prepare_tree(head: str) -> Path | None:
     """The files of the change with what its pipeline made; the patch of the latter, if any."""
-    run("fetch", "--quiet", str(CHANGE.absolute()), head)
+    run("fetch", "--quiet", str(job_output.CHANGE.absolute()), head)
     patch = push_outputs.patch_path(job_output.FOLDER)
     if patch:
         push_outputs.apply_patch(head, patch)  # refuses a path that no pipeline makes

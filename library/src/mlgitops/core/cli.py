@@ -58,6 +58,7 @@ COMMANDS: Commands = {
 CI: Commands = {
     "reproduce": ("ci.reproduce:reproduce", "make dvc.lock current or refuse it; judge; result/"),
     "checkrun": ("github.checkrun:checkrun", "wait for the check of a head; its run"),
+    "images": ("ci.images:images", "what the registry says of images that a change would run"),
     "judge": ("ci.judge:judge", "judge what a change made by the rules that stand here; verdict/"),
     "examine": ("ci.examine:examine", "the verdict on the tree here, in a process of its own"),
     "verdict": ("ci.verdict:verdict", "the verdict in result/, as an exit code"),

@@ -17,6 +17,9 @@ OUTPUTS = FOLDER / "outputs"
 HANDED_OVER = (paths.RAW, paths.TRAIN, paths.TEST, paths.MODEL)
 # The folder that the judging job leaves: verdict.json, report.md, changes.patch.
 JUDGED = Path("verdict")
+# In the job that judges: the checkout of the change, and what is known of images that it would run.
+CHANGE = Path("change")
+IMAGES = Path("images.json")
 # Words of a verdict that the job which publishes it looks for.
 WAITS: Final = "needs approval"
 RULES_CHANGED: Final = "rules changed"

@@ -73,8 +73,8 @@ def head() -> str:
     return found
 
 
-def fork(base: str) -> str | None:
-    """Where HEAD left a branch, here or of the remote, or a commit; None if there is none.
+def fork(base: str, head: str = "HEAD") -> str | None:
+    """Where HEAD, or another commit, left a branch or a commit; None if there is none of the name.
 
     A commit is a sha, its beginning, or HEAD~2: never a tag, which could have a branch's name.
     """
@@ -83,7 +83,7 @@ def fork(base: str) -> str | None:
     sha = sha or commit_of(base)
     if sha is None:
         return None
-    found = git("merge-base", "HEAD", sha)
+    found = git("merge-base", head, sha)
     return found.strip() if found else sha
 
 

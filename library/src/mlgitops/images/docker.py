@@ -37,9 +37,9 @@ def image_name() -> str:
     return f"{os.environ.get('REGISTRY', '').strip('/') or owner}/{name}"
 
 
-def host() -> str:
-    """The registry's host; Docker Hub's where the name starts with none, as Docker reads it."""
-    first, *path = image_name().split("/")
+def host(image: str = "") -> str:
+    """An image's host, or that of the project's; Docker Hub where the name starts with none."""
+    first, *path = (image or image_name()).split("/")
     named = path and (first == "localhost" or set(first) & set(".:"))
     return first if named else HUB
 

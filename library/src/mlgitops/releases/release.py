@@ -1,5 +1,6 @@
 """`make release`: an image of a commit of main becomes what staging runs, as a file."""
 
+from collections.abc import Mapping
 from typing import Annotated
 
 import typer
@@ -122,18 +123,19 @@ def already(new: Release) -> str | None:
 
 def check_labels(new: Release) -> None:
     """Refuse an image that says that it was built from something else."""
-    found = labels(new.image)
-    for name, value in (
-        (build.REVISION, new.commit),
-        (build.MODEL, new.model),
-        (build.DATA, new.data),
-    ):
-        if found.get(name) != value:
-            raise UserError(
-                f"the image's label {name} is {found.get(name) or 'missing'}, that of "
-                f"{new.commit[:7]} is {value}.\n"
-                "It was built from something else: make image && make push"
-            )
+    if wrong := label_problems(labels(new.image), new):
+        raise UserError(f"{wrong[0]}.\nIt was built from something else: make image && make push")
+
+
+def label_problems(found: Mapping[str, str], new: Release) -> list[str]:
+    """Where the labels of an image are not those of a release."""
+    wanted = {build.REVISION: new.commit, build.MODEL: new.model, build.DATA: new.data}
+    return [
+        f"the image's label {name} is {found.get(name) or 'missing'}, that of "
+        f"{new.commit[:7]} is {value}"
+        for name, value in wanted.items()
+        if found.get(name) != value
+    ]
 
 
 def labels(image: str) -> dict[str, str]:

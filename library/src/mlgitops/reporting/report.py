@@ -1,7 +1,7 @@
 """`make report`: what this commit changes, as the Markdown of a pull request."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -254,14 +254,15 @@ def facts(
     judgement: gate.Judgement | None = None,
     by_base: Mapping[str, Any] | None = None,
     refusal: str = "",
+    doubts: Sequence[str] = (),
 ) -> Facts:
     """Everything that the template shows, of a judgement or of the one that is current.
 
     `by_base` is the verdict by the base's own rules, where this change has others; `refusal` is a
-    reason to refuse it that no check has.
+    reason to refuse it that no check has, `doubts` are what an owner looks at as at rules.
     """
     verdict, subject = judgement or gate.current()
-    rules = rule_changes(base)
+    rules = [*rule_changes(base), *doubts]
     own = verdict.model_dump()
     decision = decide(own, by_base or own, rules)
     decision = decision.refuse(refusal) if refusal else decision

@@ -43,7 +43,7 @@ def rule_changes(base: str, head: str | None = None) -> list[str]:
 
     `head` is a commit; None: what lies here. None of the lines is cut.
     """
-    start = repository.fork(base)
+    start = repository.fork(base, head or "HEAD")
     if start is None:
         return []
     found = files_of_rules(start, head)
