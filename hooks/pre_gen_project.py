@@ -16,6 +16,12 @@ DEVICES = {
 }
 FORBIDDEN = '" \\ ` $ { } < > | @'
 LINE = r"[^\W_][^\"\\`${}<>|@\r\n\t]{0,%d}"
+LABEL = "[a-z0-9]+(-+[a-z0-9]+)*"
+PORT = ":([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
+# What Docker reads as a host, not as a folder of Docker Hub.
+HOST = rf"({LABEL}(\.{LABEL})+({PORT})?|{LABEL}{PORT}|localhost)"
+SHORT = "{1,200}"
+FOLDER = "[a-z0-9]+((__|[._]|-+)[a-z0-9]+)*"
 RULES = {
     "project_slug": (
         r"[a-z](-?[a-z0-9]){1,39}",
@@ -26,8 +32,8 @@ RULES = {
         "a GitHub name: up to 39 letters, digits and single dashes",
     ),
     "registry": (
-        r"[a-z0-9]([a-z0-9.-]{0,99}[a-z0-9])?(:[0-9]{1,5})?(/[a-z0-9]+([._-][a-z0-9]+)*){0,5}",
-        "a registry and a folder in it, in small letters, as in ghcr.io/acme",
+        rf"(?=.{SHORT}$)({HOST}(/{FOLDER})+|{LABEL})",
+        "a registry's host and a folder in it, in small letters, as in ghcr.io/acme",
     ),
     "project_name": (
         LINE % 59,

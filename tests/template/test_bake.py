@@ -40,6 +40,15 @@ BAD_SLUGS = [
 # A slug is the name of a folder before a hook sees it: the file system or Jinja may be first.
 REFUSALS = (FailedHookException, OutputDirExistsException, CookiecutterException, TemplateError,
             OSError, ValueError)  # fmt: skip
+BAD_REGISTRIES = [
+    "host:99999/a", "host:0/a", "host:65536/a", "ghcr..io/a", "ghcr.io", "ghcr.io/", "host:5000",
+    "-ghcr.io/a", "ghcr-.io/a", "ghcr.io/A", "ghcr.io/a..b", "ghcr.io//a", "ghcr.io/-a", ".io/a",
+    "harbor/acme", "https://ghcr.io/a", "ghcr.io/a:latest", "a.b/" + "c" * 200,
+]  # fmt: skip
+GOOD_REGISTRIES = [
+    "ghcr.io/acme", "localhost:5000/acme", "localhost/acme", "registry:65535/a/b_c/d.e--f__g",
+    "123.dkr.ecr.eu-west-1.amazonaws.com/acme", "acme",
+]  # fmt: skip
 BAD_OWNERS = ["-a", "a-", "a--b", "a b", "x" * 40, "a/b", "a_b", "é"]
 
 
@@ -78,6 +87,31 @@ def test_a_refusal_says_what_is_allowed(tmp_path):
         str(ROOT), "project_slug=Not-OK", cwd=tmp_path, fails=True,
     )  # fmt: skip
     assert "project_slug 'Not-OK' is not allowed: 2 to 40 small letters" in said
+
+
+@pytest.mark.parametrize("registry", BAD_REGISTRIES)
+def test_a_registry_that_docker_would_refuse_later_is_refused(tmp_path, registry):
+    with pytest.raises(FailedHookException):
+        bake(tmp_path, registry=registry)
+    assert not files(tmp_path)
+
+
+@pytest.mark.parametrize("registry", GOOD_REGISTRIES)
+def test_a_registry_that_docker_takes_is_taken(tmp_path, registry):
+    project = bake(tmp_path, registry=registry)
+    said = tomllib.loads((project / "pyproject.toml").read_text("utf-8"))
+    assert said["tool"]["image"]["name"] == f"{registry}/{project.name}"
+
+
+def test_a_name_without_a_letter_says_so(tmp_path):
+    """No short name can be made of it, so that the project's folder would be the one it is in."""
+    said = run(
+        sys.executable, "-m", "cookiecutter", "--no-input", "--output-dir", str(tmp_path),
+        str(ROOT), "project_name=\N{PENGUIN}\N{PENGUIN}", cwd=tmp_path, fails=True,
+    )  # fmt: skip
+    assert "project_name '\N{PENGUIN}\N{PENGUIN}' is not allowed: one line" in said
+    assert "already exists" not in said
+    assert not files(tmp_path)
 
 
 @settings(

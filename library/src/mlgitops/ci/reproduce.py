@@ -16,7 +16,7 @@ from mlgitops.ci.stages import check_stages
 from mlgitops.core import job_output
 from mlgitops.core.errors import UserError, join_names
 from mlgitops.core.files import replacing
-from mlgitops.core.paths import MADE
+from mlgitops.core.paths import MADE, is_made
 from mlgitops.evaluation import gate
 from mlgitops.evaluation.subject import Subject
 from mlgitops.git import lockfile, repository
@@ -164,7 +164,7 @@ def paths_in_conflict() -> list[str]:
 
 def settle(conflicts: list[str]) -> None:
     """Take one side of what is made, as it is made again; a person settles the rest."""
-    if others := [path for path in conflicts if not path.startswith(MADE)]:
+    if others := [path for path in conflicts if not is_made(path)]:
         raise UserError(f"resolve these first, then `git add` them: {join_names(others)}")
     for path in conflicts:
         if repository.git("checkout", "--ours", "--", path) is None:

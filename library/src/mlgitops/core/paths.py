@@ -1,5 +1,6 @@
 """Where things are in a project, relative to its folder; dvc.yaml says the same."""
 
+import re
 from pathlib import Path
 
 RAW = Path("data/raw.parquet")
@@ -28,5 +29,13 @@ PARAMS = Path("params.yaml")
 RULES = Path("gate.yaml")
 PROJECT = Path("pyproject.toml")
 CODE = Path("src/ml")  # the user's
-# What commands write and commit: a person edits none of it.
+# What commands write and commit, as Git's paths: a person edits none of it.
 MADE = (LOCK.as_posix(), "artifacts/", "store/", CARD.as_posix(), SHEET.as_posix())
+_FILES = {path.as_posix() for path in (LOCK, CARD, SHEET, DATA, PARITY, METRICS, SLICES)}
+_PLOT = re.compile(rf"{PLOTS.as_posix()}/[^./][^/]*\.json")
+_OBJECT = re.compile(r"store/([^./][^/]*/)*files/md5/[0-9a-f]{2}/[0-9a-f]{30}(\.dir)?")
+
+
+def is_made(path: str) -> bool:
+    """Whether a path is that of a file which commands write: by its whole name, not by a part."""
+    return path in _FILES or bool(_PLOT.fullmatch(path) or _OBJECT.fullmatch(path))

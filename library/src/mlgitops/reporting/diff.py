@@ -145,7 +145,7 @@ def folders(base: str) -> list[tuple[str, int, int]]:
     found = repository.git("diff", "--numstat", "--no-renames", "-z", base, "--") or ""
     for entry in filter(None, found.split("\0")):
         plus, minus, path = entry.split("\t", 2)
-        if not path.startswith(paths.MADE):
+        if not paths.is_made(path):
             folder = "/".join(path.split("/")[:-1][:2]) or path
             added[folder] += int(plus) if plus.isdigit() else 0
             removed[folder] += int(minus) if minus.isdigit() else 0

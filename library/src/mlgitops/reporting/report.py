@@ -302,7 +302,7 @@ def changes(base: str | None, here: Evidence) -> Changes:
 def how_to_check_out() -> str:
     """The command that brings back what is reported; a remark where no commit has it yet."""
     found = repository.changes(*repository.JUDGED)
-    if people := [path for path in found if not path.startswith(paths.MADE)]:
+    if people := [path for path in found if not paths.is_made(path)]:
         return f"# no commit has {join_names(people)} as reported: git add --all && git commit"
     return f"git checkout {repository.head()}"
 
