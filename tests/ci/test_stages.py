@@ -1,10 +1,14 @@
 """dvc.yaml must keep the library's stages; each way to weaken one is refused, and named."""
 
 import copy
+import re
+import shutil
+from pathlib import Path
 
 import pytest
 import yaml
 from baked import PROJECT
+from made_origin import git
 from mlgitops.ci import stages
 from mlgitops.core.errors import UserError
 
@@ -83,6 +87,14 @@ WEAKENED = {
         lambda s: s.update(mine={"cmd": "x", "outs": [{"vendor/x": {"cache": False}}]}),
         "mine: it must not write vendor/x",
     ),
+    "writes what make would read": (
+        lambda s: s.update(mine={"cmd": "x", "outs": ["GNUmakefile"]}),
+        "mine: it must not write GNUmakefile",
+    ),
+    "writes programs": (
+        lambda s: s.update(mine={"cmd": "x", "outs": [".venv"]}),
+        "mine: it must not write .venv",
+    ),
     "writes outside": (
         lambda s: s.update(mine={"cmd": "x", "metrics": ["../x.json"]}),
         "mine: it must not write ../x.json",
@@ -124,3 +136,27 @@ def test_all_faults_are_told_at_once(tmp_path):
     path.write_text(yaml.safe_dump(found))
     with pytest.raises(UserError, match=r"validate is gone.*frozen"):
         stages.check_stages(path)
+
+
+POINTED = [
+    ("Makefile.dvc", "outs: [{path: GNUmakefile}]", "must not write GNUmakefile"),
+    ("data/raw.parquet.dvc", "outs: [{path: ../GNUmakefile}]", "must not write ../GNUmakefile"),
+    ("data/x.dvc", "outs: [{path: /tmp/x}]", "must not write /tmp/x"),
+    (".venv.dvc", "outs: [{path: .venv}]", "must not write .venv"),
+    ("data/x.dvc", "wdir: ..\nouts: [{path: uv.toml}]", "must not write ../uv.toml"),
+    ("data/x.dvc", "outs: [{path: .}]", "must not write ."),
+]
+
+
+@pytest.mark.parametrize(("name", "text", "said"), POINTED)
+def test_a_pointer_writes_only_what_is_beside_it(clone, name, text, said):
+    shutil.copy(PROJECT / "dvc.yaml", ".")
+    git(clone, "add", "dvc.yaml")
+    Path("data").mkdir()
+    Path("data/raw.parquet.dvc").write_text("outs: [{md5: x, path: raw.parquet}]")
+    git(clone, "add", "--all")
+    stages.check_stages()
+    Path(name).write_text(text)
+    git(clone, "add", "--all", "--force")
+    with pytest.raises(UserError, match=re.escape(said)):
+        stages.check_stages()

@@ -16,6 +16,7 @@ from mlgitops.core.errors import UserError
 from mlgitops.github import doctor
 from mlgitops.github.client import connect
 from mlgitops.github.settings import RULESET, Settings, holds, ruleset, variables
+from mlgitops.reporting.rules import covers
 
 pytestmark = pytest.mark.slow
 
@@ -528,8 +529,7 @@ def owners(path: str) -> list[str]:
     found: list[str] = []
     for line in (TEMPLATE / ".github/CODEOWNERS").read_text().splitlines():
         pattern, *names = line.split("#")[0].split(maxsplit=1) or [""]
-        fits = f"/{path}".startswith(pattern) if pattern.endswith("/") else f"/{path}" == pattern
-        found = names if pattern and fits else found
+        found = names if pattern and covers(pattern, path) else found
     return found
 
 
@@ -548,6 +548,7 @@ def owners(path: str) -> list[str]:
         ("Dockerfile", True),
         ("vendor/mlgitops/src/mlgitops/github/push_outputs.py", True),
         (".dvc/config", True),
+        (".gitattributes", True),
         ("src/ml/features.py", False),
         ("params.yaml", False),
         ("dvc.lock", False),

@@ -1,7 +1,8 @@
 """Whether dvc.yaml still has the library's stages, each as it must be to be believed.
 
 DVC runs what dvc.yaml says: a stage that is frozen, has another command or lacks a dependency makes
-hashes that say nothing. More stages, and more dependencies of these, are fine.
+hashes that say nothing. More stages, and more dependencies of these, are fine. It also writes what
+the pointers name, as data/raw.parquet.dvc does: that is a file beside them.
 """
 
 from collections.abc import Iterator, Mapping
@@ -10,14 +11,20 @@ from typing import Any, NamedTuple
 
 from mlgitops.core import config, paths
 from mlgitops.core.errors import UserError, join_names
+from mlgitops.git import repository
+from mlgitops.reporting import rules
 
 KEYS = {"desc", "cmd", "deps", "params", "outs", "metrics", "plots", "meta"}
 VERSION = "pyproject.toml: tool.mlgitops.pipeline"
-# What people and other commands write, as `make data` the raw table: no stage does.
+# What people and other commands write, as `make data` the raw table, beside rules: no stage does.
 FOREIGN = (
-    "src", "tests", "vendor", "deploy", ".github", ".dvc", "store", "docs", "params.yaml",
-    "gate.yaml", "schema.yaml", "dvc.yaml", "dvc.lock", "Makefile", "pyproject.toml", "uv.lock",
-)  # fmt: skip
+    "src",
+    "tests",
+    "store",
+    "docs",
+    "params.yaml",
+    "dvc.lock",
+)
 
 
 class Stage(NamedTuple):
@@ -55,6 +62,27 @@ def check_stages(path: Path = paths.STAGES) -> None:
     """Refuse a dvc.yaml in which a stage is not what it must be, with all reasons."""
     if found := list(faults(config.read(path))):
         raise UserError(f"{path}: {join_names(found)}. `git diff main -- {path}` shows the change")
+    check_pointers()
+
+
+def check_pointers() -> None:
+    """Refuse a pointer (*.dvc) by which DVC would write a rule, or what is not beside it."""
+    for name in filter(None, (repository.git("ls-files", "-z", "--", "*.dvc") or "").split("\0")):
+        pointer = Path(name)
+        found = config.read(pointer) if pointer.is_file() else {}
+        for path in places(found):
+            if len(Path(path).parts) != 1 or is_rule(pointer.parent / path):
+                raise UserError(
+                    f"{name} must not write {path}: `dvc add` makes one beside its data"
+                )
+
+
+def places(pointer: Any) -> list[str]:
+    """The paths that a pointer writes, from its own folder."""
+    found = pointer if isinstance(pointer, Mapping) else {}
+    folder, outs = Path(str(found.get("wdir", "."))), found.get("outs")
+    given = [one.get("path") for one in outs or () if isinstance(one, Mapping)]
+    return [(folder / str(path)).as_posix() for path in given]
 
 
 def faults(document: Any) -> Iterator[str]:
@@ -101,12 +129,16 @@ def of_any(stage: Any) -> Iterator[str]:
             yield f"it must not write {path}"
 
 
+def is_rule(path: Path) -> bool:
+    """Whether an owner answers for it."""
+    return rules.place(path.as_posix()) is not None
+
+
 def is_foreign(path: Path) -> bool:
     """Whether it is, or may hold, what no stage writes."""
     top = path.parts[:1] or (".",)
-    return (
-        path.is_absolute() or ".." in path.parts or path == paths.RAW or top[0] in (".", *FOREIGN)
-    )
+    outside = path.is_absolute() or ".." in path.parts or top[0] in (".", *FOREIGN)
+    return outside or path == paths.RAW or is_rule(path)
 
 
 def entries(stage: Mapping[str, Any]) -> Iterator[Any]:

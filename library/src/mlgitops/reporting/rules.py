@@ -15,11 +15,18 @@ from mlgitops.reporting import diff
 from mlgitops.reporting.diff import Change
 from mlgitops.training.metrics import HIGHER_IS_BETTER
 
-# Files and folders that an owner answers for; CODEOWNERS names the same. Worst first.
+# What an owner answers for, as CODEOWNERS has it: /name is in the project's folder, a name alone
+# anywhere. Worst first. Beside each file stand those that its program reads instead of it.
 FILES = (
-    "gate.yaml", "schema.yaml", "dvc.yaml", ".github/", "vendor/", "Makefile", "pyproject.toml",
-    "uv.lock", "Dockerfile", ".dvc/config", ".dvcignore", ".mlgitops.yaml",
-    ".pre-commit-config.yaml", "deploy/",
+    "/gate.yaml", "/schema.yaml", "dvc.yaml", ".dvcignore", "/.dvc/",
+    "/.github/", "/.gitea/", "/.forgejo/", "CODEOWNERS", ".gitattributes", "/.gitmodules",
+    "/zizmor.yml", "/zizmor.yaml",
+    "/vendor/", "/.venv/", "/Makefile", "/makefile", "/GNUmakefile",
+    "pyproject.toml", "/uv.lock", "/uv.toml", "/.python-version", "/.python-versions",
+    "ruff.toml", ".ruff.toml", "/mypy.ini", "/.mypy.ini", "/setup.cfg", "/tox.ini",
+    "/pytest.ini", "/.pytest.ini", "/pytest.toml", "/.pytest.toml", "/conftest.py",
+    "/Dockerfile", "/Dockerfile.dockerignore", "/.dockerignore",
+    "/.mlgitops.yaml", "/.pre-commit-config.yaml", "/deploy/",
 )  # fmt: skip
 # What a command writes, and its own checks look at.
 RELEASE = re.compile(r"deploy/[\w-]+/release\.env")
@@ -70,10 +77,15 @@ def place(path: str) -> int | None:
     """Where a file stands among the rules; None if it is none of them."""
     if RELEASE.fullmatch(path):
         return None
-    for order, rule in enumerate(FILES):
-        if path == rule or (rule.endswith("/") and path.startswith(rule)):
-            return order
-    return None
+    return next((order for order, rule in enumerate(FILES) if covers(rule, path)), None)
+
+
+def covers(rule: str, path: str) -> bool:
+    """Whether an entry of FILES names a path, or a folder that it is in; a link is a path too."""
+    name = rule.strip("/")
+    if rule.startswith("/"):
+        return f"{path}/".startswith(f"{name}/")
+    return name in path.split("/")
 
 
 def contents(path: Path, commit: str | None) -> dict[str, Any]:
