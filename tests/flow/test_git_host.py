@@ -14,8 +14,10 @@ from typing import Any
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
+import pandas as pd
 import pytest
-from baked import REGISTRY, bake, commit, run
+from baked import REGISTRY, ROOT, bake, commit, run
+from workflows import AUTHOR
 
 pytestmark = [pytest.mark.git_host, pytest.mark.docker, pytest.mark.registry]
 LONGEST = 1500  # seconds until the runs of one event are done
@@ -159,6 +161,11 @@ def is_done(job: dict[str, Any]) -> bool:
     return job["status"] == "completed"
 
 
+def address_of(host: Host) -> str:
+    """The repository's URL with the author's token."""
+    return host.url.replace("://", f"://author:{host.token}@") + f"/{host.name}.git"
+
+
 @pytest.fixture(scope="module")
 def host() -> Host:
     return Host(Path(os.environ["GIT_HOST_ENV"]))
@@ -221,8 +228,7 @@ def protect(host: Host) -> None:
 
 
 def test_from_the_first_push_to_production_and_on(host, project):
-    address = host.url.replace("://", f"://author:{host.token}@") + f"/{host.name}.git"
-    run("git", "push", "--quiet", "--no-verify", address, "main", cwd=project)
+    push(host, project, "main")
 
     first = host.ends("check push main", "release push main", "judge workflow_run main",
                       "check workflow_dispatch bot/release-staging",
@@ -293,6 +299,91 @@ def test_a_changed_rule_waits_for_its_owner(host, project):
     assert found["judge workflow_run main"]["approve"] == "success"
     assert host.statuses("looser")["gate"] == "success"
     host.merge("looser")
+
+
+@pytest.mark.nightly
+def test_a_rollback_lands_without_training(host, project):
+    host.land("bot/release-staging")  # of the parameter that was merged
+    host.ends("check push main")
+    host.ask("POST", "/actions/workflows/promote.yml/dispatches", {"ref": "main", "inputs": {}})
+    host.ends("promote workflow_dispatch main", "check workflow_dispatch bot/promote-production",
+              "judge workflow_dispatch main")  # fmt: skip
+    host.land("bot/promote-production")
+    host.ends("check push main")
+    fetch(host, project, "main")
+    run("make", "rollback", cwd=project, ENVIRONMENT="production")
+    commit(project, "Roll production back")
+    push(host, project, "rollback")
+    open_pull(host, "rollback")
+    host.land("rollback")
+    host.ends("check push main")
+    older, newer = (
+        host.file_text(f"deploy/{name}/release.env", "main") for name in ("production", "staging")
+    )
+    assert older != newer
+    assert "Roll production back" in run("git", "log", "-1", "--format=%s", cwd=project)
+
+
+@pytest.mark.nightly
+def test_newer_data_is_proposed_and_lands(host, project, tmp_path):
+    table = pd.read_parquet(project / "data/raw.parquet")
+    later = pd.read_csv(ROOT / "demo/flights-2013-07.csv")
+    source = tmp_path / "flights.csv"
+    pd.concat([table, later]).to_csv(source, index=False)
+    host.edit("source", "params.yaml", "  source:\n", f"  source: {source}\n")
+    open_pull(host, "source")
+    host.land("source")
+    host.ends("check push main")
+    inputs = {"reason": "a new month", "force": "true"}
+    host.ask("POST", "/actions/workflows/retrain.yml/dispatches", {"ref": "main", "inputs": inputs})
+    host.ends("retrain workflow_dispatch main", "check workflow_dispatch bot/retrain",
+              "judge workflow_dispatch main")  # fmt: skip
+    host.approve("bot/retrain")
+    host.ends("review pull_request_review_approved", "judge workflow_run main")
+    assert host.statuses("bot/retrain")["gate"] == "success", host.comment("bot/retrain")
+    assert "a new month" in host.pull("bot/retrain")["body"]
+    host.merge("bot/retrain")
+    assert host.ends("check push main")["check push main"] == CHECKED
+
+
+@pytest.mark.nightly
+def test_the_second_of_two_rivals_lands_after_its_conflict_was_settled(host, project):
+    for branch, value in (("fewer", 80), ("more", 120)):
+        propose(host, branch, "params.yaml", "max_iter: 100", f"max_iter: {value}")
+    host.land("fewer")
+    host.ends("check push main")
+    fetch(host, project, "more")
+    fetch(host, project, "main", "--no-checkout")
+    said = run("git", "merge", "FETCH_HEAD", cwd=project, fails=True, **AUTHOR)
+    assert "CONFLICT (content): Merge conflict in dvc.lock" in said
+    run("git", "checkout", "--ours", "params.yaml", cwd=project)
+    run("git", "add", "params.yaml", cwd=project)
+    run("make", "reproduce", cwd=project)
+    commit(project, "Merge main")
+    push(host, project, "more")
+    host.ends("check pull_request", "judge workflow_run main")
+    host.land("more")
+    assert host.ends("check push main")["check push main"] == CHECKED
+    assert "max_iter: 120" in host.file_text("dvc.lock", "main")
+
+
+def fetch(host: Host, project: Path, branch: str, *only: str) -> None:
+    """Check out the newest of a branch of the host, or with an option only fetch it."""
+    run("git", "fetch", "--quiet", address_of(host), branch, cwd=project)
+    if not only:
+        run("git", "checkout", "--quiet", "--force", "-B", branch, "FETCH_HEAD", cwd=project)
+
+
+def push(host: Host, project: Path, branch: str) -> None:
+    """Push what is checked out, as the author."""
+    run("git", "push", "--quiet", "--no-verify", address_of(host), f"HEAD:refs/heads/{branch}",
+        cwd=project)  # fmt: skip
+
+
+def open_pull(host: Host, branch: str) -> None:
+    """Open a pull request, and wait for its verdict."""
+    host.ask("POST", "/pulls", {"head": branch, "base": "main", "title": branch})
+    host.ends("check pull_request", "judge workflow_run main")
 
 
 def test_the_host_runs_what_was_pushed(project):
