@@ -1,13 +1,16 @@
 import json
+import os
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
+from baked import PROJECT
 from mlgitops.core.errors import UserError
 from mlgitops.git import repository
 from mlgitops.images import build as module
 from mlgitops.images import builder
-from mlgitops.images.build import image
+from mlgitops.images.build import image, replace_links
 
 PYPROJECT = """
 [project]
@@ -218,3 +221,84 @@ def test_the_digest_is_dvcs():
     import hashlib
 
     assert repository.digest(files) == hashlib.md5(listing.encode()).hexdigest() + ".dir"
+
+
+def contents(folder):
+    """What the files below a folder hold, by their paths in it."""
+    files = (path for path in Path(folder).rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+
+
+def link_model(how):
+    """Make the model's files links of a kind into a cache, as DVC does; what they hold."""
+    held = contents("artifacts/model")
+    for name in held:
+        path, there = Path("artifacts/model", name), Path(".dvc/cache", name)
+        there.parent.mkdir(parents=True, exist_ok=True)
+        path.replace(there)
+        if how == "reflink":
+            command = ["cp", "--reflink=always", there, path]
+            if subprocess.run(command, check=False, capture_output=True).returncode:
+                pytest.skip("this file system has no reflinks")
+        elif how == "hardlink":
+            path.hardlink_to(there)
+        else:
+            path.symlink_to(there.resolve())
+    return held
+
+
+@pytest.mark.parametrize("how", ["symlink", "hardlink"])
+def test_a_model_of_links_is_built_from_copies(build_call, how):
+    held = link_model(how)
+    image()
+    assert not [path for path in Path("artifacts/model").rglob("*") if path.is_symlink()]
+    assert contents("artifacts/model") == held
+    assert held.items() <= contents(".dvc/cache").items()
+
+
+@pytest.mark.parametrize("place", ["src/ml/shared.py", "artifacts/model"])
+def test_a_link_that_leads_out_of_the_project_is_refused(build_call, workspace, tmp_path, place):
+    outside = tmp_path / "outside"
+    path = Path(place)
+    if path.exists():
+        path.replace(outside)
+    else:
+        outside.write_text("x = 1\n", encoding="utf-8")
+    path.symlink_to(outside)
+    with pytest.raises(UserError, match=f"{place}: an image cannot follow a link"):
+        image()
+
+
+@pytest.mark.docker
+@pytest.mark.skipif(
+    not shutil.which("docker")
+    or subprocess.run(["docker", "version"], capture_output=True).returncode,
+    reason="no Docker answers",
+)
+@pytest.mark.parametrize("how", ["symlink", "hardlink", "reflink"])
+def test_the_context_holds_the_model_whatever_dvc_links_it_by(workspace, tmp_path, how):
+    """A build by the project's own .dockerignore: the model's files, and no link; no caches."""
+    shutil.copy(PROJECT / ".dockerignore", ".dockerignore")
+    held = link_model(how)
+    Path("src/ml/__pycache__").mkdir(exist_ok=True)
+    Path("src/ml/__pycache__/x.pyc").write_text("x", encoding="utf-8")
+    Path("secret.env").write_text("x", encoding="utf-8")
+    replace_links()
+    recipe = 'FROM scratch\nCOPY . /context\nCMD ["/none"]\n'
+    name = f"context-{os.getpid()}-{how}"
+    file = tmp_path / "Dockerfile"
+    file.write_text(recipe, encoding="utf-8")
+    command = ["docker", "build", "--quiet", "--tag", name, "--file", str(file), "."]
+    subprocess.run(command, check=True, capture_output=True)
+    made = subprocess.run(["docker", "create", name], check=True, capture_output=True)
+    number = made.stdout.decode().strip()
+    copied = ["docker", "cp", f"{number}:/context", str(tmp_path / "context")]
+    subprocess.run(copied, check=True, capture_output=True)
+    subprocess.run(["docker", "rm", number], check=True, capture_output=True)
+    subprocess.run(["docker", "rmi", name], check=True, capture_output=True)
+    found = list((tmp_path / "context").rglob("*"))
+    assert not [path for path in found if path.is_symlink()]
+    assert contents(tmp_path / "context/artifacts/model") == held
+    names = {path.name for path in found}
+    assert "dvc.lock" in names
+    assert not names & {"secret.env", "__pycache__", "cache", "metrics.json", "store"}

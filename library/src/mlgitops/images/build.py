@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, NamedTuple
@@ -10,12 +11,14 @@ from typing import Annotated, NamedTuple
 import typer
 
 from mlgitops.core import paths
-from mlgitops.core.errors import UserError
+from mlgitops.core.errors import UserError, join_names
+from mlgitops.core.files import replacing
 from mlgitops.core.project import project
 from mlgitops.git import repository
 from mlgitops.images import builder, docker
 
 FOLDER = paths.MODEL
+CODE = Path("src")
 # The labels of the Dockerfile that tell what an image was built from.
 REVISION, MODEL, DATA = "org.opencontainers.image.revision", "ml.model", "ml.data"
 LOCKED = Path("uv.lock")
@@ -45,6 +48,7 @@ def image(
     if not LOCKED.exists():
         raise UserError(f"{LOCKED} is missing: `make setup` writes it; commit it")
     name, known = docker.reference(target), facts()
+    replace_links()
     build(arguments(target, name, known), local)
     whole, own = sizes(name)
     identity = docker.docker("image", "inspect", "--format", "{{.Id}}", name)
@@ -102,6 +106,24 @@ def facts() -> Facts:
     name = docker.image_name().rpartition("/")[2]
     source = project().repository
     return Facts(name, docker.revision(), here, known.data or "", source)
+
+
+def replace_links() -> None:
+    """Put copies where the model's files are links into DVC's cache, which no image can follow.
+
+    With `dvc config cache.type symlink` they are; what else leads out of the project is refused.
+    """
+    for link in (path for path in FOLDER.rglob("*") if path.is_symlink()):
+        with replacing(link) as part:
+            shutil.copyfile(link, part)
+    here = Path.cwd().resolve()
+    places = (FOLDER, CODE, *CODE.rglob("*"))
+    outside = [path for path in places if not path.resolve().is_relative_to(here)]
+    if outside:
+        raise UserError(
+            f"{join_names(outside)}: an image cannot follow a link out of the project: put the "
+            "files themselves there"
+        )
 
 
 def sizes(name: str) -> tuple[int, int]:
