@@ -32,6 +32,7 @@ test: .venv/.made library/MANIFEST ## Run every test; skipped tests say why [NIG
 
 check: .venv/.made library/MANIFEST ## Run the quick checks: lint, types, import order of the library's rooms, rules
 	ruff check
+	ruff check --preview --select PLW1514 library hooks demo benchmarks
 	ruff format --check
 	mypy
 	lint-imports --no-logo

@@ -52,7 +52,8 @@ def wrk(address: str, body: bytes, clients: int) -> str:
         script.write_text(
             'wrk.method = "POST"\n'
             'wrk.headers["Content-Type"] = "application/json"\n'
-            f'wrk.body = io.open("{text}", "rb"):read("*a")\n'
+            f'wrk.body = io.open("{text}", "rb"):read("*a")\n',
+            encoding="utf-8",
         )
         command = ["wrk", "-t1", f"-c{clients}", f"-d{SECONDS}s", "--timeout", "30s"]
         command += ["--latency", "-s", str(script), address]

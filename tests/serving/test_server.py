@@ -356,8 +356,10 @@ def test_the_documentation_needs_no_other_server(binary):
     assert len(binary.ask(next(one for one in addresses if one.endswith(".js")))[2]) > 1_000_000
 
 
-def test_it_prints_a_request_that_works(folders, code, free_port):
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
+def test_it_prints_a_request_that_works(encoding, folders, code, free_port):
     own = {"PYTHONPATH": str(code), "SERVE_PORT": str(free_port()), "SERVE_DRAIN_SECONDS": "0"}
+    own |= {"PYTHONIOENCODING": encoding}
     command = [sys.executable, "-m", "mlgitops.serving", str(folders["binary"])]
     with subprocess.Popen(command, env=os.environ | own, stdout=subprocess.PIPE) as running:
         try:

@@ -1,5 +1,5 @@
 """`python -m mlgitops` is `mlgitops`."""
 
-from mlgitops.core.cli import main
+from mlgitops.core.cli import start
 
-main()
+start()

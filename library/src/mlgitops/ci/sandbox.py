@@ -31,8 +31,8 @@ def run(arguments: Sequence[str], folder: Path) -> None:
     try:
         with TemporaryDirectory() as home:
             done = subprocess.run(  # noqa: S603
-                command, cwd=folder, env=environment(home), text=True, timeout=SECONDS, check=False,
-                stdin=subprocess.DEVNULL, capture_output=True, preexec_fn=limit_memory,
+                command, cwd=folder, env=environment(home), encoding="utf-8", timeout=SECONDS,
+                check=False, stdin=subprocess.DEVNULL, capture_output=True, preexec_fn=limit_memory,
             )  # fmt: skip
     except subprocess.TimeoutExpired:
         raise UserError(f"the model could not be judged within {SECONDS // 60} minutes") from None

@@ -4,6 +4,9 @@
 whole of it.
 """
 
+import io
+import locale
+import os
 import sys
 from collections.abc import Mapping
 from difflib import get_close_matches
@@ -119,8 +122,27 @@ def group(commands: Commands) -> "typer.core.TyperGroup":
     return Lazy(no_args_is_help=False)
 
 
+def start() -> None:
+    """The program: `main`, with files, names and output in UTF-8 whatever the locale says."""
+    if not sys.flags.utf8_mode and locale.getencoding().lower() not in ("utf-8", "utf8"):
+        os.environ["PYTHONUTF8"] = "1"  # also for what is started from here
+        python, *words = sys.orig_argv
+        os.execv(sys.executable, [python, "-X", "utf8", *words])  # noqa: S606
+    main()
+
+
+def write_anything() -> None:
+    """Let a terminal show what its encoding has, and "?" for the rest."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            terminal = stream.isatty() and "PYTHONIOENCODING" not in os.environ
+            encoding = locale.getencoding() if terminal else None
+            stream.reconfigure(encoding=encoding, errors="replace")
+
+
 def main() -> None:
     """Run `mlgitops` with the arguments of this process."""
+    write_anything()
     program, arguments = "mlgitops", sys.argv[1:]
     if arguments[:1] == [NESTED[0]]:
         program, arguments = f"{program} {NESTED[0]}", arguments[1:]

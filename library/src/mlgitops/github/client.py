@@ -131,7 +131,7 @@ def token(host: str) -> str:
     try:
         done = subprocess.run(  # noqa: S603
             ["gh", "auth", "token", "--hostname", host],  # noqa: S607
-            capture_output=True, text=True, check=False,
+            capture_output=True, encoding="utf-8", check=False,
         )  # fmt: skip
     except FileNotFoundError:
         done = None

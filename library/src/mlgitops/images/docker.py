@@ -82,7 +82,11 @@ def run_visibly(*arguments: str) -> list[str]:
     lines = []
     command = ["docker", *arguments]
     with subprocess.Popen(  # noqa: S603
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        errors="replace",
     ) as process:
         for line in process.stdout or ():
             os.write(2, line.encode())

@@ -29,7 +29,9 @@ def login() -> None:
         return
     user, password = known
     command = ["docker", "login", "--username", user, "--password-stdin", host]
-    done = subprocess.run(command, input=password, text=True, capture_output=True, check=False)  # noqa: S603
+    given = password.encode()
+    done = subprocess.run(command, input=given, capture_output=True, check=False)  # noqa: S603
     if done.returncode != 0:
-        raise UserError(f"{host} refuses the login of {user}: {docker.last(done.stderr)}")
+        said = docker.last(done.stderr.decode(errors="replace"))
+        raise UserError(f"{host} refuses the login of {user}: {said}")
     print(f"{host}: logged in as {user}")

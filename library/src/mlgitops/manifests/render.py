@@ -47,7 +47,7 @@ def folders() -> list[Path]:
 def render(folder: Path) -> list[dict[str, Any]]:
     """The objects that kustomize makes of a folder."""
     command = [*renderer(), str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False)  # noqa: S603
     if done.returncode:
         why = " ".join(done.stderr.split())[-400:]
         raise UserError(f"{folder.as_posix()} does not render: {why}")

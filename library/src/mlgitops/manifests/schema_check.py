@@ -94,7 +94,7 @@ def builtin_problems(documents: Sequence[dict[str, Any]]) -> list[str]:
     given = "\n---\n".join(json.dumps(document) for document in documents)
     try:
         done = subprocess.run(  # noqa: S603
-            command, input=given, capture_output=True, text=True, check=False
+            command, input=given, capture_output=True, encoding="utf-8", check=False
         )
     except FileNotFoundError:
         raise UserError("uv is not installed: make setup, or https://docs.astral.sh/uv") from None

@@ -61,7 +61,8 @@ def request(folder: Path, address: str) -> str:
     """A command that asks for a prediction of the first row that the model came with."""
     from mlgitops.serving.contract import read
 
-    row = json.dumps({"dataframe_records": read(folder).examples[:1]}, ensure_ascii=False)
+    records = {"dataframe_records": read(folder).examples[:1]}
+    row = json.dumps(records, ensure_ascii=sys.stdout.encoding.lower() != "utf-8")
     kind = "Content-Type: application/json"
     return shlex.join(["curl", f"{address}/invocations", "-H", kind, "-d", row])
 

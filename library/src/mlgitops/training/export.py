@@ -140,7 +140,7 @@ pipeline.Fitted(folder, contract.read(folder))
 def check_alone(folder: Path) -> None:
     """Refuse a pickle that the server could not load: what it names must be in the folder."""
     command = [sys.executable, "-c", ALONE, str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False)  # noqa: S603
     if done.returncode != 0:
         *_, last = done.stderr.strip().splitlines()
         raise UserError(

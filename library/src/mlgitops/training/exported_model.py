@@ -167,7 +167,7 @@ def load_isolated(folder: Path) -> Model:
             given, answer = Path(place, "table.joblib"), Path(place, "answer.npz")
             joblib_dump({name: table[name].to_numpy() for name in table}, given)
             command = [sys.executable, "-m", __name__, str(folder), str(given), str(answer)]
-            done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+            done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False)  # noqa: S603
             if done.returncode != 0:
                 *_, last = ["it ended without an error message", *done.stderr.strip().splitlines()]
                 raise UserError(last)

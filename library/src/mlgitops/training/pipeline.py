@@ -39,13 +39,13 @@ def pipeline(
             "a stage failed; the reason is above. Fix it, then `make pipeline`; your changes are "
             "kept"
         )
-    if PUSHED.exists() and PUSHED.read_text() == state():
+    if PUSHED.exists() and PUSHED.read_text("utf-8") == state():
         return
     if main(["push"]) != 0:
         raise UserError(
             "the outputs are not in the store; the reason is above. Then: make pipeline"
         )
-    PUSHED.write_text(state())
+    PUSHED.write_text(state(), encoding="utf-8")
 
 
 def format_code() -> None:
