@@ -168,3 +168,19 @@ def test_rules_that_no_file_has_are_missed_in_gate_yaml(old):
     old.with_name("gate.yaml").write_text("gate: {}")
     with pytest.raises(UserError, match=r"gate.yaml: validate: Input should be a valid dictionary"):
         config.load(Validate)
+
+
+def test_a_key_is_the_text_that_it_is(write_params):
+    text = "bake: {yes: 1, no: 2, on: 3, True: 4, 007: 5, 2024-01-01: 6, null: 7, 1.50: 8}"
+    keys = ["yes", "no", "on", "True", "007", "2024-01-01", "null", "1.50"]
+    assert list(config.read(write_params(text))["bake"]) == keys
+
+
+def test_only_true_and_false_are_booleans(write_params):
+    read = config.read(write_params("[yes, no, On, off, true, False, 'true', 3, 0.5, ~]"))
+    assert read == ["yes", "no", "On", "off", True, False, "true", 3, 0.5, None]
+
+
+def test_keys_of_an_anchor_are_merged(write_params):
+    text = "a: &a {yes: 1}\nb: {<<: *a, no: 2}\n"
+    assert config.read(write_params(text))["b"] == {"yes": 1, "no": 2}

@@ -83,6 +83,7 @@ TOLD = [
     (G, MINIMUM, "{accuracy: 0.1}", "gate.minimum.log_loss is removed (it was dummy) (looser)"),
     (G, MINIMUM, "{brier: dummy}", "gate.minimum.log_loss is removed (it was dummy) (looser)"),
     (G, MINIMUM, "{log_loss: dummy, accuracy: 0.9}", "gate.minimum.accuracy is new: 0.9 (tighter)"),
+    (G, MINIMUM, "{log_loss: dummy, recall: {yes: 0.5}}", "gate.minimum.recall.yes is new: 0.5"),
     (G, "metric: log_loss", "metric: accuracy", "gate.metric: log_loss → accuracy"),
     (G, "confidence: 0.95", "confidence: 0.8", "gate.confidence: 0.95 → 0.8 (looser)"),
     (G, "confidence: 0.95", "confidence: 0.99", "gate.confidence: 0.95 → 0.99 (tighter)"),

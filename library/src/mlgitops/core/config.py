@@ -3,8 +3,9 @@
 params.yaml has what is tried, gate.yaml what judges it.
 """
 
+import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
@@ -38,6 +39,30 @@ MOVED = {
 }
 
 
+BOOL, TEXT = "tag:yaml.org,2002:bool", "tag:yaml.org,2002:str"
+TRUE_OR_FALSE = re.compile("(?:true|True|TRUE|false|False|FALSE)$")
+
+
+class Loader(yaml.CSafeLoader):
+    """YAML 1.2, as DVC reads it: yes, no, on and off are words. A key is the text that it is.
+
+    So a class may be called `yes`, a column `on`, and neither has to be quoted.
+    """
+
+    yaml_implicit_resolvers = {  # noqa: RUF012
+        first: [(tag, TRUE_OR_FALSE if tag == BOOL else pattern) for tag, pattern in found]
+        for first, found in yaml.CSafeLoader.yaml_implicit_resolvers.items()
+    }
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        """A mapping, its keys as text."""
+        self.flatten_mapping(node)
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                key.tag = TEXT
+        return super().construct_mapping(node, deep)
+
+
 class Strict(BaseModel):
     """A frozen object that refuses unknown keys."""
 
@@ -60,10 +85,15 @@ AnyStrict = TypeVar("AnyStrict", bound=Strict)
 AnySection = TypeVar("AnySection", bound=Section)
 
 
+def load_yaml(text: str) -> Any:
+    """The contents of a YAML text; a yaml.YAMLError if it is none."""
+    return yaml.load(text, Loader)  # noqa: S506 - it is a safe one
+
+
 def read(path: Path) -> Any:
     """The contents of a YAML file; a missing or broken one is a UserError."""
     try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
+        return load_yaml(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:

@@ -47,7 +47,7 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[Chang
 def load(text: str | None) -> Any:
     """The contents of a YAML or JSON file of a commit; an empty mapping if it is not there."""
     try:
-        return yaml.load(text or "", yaml.CSafeLoader) or {}
+        return config.load_yaml(text or "") or {}
     except yaml.YAMLError:
         return {}
 
