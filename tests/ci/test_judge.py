@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import yaml
 from mlgitops.ci import judge
 from mlgitops.core import job_output, paths
 from mlgitops.git import repository
@@ -91,6 +92,27 @@ def test_a_loosened_limit_does_not_hide_that_main_refuses(change, monkeypatch):
     assert found["state"] == "needs approval"
     assert "by main's rules it is refused" in found["reasons"]
     assert "gate.budget.model_mb: 0.0001 → 50" in text
+
+
+def test_a_limit_that_main_has_in_params_yaml_is_mains_too(change):
+    """As an older project has it: the change's params.yaml does not stand in for main's."""
+    change.workspace.git("switch", "--quiet", "main")
+    rules = yaml.safe_load(Path("gate.yaml").read_text("utf-8"))
+    params = yaml.safe_load(Path("params.yaml").read_text("utf-8"))
+    params["gate"] = rules.pop("gate")
+    params["gate"]["budget"]["model_mb"] = 0.0001
+    Path("gate.yaml").write_text(yaml.safe_dump(rules), "utf-8")
+    Path("params.yaml").write_text(yaml.safe_dump(params), "utf-8")
+    change.workspace.commit("As it was")
+    change.workspace.git("switch", "--quiet", "change")
+    change.workspace.git("merge", "--quiet", "--no-edit", "main")
+    params["gate"]["budget"]["model_mb"] = 50
+    Path("params.yaml").write_text(yaml.safe_dump(params), "utf-8")
+    change.workspace.commit("Loosen the limit")
+    found, text = change.judge()
+    assert found["state"] == "needs approval"
+    assert "by main's rules it is refused" in found["reasons"]
+    assert "gate.budget.model_mb: 0.0001 → 50, in params.yaml (looser)" in text
 
 
 def test_a_refusal_by_its_own_rules_stays_one(change):

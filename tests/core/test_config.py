@@ -184,3 +184,11 @@ def test_only_true_and_false_are_booleans(write_params):
 def test_keys_of_an_anchor_are_merged(write_params):
     text = "a: &a {yes: 1}\nb: {<<: *a, no: 2}\n"
     assert config.read(write_params(text))["b"] == {"yes": 1, "no": 2}
+
+
+def test_the_sections_of_an_older_project_are_completed(old):
+    whole = config.complete({"split": {"by": "random"}}, config.sections(old))
+    assert whole["split"] == {"by": "random"}
+    assert whole["validate"] == {"min_rows": 20, "max_duplicates": 0.5}
+    assert whole["parity"]["rows"] == 190
+    assert "gate" not in whole

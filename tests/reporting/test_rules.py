@@ -269,6 +269,51 @@ def test_nothing_changed_says_nothing(project):
     assert rule_changes("nowhere") == []
 
 
+OLD = """
+gate: {metric: log_loss, minimum: {log_loss: dummy}, confidence: 0.95}
+prepare: {split: time, test_share: 0.3, seed: 7}
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("confidence: 0.95", "confidence: 0.8", "gate.confidence: 0.95 → 0.8, in params.yaml (lo"),
+        ("dummy", "1000", "gate.minimum.log_loss: dummy → 1000, in params.yaml (looser)"),
+        ("test_share: 0.3", "test_share: 0.1", "split.test_share: 0.3 → 0.1, in params.yaml (lo"),
+        ("split: time", "split: random", "split.by: time → random, in params.yaml"),
+        (", confidence: 0.95", "", "gate.confidence is removed (it was 0.95) (looser)"),
+    ],
+)
+@pytest.mark.parametrize("rules", [None, "validate: {min_rows: 20}\n"])
+def test_a_limit_that_an_older_project_has_in_params_is_a_rule(project, rules, old, new, said):
+    Path("gate.yaml").write_text(rules) if rules else Path("gate.yaml").unlink()
+    edit("params.yaml", "", OLD)
+    git(project, "commit", "--quiet", "--all", "--message", "Older")
+    edit("params.yaml", "prepare:", "train: {rate: 1}\nprepare:")
+    assert rule_changes("HEAD") == []
+    edit("params.yaml", old, new)
+    found = rule_changes("HEAD")
+    git(project, "reset", "--quiet", "--hard", "main")
+    assert len(found) == 1
+    assert said in found[0]
+    assert found[0].startswith("gate.yaml: ")
+
+
+def test_a_limit_that_moves_to_gate_yaml_says_the_same(project):
+    text = Path("gate.yaml").read_text("utf-8")
+    section = "split: {by: time, test_share: 0.2, seed: 0}\n"
+    before, _, rest = text.partition("\nsplit:")
+    Path("gate.yaml").write_text(before + "\nparity:" + rest.partition("\nparity:")[2], "utf-8")
+    edit("params.yaml", "", section)
+    git(project, "commit", "--quiet", "--all", "--message", "Older")
+    edit("gate.yaml", "", text)
+    edit("params.yaml", "", "train: {}\n")
+    found = rule_changes("HEAD")
+    git(project, "reset", "--quiet", "--hard", "main")
+    assert found == ["gate.yaml is changed, but says the same"]
+
+
 def test_every_rule_has_an_owner():
     lines = (PROJECT / ".github/CODEOWNERS").read_text("utf-8").splitlines()
     owned = [line.split()[0] for line in lines if "@" in line and not line.startswith("#")]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
 import typer
+import yaml
 
 from mlgitops.ci import examine, images, sandbox
 from mlgitops.ci.reproduce import CHANGED
@@ -23,7 +24,7 @@ from mlgitops.github import client, push_outputs
 from mlgitops.github.options import Head, Url
 from mlgitops.releases import release_change
 from mlgitops.reporting import report
-from mlgitops.reporting.rules import rule_changes
+from mlgitops.reporting.rules import judged_by, rule_changes
 
 TREE = Path("judged")  # the change's files with what its pipeline made, none of them a link
 RULES = (paths.RULES, paths.SCHEMA)
@@ -76,7 +77,7 @@ def verdict_on(head: str, base: str) -> Found:
     releases = release_change.check(base, head, images.read())
     rules = rule_changes(base, head) + releases.doubts
     other = TREE / "artifacts/gate-by-base.json"
-    ours = examine_tree(base, rules=Path.cwd()) if rules else None
+    ours = examine_tree(base, by_base=True) if rules else None
     if ours and ours.verdict:
         other.write_text(json.dumps(ours.verdict))
     refusals += releases.refused
@@ -130,12 +131,13 @@ def place_output(made: Path, place: Path) -> None:
     copy(made, place)
 
 
-def examine_tree(base: str, *more: str, rules: Path | None = None) -> Judged:
-    """The verdict on the tree, by its own rules or by those of another folder."""
+def examine_tree(base: str, *more: str, by_base: bool = False) -> Judged:
+    """The verdict on the tree, by its own rules or by those that stand here, all of them."""
     kept = {name: read(TREE / name) for name in RULES}
     try:
-        for name in RULES if rules else ():
-            put(TREE / name, read(rules / name) if rules else None)
+        if by_base:
+            put(TREE / paths.SCHEMA, read(paths.SCHEMA))
+            put(TREE / paths.RULES, yaml.safe_dump(judged_by(None)).encode())
         sandbox.run(["ci", "examine", "--base", base, *more], TREE)
         return Judged(json.loads((TREE / examine.VERDICT).read_bytes()), "")
     except (OSError, ValueError):

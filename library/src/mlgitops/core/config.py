@@ -144,24 +144,30 @@ def load_rule(section: type[AnySection], name: str, file: Path) -> AnySection:
         if name in old:
             hint(f"{PARAMS}: {name} is not read, for {file} has it: remove it")
         return parse(section, found[name], f"{file}: {name}")
-    values = old_values(section, name, old)
+    values = old_values(name, old)
     if values is None:
         return parse(section, sections(file).get(name), f"{file}: {name}")
     hint(f"{PARAMS}: what `{name}` needs belongs in {RULES}, section {name}")
     return parse(section, values, f"{PARAMS}: {name}")
 
 
-def old_values(section: type[Section], name: str, old: Mapping[str, Any]) -> Any:
+def old_values(name: str, old: Mapping[str, Any]) -> Any:
     """A section of gate.yaml from where params.yaml had it; None if it has nothing of it."""
     if name in old:
         return old[name]
     values = {}
-    for key in section.model_fields:
-        place, _, last = MOVED.get(f"{name}.{key}", "").partition(".")
+    for new, before in MOVED.items():
+        (section, _, key), (place, _, last) = new.partition("."), before.partition(".")
         inner = old.get(place)
-        if isinstance(inner, dict) and last in inner:
+        if section == name and isinstance(inner, Mapping) and last in inner:
             values[key] = inner[last]
     return values or None
+
+
+def complete(rules: Mapping[str, Any], old: Mapping[str, Any]) -> dict[str, Any]:
+    """The sections of gate.yaml, those that it lacks from where params.yaml has them."""
+    absent = {name: old_values(name, old) for name in SECTIONS if name not in rules}
+    return {**rules, **{name: one for name, one in absent.items() if one is not None}}
 
 
 def drop_moved_keys(name: str, value: Any) -> Any:

@@ -9,7 +9,7 @@ from numbers import Real
 from pathlib import Path
 from typing import Any
 
-from mlgitops.core import paths
+from mlgitops.core import config, paths
 from mlgitops.git import repository
 from mlgitops.reporting import diff
 from mlgitops.reporting.diff import Change
@@ -54,6 +54,8 @@ def rule_changes(base: str, head: str | None = None) -> list[str]:
     if start is None:
         return []
     found = files_of_rules(start, head)
+    if paths.RULES.as_posix() not in found and judged_by(start) != judged_by(head):
+        found.insert(0, paths.RULES.as_posix())  # an older project has limits in params.yaml
     told = {
         paths.RULES.as_posix(): gate_lines,
         paths.SCHEMA.as_posix(): schema_lines,
@@ -108,14 +110,26 @@ def sort_lines(path: Path, found: Iterator[tuple[str, str]]) -> Iterator[str]:
         yield f"{path} is changed, but says the same"
 
 
+def judged_by(commit: str | None) -> dict[str, Any]:
+    """The rules of a commit: gate.yaml, and what an older project has of it in params.yaml."""
+    return config.complete(*(contents(path, commit) for path in (paths.RULES, paths.PARAMS)))
+
+
 def gate_lines(start: str, head: str | None) -> Iterator[str]:
-    """What differs in gate.yaml, key by key."""
-    before, now = (diff.flat(contents(paths.RULES, one)) for one in (start, head))
-    if not now:
+    """What differs in gate.yaml, key by key; what it lacks is read from params.yaml."""
+    before, now = (diff.flat(judged_by(one)) for one in (start, head))
+    if not contents(paths.RULES, head) and contents(paths.RULES, start):
         yield f"{paths.RULES} is gone, or cannot be read"
-        return
-    changes = diff.differences(before, now)
-    yield from sort_lines(paths.RULES, ((words(one), effect(one)) for one in changes))
+    own, changes = contents(paths.RULES, head), diff.differences(before, now)
+    lines = [(words(one) + elsewhere(one, own), effect(one)) for one in changes]
+    if lines or now:
+        yield from sort_lines(paths.RULES, iter(lines))
+
+
+def elsewhere(change: Change, rules: dict[str, Any]) -> str:
+    """That a value is not in gate.yaml, where it is not."""
+    absent = change.now is not None and change.name.partition(".")[0] not in rules
+    return f", in {paths.PARAMS}" * absent
 
 
 def effect(change: Change) -> str:
