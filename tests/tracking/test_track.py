@@ -5,8 +5,11 @@ import os
 import re
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
+import time
+from contextlib import closing
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -25,7 +28,17 @@ from mlgitops.core.errors import UserError
 from mlgitops.git import lineage, repository
 from mlgitops.tracking.base import connect
 from mlgitops.tracking.mlflow import MLflow
-from mlgitops.tracking.track import LIGHT, asset, distinct, flat, log_trials, requirements, track
+from mlgitops.tracking.track import (
+    LIGHT,
+    asset,
+    distinct,
+    flat,
+    key_of,
+    log_trials,
+    requirements,
+    run_of,
+    track,
+)
 from mlgitops.tracking.ui import ui
 from mlgitops.training import exported_model
 from mlgitops.training.features import inputs
@@ -375,6 +388,92 @@ def test_a_killed_process_leaves_no_run_that_looks_complete() -> None:
     (one,) = runs().values()
     assert (one.info.status, one.data.tags["complete"]) == ("FINISHED", "true")
     assert one.info.run_id != half.info.run_id
+
+
+OPEN = f"from mlgitops.tracking.base import connect; connect('mlflow', {NAME!r})"
+SIZES = [
+    4096,
+    *(pytest.param(size, marks=pytest.mark.nightly) for size in (1, 60_000, 300_000, 600_000)),
+]
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_a_kill_while_the_database_is_made_leaves_nothing_in_the_way(
+    size: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed as soon as the database has so many bytes; the next command makes it whole."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    part = Path("mlflow.db.part")
+    with subprocess.Popen([sys.executable, "-c", OPEN]) as process:
+        while not (part.exists() and part.stat().st_size >= size):
+            assert process.poll() is None
+            time.sleep(0.001)
+        process.kill()
+    assert not Path("mlflow.db").exists()
+    assert not connect("mlflow", NAME).complete()
+    assert {path.name for path in tmp_path.iterdir()} <= {"mlflow.db", "mlflow.db.lock"}
+
+
+def test_a_full_disk_while_the_database_is_made_is_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000)); "
+    done = subprocess.run(
+        [sys.executable, "-c", limit + OPEN], capture_output=True, text=True, check=False
+    )
+    assert re.search(r"UserError: MLflow at .*disk.*\n.*[Ff]ree some space", done.stderr)
+    assert not connect("mlflow", NAME).complete()
+
+
+def test_half_a_database_of_an_earlier_release_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    with closing(sqlite3.connect("mlflow.db")) as half:
+        half.execute("CREATE TABLE metrics (key TEXT, value FLOAT, step BIGINT)")
+        half.commit()
+    with pytest.raises(UserError, match=r"Delete mlflow.db; `make track ALL=1` makes it again"):
+        connect("mlflow", NAME)
+
+
+@pytest.mark.parametrize("new", [True, pytest.param(False, marks=pytest.mark.nightly)])
+def test_two_commands_at_once_log_each_commit_once(repo: Path, new: bool) -> None:
+    shas = {repository.head(), try_rate(0.2)}
+    if new:
+        Path("mlflow.db").unlink()
+    command = [str(Path(sys.executable).with_name("mlgitops")), "track", "--all"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    both = [subprocess.Popen(command, **pipes) for _ in range(2)]
+    answers = [process.communicate() for process in both]
+    assert [process.returncode for process in both] == [0, 0], answers
+    assert sorted(out for out, _ in answers) == [
+        "0 logged, 2 already there\n", "2 logged, 0 already there\n",
+    ]  # fmt: skip
+    found = list(connect("mlflow", NAME).runs("tags.kind = 'commit'"))
+    assert len(found) == 2
+    assert {one.data.tags["commit"] for one in found} == shas
+
+
+@pytest.mark.usefixtures("repo")
+def test_what_was_logged_twice_before_is_found(capsys: pytest.CaptureFixture[str]) -> None:
+    track(every=False)
+    sha = repository.head()
+    tracker = connect("mlflow", NAME)
+    (commit,) = repository.training_commits()
+    with run_of(commit, key_of(sha), "main", "") as second:
+        tracker.log(second)
+    try_rate(0.2)
+    track(every=True)
+    assert capsys.readouterr().out.endswith("1 logged, 1 already there, 1 second run deleted\n")
+    found = runs()
+    assert len(list(tracker.runs("tags.kind = 'commit'"))) == len(found) == 2
+    (version,) = tracker.client.search_model_versions(f"name = '{NAME}' and tags.commit = '{sha}'")
+    assert version.run_id == found[sha].info.run_id
+    assert found[repository.head()].data.tags["parent_run"] == version.run_id
 
 
 @pytest.mark.usefixtures("repo")

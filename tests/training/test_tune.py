@@ -1,6 +1,10 @@
 """The search for better values, on a table small enough to be fitted in a moment."""
 
 import json
+import shutil
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mlgitops.core import config
 from mlgitops.core.errors import UserError
+from mlgitops.core.files import alone
 from mlgitops.data import schema
 from mlgitops.data.schema import Column, Schema
 from mlgitops.training import cross_validation, hooks, search, tune
@@ -299,3 +304,27 @@ def test_a_time_is_seconds_minutes_or_hours(text, seconds):
 def test_a_time_that_is_none_is_refused(text):
     with pytest.raises(UserError, match="say seconds, or 10m for minutes, 2h for hours"):
         tune.seconds_of(text)
+
+
+def test_a_search_beside_another_is_refused(tree_project: Path) -> None:
+    with alone(tree_project / tune.STUDIES / "search"), pytest.raises(UserError, match="another"):
+        tune.tune()
+    assert not list(tune.STUDIES.glob("*.json"))
+
+
+@pytest.mark.usefixtures("tree_project")
+def test_a_killed_search_goes_on_where_it_was(capsys: pytest.CaptureFixture[str]) -> None:
+    """Killed after its first trials, as it is; then it ends with the trials of one that was not."""
+    search = "from mlgitops.training import tune; tune.tune()"
+    with subprocess.Popen([sys.executable, "-c", search], stderr=subprocess.DEVNULL) as process:
+        while not list(tune.STUDIES.glob("*.json")):
+            assert process.poll() is None
+            time.sleep(0.001)
+        process.kill()
+    done = len(read_trials())
+    tune.tune()
+    assert f"{done - 1} of 6 trials are already there" in capsys.readouterr().out
+    trials = read_trials()
+    shutil.rmtree(tune.STUDIES)
+    tune.tune()
+    assert read_trials() == trials

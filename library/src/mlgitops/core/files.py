@@ -1,11 +1,14 @@
-"""Files appear whole or not at all."""
+"""Files appear whole or not at all; a lock keeps two commands from making one at once."""
 
 import json
 import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from mlgitops.core.errors import UserError
 
 
 @contextmanager
@@ -24,6 +27,29 @@ def replacing(path: Path) -> Iterator[Path]:
         part.replace(path)
     finally:
         remove(part)
+
+
+@contextmanager
+def alone(path: Path, refusal: str = "") -> Iterator[None]:
+    """Hold the lock beside `path` in the block; who else holds it is waited for, or refused.
+
+    The system takes the lock from a process that dies.
+    """
+    from filelock import FileLock, Timeout
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path.with_name(f"{path.name}.lock"))
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        if refusal:
+            raise UserError(refusal) from None
+        print(f"waiting for another command that writes {path.name}", file=sys.stderr)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def remove(path: Path) -> None:

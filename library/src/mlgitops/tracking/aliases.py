@@ -17,8 +17,9 @@ def register() -> None:
     tracker = choose()
     if tracker is None:
         return
-    for environment, release in releases.items():
-        print(f"{environment}: {set_alias(tracker, environment, release)}")
+    with tracker.alone():
+        for environment, release in releases.items():
+            print(f"{environment}: {set_alias(tracker, environment, release)}")
 
 
 def set_alias(tracker: Tracker, environment: str, release: Release | None) -> str:

@@ -4,6 +4,7 @@ An adapter is a module here, named as `track.tracker` in params.yaml, with a fun
 """
 
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
@@ -96,6 +97,12 @@ class Tracker(Protocol):
 
     def clear(self, keys: Collection[Key]) -> int:
         """Delete the runs of these keys that were left half done; how many that was."""
+
+    def unite(self, keys: Collection[Key]) -> int:
+        """Delete all but one of the complete runs of each key; how many that was."""
+
+    def alone(self) -> AbstractContextManager[None]:
+        """No other command of this machine writes in the block; what fails there is a UserError."""
 
     def log(self, run: Run) -> None:
         """Add a run that is not there."""

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -15,6 +16,7 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
 
+from alembic.util import CommandError
 from mlflow import MlflowClient
 from mlflow.entities import (
     Dataset as Input,
@@ -31,7 +33,9 @@ from mlflow.entities import (
 from mlflow.entities import Run as Logged
 from mlflow.exceptions import MlflowException
 from sqlalchemy import Engine, event
+from sqlalchemy.exc import SQLAlchemyError
 
+from mlgitops.core import files
 from mlgitops.core.errors import UserError
 from mlgitops.tracking import served_model
 from mlgitops.tracking.base import Asset, Dataset, Evidence, Key, Run, Search, Trial
@@ -39,6 +43,16 @@ from mlgitops.tracking.base import Asset, Dataset, Evidence, Key, Run, Search, T
 DATABASE = Path("mlflow.db")
 ARTIFACTS = Path("mlartifacts")
 TABLES = "mlflow.loggedArtifacts"  # the tag by which MLflow's pages find tables
+# What to do about what SQLite says; half a database is what a release before the lock left.
+ADVICE = dict.fromkeys(
+    ("duplicate column", "already exists", "no such table", "malformed", "not a database"),
+    f"\nDelete {DATABASE}; `make track ALL=1` makes it again, from Git",
+) | {
+    "disk is full": "\nFree some space, then run the command again",
+    "disk I/O error": "\nIf the disk is full, free some space; then run the command again",
+    "readonly": f"\n{DATABASE} cannot be written here",
+    "unable to open": f"\n{DATABASE} cannot be written here",
+}
 AT_ONCE = 100  # MLflow takes at most so many params and tags, and ten times as many metrics
 TYPES = {"integer": "long", "category": "string", "boolean": "boolean", "time": "datetime"}
 
@@ -66,6 +80,28 @@ class MLflow:
         for run in halves:
             self.delete(run)
         return len(halves)
+
+    def unite(self, keys: Collection[Key]) -> int:
+        """Delete all but one of the complete runs of each key; how many that was.
+
+        The one with the newest version stays, which the aliases name.
+        """
+        groups: dict[Key, list[Logged]] = {}
+        for run in self.runs("tags.kind = 'commit' and tags.complete = 'true'"):
+            groups.setdefault(_key(run), []).append(run)
+        twins = {key: groups[key] for key in keys if len(groups.get(key, ())) > 1}
+        for key, runs in twins.items():
+            *others, kept = sorted(runs, key=self.rank)
+            for run in others:
+                self.delete(run)
+            self.adopt(kept.info.run_id, key.commit)
+        return sum(len(runs) - 1 for runs in twins.values())
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """No other command in this folder writes in the block; what fails there is a UserError."""
+        with files.alone(DATABASE), _sentences(self.address):
+            yield
 
     def log(self, run: Run) -> None:
         """Add a run; `complete` is the last that it gets."""
@@ -96,11 +132,13 @@ class MLflow:
     def search(self, search: Search) -> int:
         """Add the trials that are not there under one parent; how many were added."""
         parent = self.parent(search)
-        children = list(self.runs(f"tags.mlflow.parentRunId = '{parent}'"))
-        for run in children:
-            if "complete" not in run.data.tags:
+        known: set[str | None] = set()
+        for run in list(self.runs(f"tags.mlflow.parentRunId = '{parent}'")):
+            number = run.data.tags.get("trial")
+            if "complete" not in run.data.tags or number in known:
                 self.delete(run)
-        known = {run.data.tags.get("trial") for run in children if "complete" in run.data.tags}
+            else:
+                known.add(number)
         missing = [trial for trial in search.trials if str(trial.number) not in known]
         for trial in missing:
             self.trial(parent, search, trial)
@@ -169,8 +207,17 @@ class MLflow:
         if run.parent:
             for parent in self.runs(f"tags.kind = 'commit' and tags.commit = '{run.parent}'"):
                 self.client.set_tag(number, "parent_run", parent.info.run_id)
-        for child in self.runs(f"tags.parent = '{run.key.commit}'"):
+        self.adopt(number, run.key.commit)
+
+    def adopt(self, number: str, commit: str) -> None:
+        """Tie the runs whose parent is a commit to that commit's run."""
+        for child in self.runs(f"tags.parent = '{commit}'"):
             self.client.set_tag(child.info.run_id, "parent_run", number)
+
+    def rank(self, run: Logged) -> tuple[int, str]:
+        """The newest version of a run's model, 0 if it has none, and the run's number."""
+        found = self.client.search_model_versions(f"run_id = '{run.info.run_id}'")
+        return max((int(one.version) for one in found), default=0), run.info.run_id
 
     def write(
         self,
@@ -263,14 +310,39 @@ def connect(project: str) -> MLflow:
     artifacts = None if server else ARTIFACTS.resolve().as_uri()
     if not server:
         event.listen(Engine, "connect", _without_waiting)
-    try:
+    with _sentences(address):
+        if not server and not DATABASE.exists():
+            with files.alone(DATABASE):
+                _make_database()
         client = MlflowClient(address)
-        found = client.get_experiment_by_name(project)
-        number = found.experiment_id if found else client.create_experiment(project, artifacts)
+        if found := client.get_experiment_by_name(project):
+            return MLflow(project, address, client, found.experiment_id)
+        with files.alone(DATABASE):
+            found = client.get_experiment_by_name(project)
+            number = found.experiment_id if found else client.create_experiment(project, artifacts)
         return MLflow(project, address, client, number)
-    except MlflowException as error:
+
+
+def _make_database() -> None:
+    """The project's own database, whole or not at all: MLflow cannot go on with half of one."""
+    if DATABASE.exists():  # Another command has made it meanwhile.
+        return
+    part = DATABASE.with_name(f"{DATABASE.name}.part")
+    for left in Path().glob(f"{part.name}*"):  # What a killed command left, its journal too.
+        left.unlink()
+    MlflowClient(f"sqlite:///{part.resolve()}").search_experiments(max_results=1)
+    part.replace(DATABASE)
+
+
+@contextmanager
+def _sentences(address: str) -> Iterator[None]:
+    """What MLflow or its database cannot do in the block is said in a sentence."""
+    try:
+        yield
+    except (MlflowException, SQLAlchemyError, CommandError) as error:
         reason = " ".join(str(error).split())[:200]
-        raise UserError(f"MLflow at {address.rpartition('@')[2]}: {reason}") from error
+        advice = next((text for words, text in ADVICE.items() if words in reason), "")
+        raise UserError(f"MLflow at {address.rpartition('@')[2]}: {reason}{advice}") from error
 
 
 def _without_waiting(connection: Any, _: Any) -> None:

@@ -65,14 +65,16 @@ def track(
     if tracker is None:
         return
     if trials:
-        print(log_trials(tracker))
+        with tracker.alone():
+            print(log_trials(tracker))
         return
     if every and repository.shallow():
         raise UserError("this clone lacks older commits: git fetch --unshallow")
     if repository.verdict_commit() is None:
         print("what is not committed is not logged: dvc.lock, params.yaml or artifacts/ changed")
     wanted = repository.training_commits() if every else [newest()]
-    print(log_commits(tracker, wanted))
+    with tracker.alone():
+        print(log_commits(tracker, wanted))
 
 
 def choose() -> Tracker | None:
@@ -95,7 +97,7 @@ def newest() -> repository.Commit:
 def log_commits(tracker: Tracker, wanted: list[repository.Commit]) -> str:
     """Log what the tracker lacks, oldest first; a line that says what was done."""
     keys = {commit: key for commit in wanted if (key := key_of(commit.sha))}
-    halves = tracker.clear(keys.values())
+    halves, twins = tracker.clear(keys.values()), tracker.unite(keys.values())
     known = set(tracker.complete())
     missing = [commit for commit in keys if keys[commit] not in known]
     merges, here = (lineage.merges(), lineage.current()) if missing else ({}, "")
@@ -109,13 +111,16 @@ def log_commits(tracker: Tracker, wanted: list[repository.Commit]) -> str:
     for key in set(keys.values()) & known:
         if evidence := verdict(key.commit):
             tracker.add(key, evidence)
-    return outcome(len(missing), len(keys) - len(missing), halves, gone)
+    # Another machine may have logged the same meanwhile; the lock is this one's.
+    twins += tracker.unite([keys[commit] for commit in missing]) if missing else 0
+    return outcome(len(missing), len(keys) - len(missing), (halves, twins), gone)
 
 
-def outcome(logged: int, known: int, halves: int, gone: list[str]) -> str:
-    """What was done, in a sentence or three."""
+def outcome(logged: int, known: int, deleted: tuple[int, int], gone: list[str]) -> str:
+    """What was done, in a sentence or three; deleted are half runs, and second ones."""
     text = f"{logged} logged, {known} already there"
-    text += f", {halves} half run{'s' * (halves > 1)} deleted" if halves else ""
+    for count, kind in zip(deleted, ("half", "second"), strict=True):
+        text += f", {count} {kind} run{'s' * (count > 1)} deleted" if count else ""
     if gone:
         text += f"\nwithout a model, as the store lacks it: {', '.join(gone)}"
     return text

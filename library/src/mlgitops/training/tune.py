@@ -18,7 +18,7 @@ from tqdm import tqdm
 from mlgitops.core import config, paths
 from mlgitops.core.config import Section
 from mlgitops.core.errors import UserError
-from mlgitops.core.files import write_json
+from mlgitops.core.files import alone, write_json
 from mlgitops.core.pipeline_version import PIPELINE
 from mlgitops.core.print_metrics import align
 from mlgitops.data import schema
@@ -39,6 +39,7 @@ from mlgitops.training.search import Range, Search, Settings, replace_values, va
 TRAINING = paths.TRAIN
 STUDIES = paths.TRIALS
 SHOWN = 10  # trials of the table
+BUSY = "another `make tune` is searching here: wait until it has ended, or stop it with Ctrl-C"
 
 
 class Tune(config.Section):
@@ -92,10 +93,12 @@ def tune(
     p, present = config.load(Tune), config.load(hooks.section("train"))
     if not TRAINING.exists():
         raise UserError(f"{TRAINING} is not there: make pipeline")
-    study = load_study(p, present)
-    if study.trials:
-        print(f"{len(study.trials) - 1} of {p.trials} trials are already there")
-    study = complete(study, p, present, time.monotonic() + limit)
+    STUDIES.mkdir(parents=True, exist_ok=True)
+    with alone(STUDIES / "search", BUSY):
+        study = load_study(p, present)
+        if study.trials:
+            print(f"{len(study.trials) - 1} of {p.trials} trials are already there")
+        study = complete(study, p, present, time.monotonic() + limit)
     print(report(study, p))
     print(apply_best(study, p, apply))
 
