@@ -3,6 +3,7 @@
 One line a case: what is changed, from what to what, and what must be said.
 """
 
+import json
 import re
 import shutil
 from pathlib import Path
@@ -14,9 +15,11 @@ from mlgitops.ci.retrain import Retrain
 from mlgitops.ci.stages import check_stages
 from mlgitops.core import config
 from mlgitops.core.errors import UserError
+from mlgitops.core.job_output import RULES_CHANGED
 from mlgitops.data import schema
 from mlgitops.data.split import Split
 from mlgitops.data.validate import Validate
+from mlgitops.evaluation.decision import decide
 from mlgitops.evaluation.limits import Gate
 from mlgitops.reporting.rules import FILES, place, rule_changes
 from mlgitops.training.evaluate import Evaluate
@@ -269,6 +272,37 @@ def test_nothing_changed_says_nothing(project):
     assert rule_changes("nowhere") == []
 
 
+SLICES = [
+    {"column": "origin", "value": "EWR", "rows": 90},
+    {"column": "origin", "value": "JFK", "rows": 40},
+    {"column": "carrier", "value": "AA", "rows": 31},
+    {"column": "carrier", "value": "B6", "rows": 12},
+]
+
+
+@pytest.mark.parametrize(
+    ("path", "old", "new", "said"),
+    [
+        (G, "min_rows: 30", "min_rows: 1000", "slices judged: 3 → 0 (looser)"),
+        (G, "min_rows: 30", "min_rows: 40", "slices judged: 3 → 2 (looser)"),
+        (G, "min_rows: 30", "min_rows: 10", "slices judged: 3 → 4 (tighter)"),
+        (G, "min_rows: 30", "min_rows: 25", None),
+        (S, "slices: [origin, carrier]", "slices: [carrier]", "slices judged: 3 → 1 (looser)"),
+        (S, "slices: [origin, carrier]", "slices: []", "slices judged: 3 → 0 (looser)"),
+        (G, "slices: {min_rows: 30, limit: dummy}", "slices: 3", "slices judged: 3 → 0 (looser)"),
+    ],
+)
+def test_fewer_slices_that_are_judged_are_told_first(project, path, old, new, said):
+    edit("artifacts/slices.json", "", json.dumps(SLICES))
+    git(project, "add", "--force", "artifacts")
+    git(project, "commit", "--quiet", "--message", "Measure")
+    edit(path, old, new)
+    first, *rest = rule_changes("HEAD")
+    git(project, "reset", "--quiet", "--hard", "main")
+    assert first == said if said else not first.startswith("slices judged")
+    assert rest or not said
+
+
 OLD = """
 gate: {metric: log_loss, minimum: {log_loss: dummy}, confidence: 0.95}
 prepare: {split: time, test_share: 0.3, seed: 7}
@@ -344,3 +378,83 @@ def test_what_a_program_reads_instead_of_a_rule_is_told(project, path):
 def test_a_name_inside_another_is_no_rule():
     for path in ("src/Makefile", "src/ml/conftest.py", "docs/gate.yaml", "my-pyproject.toml"):
         assert place(path) is None, path
+
+
+COLUMN = "  distance_miles: {type: integer, range: [0, 6000]}\n"
+W = ".github/workflows"
+RULES = "needs approval"
+# A change of the kind that people make: its edits, how many rules it alters, whether it passes.
+LEGITIMATE = {
+    "a new column": ([(S, COLUMN, COLUMN + "  wind: {type: number}\n")], 1, RULES),
+    "a new season": ([("data/raw.parquet.dvc", "", "outs: [{md5: x, path: raw.parquet}]\n")], 0,
+                     "passed"),
+    "a new carrier": ([(S, "[EWR, JFK, LGA]", "[EWR, JFK, LGA, HPN]")], 1, RULES),
+    "a category in a wider range": ([(S, "[0, 6000]", "[0, 9000]")], 1, RULES),
+    "a missing word": ([(S, "origin: {type", "origin: {missing: [n/a], type")], 1, RULES),
+    "a column left out": ([(S, COLUMN, ""), (S, "left_out: {}", "left_out: {distance_miles: x}")],
+                          0, "passed"),
+    "a column used again": ([(S, COLUMN, ""), (S, "left_out: {}", "left_out: {distance_miles: x}"),
+                             "commit", (S, "  hour:", COLUMN + "  hour:"),
+                             (S, "left_out: {distance_miles: x}", "left_out: {}")], 2, RULES),
+    "another slice": ([(S, "slices: [origin, carrier]", "slices: [origin, carrier, hour]")], 1,
+                      RULES),
+    "a limit tightened": ([(G, "p99_ms: 100", "p99_ms: 50")], 1, RULES),
+    "a limit of a class": ([(G, MINIMUM, "{log_loss: dummy, recall: {yes: 0.5}}")], 1, RULES),
+    "a limit of an own metric": ([(G, MINIMUM, "{log_loss: dummy, cost: {at_most: 5}}"),
+                                  ("src/ml/metrics.py", "", "METRICS = ()\n")], 1, RULES),
+    "a longer cool-down": ([(G, "cooldown_days: 7", "cooldown_days: 30")], 1, RULES),
+    "another time of retraining": ([(f"{W}/retrain.yml", "17 4 * * 1", "17 4 1 * *")], 1, RULES),
+    "a new owner": ([(".github/CODEOWNERS", "/gate.yaml ", "/gate.yaml @ada ")], 1, RULES),
+    "a person alone": ([(G, "by: review", "by: comment")], 1, RULES),
+    "a stage added": ([(D, "\nplots:", "  mine:\n    cmd: python mine.py\n    outs: [data/mine]\n"
+                        "\nplots:"), ("mine.py", "", "x = 1\n")], 1, RULES),
+    "a dependency of a stage": ([(D, "deps: [data/train.parquet, schema.yaml, src/ml]",
+                                  "deps: [data/train.parquet, schema.yaml, src/ml, w.csv]")], 1,
+                                RULES),
+    "a package": ([("pyproject.toml", '"ruff>', '"holidays>=0.60,<1",\n  "ruff>'),
+                   ("uv.lock", "", "more\n")], 2, RULES),
+    "an update of packages": ([("uv.lock", "", "newer\n")], 1, RULES),
+    "a newer action": ([(f"{W}/check.yml", "# v7.0.1", "# v7.0.2")], 1, RULES),
+    "a page": ([("docs/mine.md", "", "words\n"), ("README.md", "", "words\n")], 0, "passed"),
+    "a parameter": ([("params.yaml", "learning_rate: 0.1", "learning_rate: 0.05")], 0, "passed"),
+    "a feature": ([("src/ml/features.py", "FEATURES = ()", "FEATURES = (len,)")], 0, "passed"),
+    "a module": ([("src/ml/calendar.py", "", "x = 1\n")], 0, "passed"),
+    "a test": ([("tests/test_mine.py", "", "x = 1\n"), ("tests/conftest.py", "", "")], 0, "passed"),
+    "a notebook": ([("notebooks/look.ipynb", "", "{}\n"), (".gitignore", "", "/tmp\n")], 0,
+                   "passed"),
+    "more data beside it": ([("data/weather.parquet.dvc", "", "outs: [{path: weather.parquet}]\n")],
+                            0, "passed"),
+    "a release to staging": ([(RELEASED, "", "IMAGE=x\n")], 0, "passed"),
+    "a promotion": ([("deploy/production/release.env", "", "IMAGE=x\n")], 0, "passed"),
+    "more replicas": ([("deploy/production/kustomization.yaml", "", "replicas: []\n")], 1, RULES),
+    "a dashboard": ([("prometheus/dashboards/mine.json", "", "{}\n")], 0, "passed"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LEGITIMATE)
+def test_what_people_change_passes_or_needs_one_approval(project, name):
+    """Nothing is refused; a verdict has one state, so however many rules, one approval is all."""
+    edits, rules, state = LEGITIMATE[name]
+    base = "main"
+    for one in edits:
+        if one == "commit":
+            git(project, "commit", "--quiet", "--all", "--message", "Before")
+            base = git(project, "rev-parse", "HEAD").strip()
+        else:
+            edit(*one)
+    git(project, "add", "--all", "--force")
+    try:
+        load_rules()
+        found = rule_changes(base)
+    finally:
+        git(project, "reset", "--quiet", "--hard", "main")
+    passing = {"checks": [{"kind": "minimum", "name": "log_loss", "reason": "", "passed": True}]}
+    decision = decide(passing, passing, found)
+    assert len(found) == rules, found
+    assert decision.state == state
+    assert decision.reasons == ([f"{RULES_CHANGED}: {rules}"] if rules else [])
+
+
+def test_the_table_of_what_people_change_is_long():
+    assert len(LEGITIMATE) >= 25
+    assert {state for _, _, state in LEGITIMATE.values()} == {"passed", RULES}

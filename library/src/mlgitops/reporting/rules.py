@@ -62,6 +62,7 @@ def rule_changes(base: str, head: str | None = None) -> list[str]:
         paths.STAGES.as_posix(): pipeline_lines,
     }
     lines = [line for path in told if path in found for line in told[path](start, head)]
+    lines = [*slices_line(start, head), *lines]
     return lines + [f"{path} is changed" for path in found if path not in told]
 
 
@@ -149,6 +150,25 @@ def effect(change: Change) -> str:
     if LOWER.fullmatch(change.name) or limit:
         return TIGHTER if rose else LOOSER
     return CHANGED
+
+
+def slices_line(start: str, head: str | None) -> Iterator[str]:
+    """How many slices are judged, of those that the base's model was measured on, if it changes."""
+    found = diff.load(repository.text(start, paths.SLICES.as_posix()))
+    before, now = (slices_judged(found, commit) for commit in (start, head))
+    if before != now:
+        yield f"slices judged: {before} → {now}{LOOSER if now < before else TIGHTER}"
+
+
+def slices_judged(found: Any, commit: str | None) -> int:
+    """The slices that have enough rows by the rules of a commit."""
+    section = judged_by(commit).get("gate")
+    limits = section.get("slices") if isinstance(section, dict) else None
+    fewest = limits.get("min_rows") if isinstance(limits, dict) else None
+    names = bounds(contents(paths.SCHEMA, commit).get("slices"))
+    parts = [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+    enough = isinstance(fewest, Real)
+    return sum(enough and one["column"] in names and one["rows"] >= fewest for one in parts)
 
 
 def schema_lines(start: str, head: str | None) -> Iterator[str]:
