@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import dvc.cli
@@ -106,3 +107,22 @@ def test_force_runs_every_stage(project, monkeypatch):
     with pytest.raises(UserError, match="a stage failed"):
         pipeline.pipeline(force=True)
     assert commands == [["repro", "--force"]]
+
+
+def test_what_a_push_to_a_full_disk_left_is_ignored_by_git_and_deleted(tmp_path, monkeypatch):
+    """DVC writes an object beside its place and renames it; what is being written now stays."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(PROJECT / ".gitignore", ".gitignore")
+    subprocess.run([GIT, "init", "--quiet"], check=True)
+    folder = Path("store/files/md5/e0")
+    folder.mkdir(parents=True)
+    whole, old, new = (folder / name for name in ("99448f", ".a1B2c3.tmp", ".d4E5f6.tmp"))
+    for path in (whole, old, new):
+        path.write_text("x", encoding="utf-8")
+    past = time.time() - 2 * pipeline.ABANDONED
+    os.utime(old, (past, past))
+    subprocess.run([GIT, "add", "--all"], check=True)
+    done = subprocess.run([GIT, "ls-files"], capture_output=True, encoding="utf-8", check=True)
+    assert done.stdout.split() == [".gitignore", whole.as_posix()]
+    pipeline.clear_store()
+    assert sorted(folder.iterdir()) == [new, whole]

@@ -13,7 +13,7 @@ from difflib import get_close_matches
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from mlgitops.core.errors import UserError
+from mlgitops.core.errors import UserError, explain
 
 if TYPE_CHECKING:
     import typer
@@ -150,9 +150,32 @@ def main() -> None:
         print(overview(program))
         return
     try:
-        group(GROUPS[program])(args=arguments, prog_name=program)
+        run(program, arguments)
     except UserError as error:
-        print(f"{program} {arguments[0]}: {error}", file=sys.stderr)
-        sys.exit(1)
+        end(f"{program} {arguments[0]}: {error}\n")
     except KeyboardInterrupt:
         sys.exit(130)
+    except BrokenPipeError:  # who read the output has enough
+        end("")
+    except Exception as error:
+        if (sentence := explain(error)) is None:
+            raise
+        end(f"{program} {arguments[0]}: {sentence}\n")
+
+
+def run(program: str, arguments: list[str]) -> None:
+    """Run a command; what it printed has arrived, or the error says why not."""
+    try:
+        group(GROUPS[program])(args=arguments, prog_name=program)
+    finally:
+        sys.stdout.flush()
+
+
+def end(text: str) -> None:
+    """Say why a command failed, and end with 1; output that nothing takes is given up."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    sys.stderr.write(text)
+    sys.exit(1)

@@ -4,6 +4,7 @@ import hashlib
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +20,7 @@ VERSIONS = (paths.LOCK, paths.POINTER, Path(".dvc/config"), Path(".dvc/config.lo
 STORE = Path("store")  # where it is a folder
 CODE = ("src", "tests")
 ADVICE = "Use `dvc push` to send your updates to remote storage."  # which comes next
+ABANDONED = 600  # seconds since a push has written a file
 PUSHED = Path(".dvc/tmp/pushed")  # the digest of the state that the store is known to have
 
 
@@ -41,11 +43,19 @@ def pipeline(
         )
     if PUSHED.exists() and PUSHED.read_text("utf-8") == state():
         return
+    clear_store()
     if main(["push"]) != 0:
         raise UserError(
             "the outputs are not in the store; the reason is above. Then: make pipeline"
         )
     PUSHED.write_text(state(), encoding="utf-8")
+
+
+def clear_store() -> None:
+    """Delete what a push left in store/ that was killed, or that found the disk full."""
+    for path in STORE.rglob(".*.tmp"):
+        if time.time() - path.stat().st_mtime > ABANDONED:
+            path.unlink(missing_ok=True)
 
 
 def format_code() -> None:
