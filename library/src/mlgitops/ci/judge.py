@@ -24,7 +24,7 @@ from mlgitops.github import client, push_outputs
 from mlgitops.github.options import Head, Url
 from mlgitops.releases import release_change
 from mlgitops.reporting import report
-from mlgitops.reporting.rules import judged_by, rule_changes
+from mlgitops.reporting.rules import gate_rules, rule_changes
 
 TREE = Path("judged")  # the change's files with what its pipeline made, none of them a link
 RULES = (paths.RULES, paths.SCHEMA)
@@ -137,7 +137,7 @@ def examine_tree(base: str, *more: str, by_base: bool = False) -> Judged:
     try:
         if by_base:
             put(TREE / paths.SCHEMA, read(paths.SCHEMA))
-            put(TREE / paths.RULES, yaml.safe_dump(judged_by(None)).encode())
+            put(TREE / paths.RULES, yaml.safe_dump(gate_rules(None)).encode())
         sandbox.run(["ci", "examine", "--base", base, *more], TREE)
         return Judged(json.loads((TREE / examine.VERDICT).read_bytes()), "")
     except (OSError, ValueError):

@@ -54,7 +54,7 @@ def rule_changes(base: str, head: str | None = None) -> list[str]:
     if start is None:
         return []
     found = files_of_rules(start, head)
-    if paths.RULES.as_posix() not in found and judged_by(start) != judged_by(head):
+    if paths.RULES.as_posix() not in found and gate_rules(start) != gate_rules(head):
         found.insert(0, paths.RULES.as_posix())  # an older project has limits in params.yaml
     told = {
         paths.RULES.as_posix(): gate_lines,
@@ -111,14 +111,14 @@ def sort_lines(path: Path, found: Iterator[tuple[str, str]]) -> Iterator[str]:
         yield f"{path} is changed, but says the same"
 
 
-def judged_by(commit: str | None) -> dict[str, Any]:
+def gate_rules(commit: str | None) -> dict[str, Any]:
     """The rules of a commit: gate.yaml, and what an older project has of it in params.yaml."""
     return config.complete(*(contents(path, commit) for path in (paths.RULES, paths.PARAMS)))
 
 
 def gate_lines(start: str, head: str | None) -> Iterator[str]:
     """What differs in gate.yaml, key by key; what it lacks is read from params.yaml."""
-    before, now = (diff.flat(judged_by(one)) for one in (start, head))
+    before, now = (diff.flat(gate_rules(one)) for one in (start, head))
     if not contents(paths.RULES, head) and contents(paths.RULES, start):
         yield f"{paths.RULES} is gone, or cannot be read"
     own, changes = contents(paths.RULES, head), diff.differences(before, now)
@@ -162,7 +162,7 @@ def slices_line(start: str, head: str | None) -> Iterator[str]:
 
 def slices_judged(found: Any, commit: str | None) -> int:
     """The slices that have enough rows by the rules of a commit."""
-    section = judged_by(commit).get("gate")
+    section = gate_rules(commit).get("gate")
     limits = section.get("slices") if isinstance(section, dict) else None
     fewest = limits.get("min_rows") if isinstance(limits, dict) else None
     names = bounds(contents(paths.SCHEMA, commit).get("slices"))
