@@ -13,10 +13,10 @@ from made_origin import git, write
 from made_project import TEMPLATE
 from mlgitops.core import cli
 from mlgitops.core.errors import UserError
+from mlgitops.core.rule_files import covers
 from mlgitops.github import doctor
 from mlgitops.github.client import connect
 from mlgitops.github.settings import RULESET, Settings, holds, ruleset, variables
-from mlgitops.reporting.rules import covers
 
 pytestmark = pytest.mark.slow
 
@@ -493,6 +493,30 @@ def test_a_configuration_of_dvc_that_cannot_be_read_is_a_finding(fresh, run_doct
 def test_hooks_are_not_asked_for_in_ci(fresh, run_doctor, monkeypatch):
     monkeypatch.setenv("CI", "true")
     assert "hooks" not in run_doctor()[0]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (', {"context": "gate"}', "", "it does not require gate"),
+        ('_count": 1', '_count": 0', "it requires no approval"),
+        ('"active"', '"disabled"', "it is not active"),
+    ],
+)
+def test_a_weak_ruleset_in_git_is_no_better_for_being_live(fresh, run_doctor, old, new, said):
+    text = Path(RULESET).read_text()
+    assert old in text
+    Path(RULESET).write_text(text.replace(old, new))
+    found, code = run_doctor("--fix")
+    assert (found["ruleset"][0], code) == ("missing", 1)
+    assert said in found["ruleset"][1]
+
+
+def test_the_ruleset_of_a_person_alone_is_one_of_approvals_by_comment(fresh, run_doctor):
+    text = Path(RULESET).read_text()
+    Path(RULESET).write_text(text.replace('_count": 1', '_count": 0'))
+    Path("gate.yaml").write_text("approve: {by: comment}\n")
+    assert run_doctor("--fix")[0]["ruleset"][0] == "ok"
 
 
 def test_a_ruleset_that_is_no_json_is_unknown(fresh, run_doctor):

@@ -16,12 +16,13 @@ from mlgitops.ci.stages import check_stages
 from mlgitops.core import config
 from mlgitops.core.errors import UserError
 from mlgitops.core.job_output import RULES_CHANGED
+from mlgitops.core.rule_files import FILES, place
 from mlgitops.data import schema
 from mlgitops.data.split import Split
 from mlgitops.data.validate import Validate
 from mlgitops.evaluation.decision import decide
 from mlgitops.evaluation.limits import Gate
-from mlgitops.reporting.rules import FILES, place, rule_changes
+from mlgitops.reporting.rules import rule_changes
 from mlgitops.training.evaluate import Evaluate
 from mlgitops.training.export import Parity, Requests
 

@@ -12,84 +12,62 @@ from typing import Any
 import pytest
 import yaml
 from baked import PROJECT, ROOT
-from mlgitops.core import cli
+from mlgitops.core import cli, config
+from mlgitops.github.workflow_rules import (
+    CI,
+    DEFAULT,
+    PERMISSIONS,
+    check_faults,
+    command,
+    job_faults,
+    judge_faults,
+    workflow_faults,
+)
 
 OURS = sorted((PROJECT / ".github/workflows").glob("*.yml"))
 WORKFLOWS = [*OURS, *sorted((ROOT / ".github/workflows").glob("*.yml"))]
 CHECK = PROJECT / ".github/workflows/check.yml"
 RELEASE = PROJECT / ".github/workflows/release.yml"
 TRACK = PROJECT / ".github/workflows/track.yml"
-PINNED = re.compile(r"[\w.-]+/[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+")
 RUNNERS = {"ubuntu-latest", "ubuntu-24.04", "windows-latest", "macos-latest"}
-DEFAULT = "${{ github.event.repository.default_branch }}"
 JUDGE = PROJECT / ".github/workflows/judge.yml"
-REQUIRED = ("check", "pipeline", "gate")
 MINUTES = 360  # GitHub ends a job then
 # A step of the project's runs one command: of the Makefile, or one that only CI runs.
-CI = re.compile(
-    r"uv run --locked --no-default-groups --group (?P<group>[a-z-]+) mlgitops ci (?P<name>[a-z]+)"
-)
 THIN = rf"make [a-z]+|true|{CI.pattern}"  # true: a workflow whose end is all that counts
 PUSHES = ("save", "propose")
-ENVIRONMENT = "release"  # only jobs of main get its secrets
-SECRET = re.compile(r"\bsecrets\b(?!\.GITHUB_TOKEN\b)")
 
 
-def command(line: str) -> str:
-    """What a step runs, in short: `make check`, or the name of a command of CI."""
-    found = CI.fullmatch(line)
-    return found["name"] if found else line
-
-
-def violations(text: str, thin: str = THIN) -> Iterator[str]:
-    """The rules that a workflow breaks; `thin` is what a step may run."""
+def violations(text: str, thin: str = THIN, name: str = "") -> Iterator[str]:
+    """The rules that a workflow breaks, those of every project too; `thin`: what a step may run."""
+    yield from workflow_faults(name, text, config.load_yaml(text))
     found = yaml.safe_load(text)
-    if found.get("permissions") != {}:
-        yield "permissions: {} does not stand on top"
     if not (found.get("concurrency") or {}).get("group"):
         yield "no concurrency group"
-    if "pull_request_target" in text or ("workflow_run" in text and found["name"] != "judge"):
-        yield "runs with rights what others wrote"
-    for line in re.findall(r"\buses: *(.*)", text):
-        if not PINNED.fullmatch(line) and not line.startswith("./"):
-            yield f"not pinned by commit, with the version in a comment: {line}"
-    for name, job in found["jobs"].items():
-        yield from (f"{name}: {what}" for what in of_job(job, thin))
+    for key, job in found["jobs"].items():
+        yield from (f"{key}: {what}" for what in of_job(job, thin))
 
 
 def of_job(job: dict[str, Any], thin: str) -> Iterator[str]:
-    minutes, rights = job.get("timeout-minutes"), job.get("permissions")
+    minutes = job.get("timeout-minutes")
     matrix = (job.get("strategy") or {}).get("matrix", {})
     if not isinstance(minutes, int) or not 0 < minutes <= MINUTES:
         yield "timeout-minutes"
-    if not isinstance(rights, dict):
-        yield "permissions are not named one by one"
     if "services" in job or "container" in job:
         yield "services and containers are not everywhere"
     if not isinstance(matrix, dict) or not all(isinstance(one, list) for one in matrix.values()):
         yield "the matrix is not literal"
     if job.get("runs-on") not in RUNNERS | {"${{ matrix.os }}"}:
         yield "runs-on"
-    if SECRET.search(str(job)) and job.get("environment") != ENVIRONMENT:
-        yield f"a secret without environment: {ENVIRONMENT}"
-    if "continue-on-error" in str(job):
-        yield "continue-on-error hides a failure"
-    commands = [step["run"].strip() for step in job["steps"] if "run" in step]
-    pushes = not set(PUSHES).isdisjoint(map(command, commands))
-    yield from of_commands(commands, thin)
-    for step in job["steps"]:
-        yield from of_step(step, "write" in str(rights), pushes)
-
-
-def of_commands(commands: list[str], thin: str) -> Iterator[str]:
-    for one in commands:
-        if "${{" in one:
-            yield f"text of others inside run: {one}"
+    given = [step["run"].strip() for step in job["steps"] if "run" in step]
+    pushes = not set(PUSHES).isdisjoint(map(command, given))
+    for one in given:
         if not re.fullmatch(thin, one):
             yield f"more than one command, or none of this project's: {one}"
+    for step in job["steps"]:
+        yield from of_step(step, pushes)
 
 
-def of_step(step: dict[str, Any], writes: bool, pushes: bool) -> Iterator[str]:
+def of_step(step: dict[str, Any], pushes: bool) -> Iterator[str]:
     action, given = step.get("uses", "").split("@")[0], step.get("with") or {}
     if action == "actions/checkout" and given.get("persist-credentials") is not pushes:
         yield f"persist-credentials is not {str(pushes).lower()}"
@@ -102,10 +80,6 @@ def of_step(step: dict[str, Any], writes: bool, pushes: bool) -> Iterator[str]:
             "pyproject.toml",
         ):
             yield "a cache that is not keyed by a lock file"
-        if cached is not False and writes:  # unsaid, the action decides
-            yield "a cache in a job that writes: another job may have filled it"
-    if action.startswith("actions/cache") and writes:
-        yield "a cache in a job that writes: another job may have filled it"
     if action.startswith("actions/cache") and "hashFiles(" not in str(given.get("key")):
         yield "a cache that is not keyed by files"
 
@@ -113,7 +87,8 @@ def of_step(step: dict[str, Any], writes: bool, pushes: bool) -> Iterator[str]:
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: f"{path.parts[-4][:7]}-{path.name}")
 def test_a_workflow_keeps_the_rules(path):
     thin = THIN if path in OURS else r"(make [a-z]+( \w+=.*)?|\.ci/\w+)"
-    assert list(violations(path.read_text("utf-8"), thin)) == []
+    name = path.stem if path in OURS else ""
+    assert list(violations(path.read_text("utf-8"), thin, name)) == []
 
 
 TRAIN, GITHUB = (
@@ -183,7 +158,7 @@ MUTATIONS = [
 def test_a_rule_that_is_broken_is_named(path, old, new, said):
     text = path.read_text("utf-8")
     assert old in text
-    assert said in "\n".join(violations(text.replace(old, new, 1)))
+    assert said in "\n".join(violations(text.replace(old, new, 1), name=path.stem))
 
 
 def jobs(path: Path) -> dict[str, Any]:
@@ -210,7 +185,9 @@ def test_a_cache_of_uv_in_any_job_that_writes_is_named(job, given):
     assert uses(slip, "astral-sh/setup-uv")
     for step in uses(slip, "astral-sh/setup-uv"):
         step["with"] = {"version": "0.13.9", "cache-dependency-glob": "uv.lock", **given}
-    assert "a cache in a job that writes: another job may have filled it" in of_job(slip, ".*")
+    assert "a cache in a job that writes: another job may have filled it" in list(
+        job_faults(slip, None)
+    )
 
 
 @pytest.mark.parametrize("job", WRITING)
@@ -218,81 +195,19 @@ def test_a_cache_of_uv_in_any_job_that_writes_is_named(job, given):
 def test_a_cache_of_files_in_any_job_that_writes_is_named(job, action):
     cache = {"uses": f"{action}@{'0' * 40}", "with": {"key": "${{ hashFiles('x') }}"}}
     slip = {**job, "steps": [*job["steps"], cache]}
-    assert "a cache in a job that writes: another job may have filled it" in of_job(slip, ".*")
+    assert "a cache in a job that writes: another job may have filled it" in list(
+        job_faults(slip, None)
+    )
 
 
 def refs(job: dict[str, Any]) -> list[str]:
     return [str((step.get("with") or {}).get("ref")) for step in uses(job, "actions/checkout")]
 
 
-def author_choices(text: str) -> Iterator[str]:
-    """Where a change could write, or choose what it is checked against, in its own check.yml."""
-    for name, job in yaml.safe_load(text)["jobs"].items():
-        if job["permissions"] != {"contents": "read"}:
-            yield f"{name}: the change's own code has more than the right to read"
-        if job.get("env", {}).get("BASE", DEFAULT) != DEFAULT:
-            yield f"{name}: BASE is not the default branch"
-        if "secrets." in str(job):
-            yield f"{name}: a secret where a change is checked"
-        if "needs" in job or "if" in job:
-            yield f"{name}: a required check with a condition: skipped, it counts as passed"
-
-
-def judge_choices(text: str) -> Iterator[str]:
-    """Where judge.yml would run, trust or hand a right to what the change brings."""
-    found = yaml.safe_load(text)
-    if found[True] != TRIGGERS:
-        yield "it does not start when check or review has ended, and on a comment"
-    for name, job in found["jobs"].items():
-        if job["permissions"] != RIGHTS[name]:
-            yield f"{name}: other permissions than it needs"
-        if "secrets." in str(job):
-            yield f"{name}: a secret where a change is judged"
-        yield from (f"{name}: {what}" for what in foreign_parts(job))
-    steps = [step for step in found["jobs"]["judge"]["steps"] if "run" in step]
-    if any("GITHUB_TOKEN" in str(one) for one in steps if command(one["run"]) not in ASKING):
-        yield "judge: a token where the change's model is loaded"
-
-
-def foreign_parts(job: dict[str, Any]) -> Iterator[str]:
-    """Where a job of judge.yml takes code from the change."""
-    if refs(job)[0] != DEFAULT:
-        yield "runs other code than the default branch's"
-    for step in uses(job, "actions/checkout")[1:]:
-        if step["with"].get("path") != "change":
-            yield "the change's files lie where code is run from"
-    for step in uses(job, "astral-sh/setup-uv"):
-        if step["with"].get("enable-cache") is not False:
-            yield "a cache that the change's own jobs may have filled"
-
-
-TRIGGERS = {
-    "workflow_run": {"workflows": ["check", "review"], "types": ["completed"]},
-    "issue_comment": {"types": ["created"]},
-    "workflow_dispatch": {
-        "inputs": {
-            "head": {
-                "description": "The commit whose check is to be judged, once it has ended",
-                "type": "string",
-                "required": True,
-            }
-        }
-    },
-}
-ASKING = ("checkrun", "images")  # the Git host, the registry; neither looks at a model
-RIGHTS = {
-    "judge": {"contents": "read", "actions": "read", "packages": "read"},
-    "publish": dict.fromkeys(("contents", "pull-requests", "statuses", "actions"), "write"),
-    "approve": {
-        "contents": "write", "pull-requests": "read", "issues": "read", "statuses": "write",
-    },
-}  # fmt: skip
-
-
 def test_the_author_of_a_change_chooses_nothing_that_judges_it():
     text = CHECK.read_text("utf-8")
-    assert list(author_choices(text)) == []
-    assert list(judge_choices(JUDGE.read_text("utf-8"))) == []
+    assert list(check_faults(config.load_yaml(text))) == []
+    assert list(judge_faults(config.load_yaml(JUDGE.read_text("utf-8")))) == []
     assert sorted(jobs(CHECK)) == ["check", "pipeline"]
     assert "base_ref" not in text
     assert "pull_request.base" not in text
@@ -307,7 +222,7 @@ HEAD_SHA = "${{ github.event.workflow_run.head_sha }}"
     [
         (f"BASE: {DEFAULT}", f"BASE: {BASE_REF}", "pipeline: BASE is not"),
         ("350\n    permissions:\n", "350\n    permissions:\n      actions: write\n",
-         "pipeline: the change's own"),
+         "pipeline: `actions: write` is more"),
         ("run: make workflows", "run: make workflows ${{ secrets.DEPLOY_KEY }}", "check: a secret"),
         ("    name: pipeline\n", "    name: pipeline\n    if: github.actor != 'x'\n",
          "pipeline: a required check with"),
@@ -316,7 +231,7 @@ HEAD_SHA = "${{ github.event.workflow_run.head_sha }}"
 def test_what_lets_an_author_choose_is_named(old, new, said):
     text = CHECK.read_text("utf-8")
     assert text.count(old) == 1
-    assert said in "\n".join(author_choices(text.replace(old, new)))
+    assert said in "\n".join(violations(text.replace(old, new), name="check"))
 
 
 @pytest.mark.parametrize(
@@ -327,7 +242,7 @@ def test_what_lets_an_author_choose_is_named(old, new, said):
         ("          path: change\n", "", "judge: the change's files lie"),
         ("enable-cache: false", "enable-cache: true", "judge: a cache"),
         ("      actions: read # what", "      statuses: write\n      actions: read # what",
-         "judge: other permissions"),
+         "judge: `statuses: write` is more"),
         ("          URL: $", "          GITHUB_TOKEN: ${{ github.token }}\n          URL: $",
          "judge: a token"),
         ("          URL: $", "          KEY: ${{ secrets.DEPLOY_KEY }}\n          URL: $",
@@ -337,7 +252,14 @@ def test_what_lets_an_author_choose_is_named(old, new, said):
 def test_what_lets_a_change_choose_its_judge_is_named(old, new, said):
     text = JUDGE.read_text("utf-8")
     assert old in text
-    assert said in "\n".join(judge_choices(text.replace(old, new, 1)))
+    assert said in "\n".join(violations(text.replace(old, new, 1), name="judge"))
+
+
+def test_every_job_is_listed_with_the_rights_that_it_has():
+    """No more, which every project checks, and no less, so that the list is what runs."""
+    found = {path.stem: {name: job["permissions"] for name, job in jobs(path).items()}
+             for path in OURS}  # fmt: skip
+    assert found == PERMISSIONS
 
 
 def test_a_release_is_made_of_the_default_branch_only():

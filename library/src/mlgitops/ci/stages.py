@@ -9,10 +9,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from mlgitops.core import config, paths
+from mlgitops.core import config, paths, rule_files
 from mlgitops.core.errors import UserError, join_names
 from mlgitops.git import repository
-from mlgitops.reporting import rules
 
 KEYS = {"desc", "cmd", "deps", "params", "outs", "metrics", "plots", "meta"}
 VERSION = "pyproject.toml: tool.mlgitops.pipeline"
@@ -131,7 +130,7 @@ def of_any(stage: Any) -> Iterator[str]:
 
 def is_rule(path: Path) -> bool:
     """Whether an owner answers for it."""
-    return rules.place(path.as_posix()) is not None
+    return rule_files.place(path.as_posix()) is not None
 
 
 def is_foreign(path: Path) -> bool:

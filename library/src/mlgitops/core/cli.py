@@ -53,6 +53,7 @@ COMMANDS: Commands = {
     "down": ("releases.down:down", "stop them and keep their data"),
     "doctor": ("github.doctor:doctor", "list what the set-up lacks, and how to fix it"),
     "manifests": ("manifests.render:manifests", "render deploy/ and check it strictly"),
+    "workflows": ("github.workflows:workflows", "check that no change can choose its judge"),
     "upgrade": ("git.upgrade:upgrade", "install another release of the library in vendor/"),
     "lock": ("ci.lock:lock", "hook: refuse to commit a dvc.lock of other files"),
     "vendor": ("core.vendor:vendor", "check that vendor/mlgitops is unedited"),

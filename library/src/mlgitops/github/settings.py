@@ -10,10 +10,13 @@ from typing import Any, Literal, NamedTuple, TypedDict
 
 import yaml
 
+from mlgitops.core import paths
 from mlgitops.core.errors import UserError, join_names
+from mlgitops.github import approvals
 from mlgitops.github.client import GitHost, quote_name
 from mlgitops.github.environment_protection import MAIN, EnvironmentProtection
 from mlgitops.github.waiting import Refused
+from mlgitops.github.workflow_rules import ruleset_faults
 
 WORKFLOWS = Path(".github/workflows")
 RULESET = Path(".github/rulesets/main.json")
@@ -182,6 +185,9 @@ def pulls(settings: Settings) -> Finding:
 def ruleset(settings: Settings) -> Finding:
     """Whether main is protected as the file says."""
     wanted = read(RULESET)
+    by = approvals.load().by if paths.RULES.exists() else "review"
+    if lacking := list(ruleset_faults(wanted, by)):
+        return Finding("missing", "ruleset", f"{RULESET}: {join_names(lacking)}: make workflows")
     pages = settings.there.pages("/rulesets", includes_parents="false")
     found = next((one for one in pages if one["name"] == wanted["name"]), None)
     if found is None:

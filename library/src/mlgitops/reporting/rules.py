@@ -10,26 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from mlgitops.core import config, paths
+from mlgitops.core.rule_files import place
 from mlgitops.git import repository
 from mlgitops.reporting import diff
 from mlgitops.reporting.diff import Change
 from mlgitops.training.metrics import HIGHER_IS_BETTER
 
-# What an owner answers for, as CODEOWNERS has it: /name is in the project's folder, a name alone
-# anywhere. Worst first. Beside each file stand those that its program reads instead of it.
-FILES = (
-    "/gate.yaml", "/schema.yaml", "dvc.yaml", ".dvcignore", "/.dvc/",
-    "/.github/", "/.gitea/", "/.forgejo/", "CODEOWNERS", ".gitattributes", "/.gitmodules",
-    "/zizmor.yml", "/zizmor.yaml",
-    "/vendor/", "/.venv/", "/Makefile", "/makefile", "/GNUmakefile",
-    "pyproject.toml", "/uv.lock", "/uv.toml", "/.python-version", "/.python-versions",
-    "ruff.toml", ".ruff.toml", "/mypy.ini", "/.mypy.ini", "/setup.cfg", "/tox.ini",
-    "/pytest.ini", "/.pytest.ini", "/pytest.toml", "/.pytest.toml", "/conftest.py",
-    "/Dockerfile", "/Dockerfile.dockerignore", "/.dockerignore",
-    "/.mlgitops.yaml", "/.pre-commit-config.yaml", "/deploy/",
-)  # fmt: skip
-# What a command writes, and its own checks look at.
-RELEASE = re.compile(r"deploy/[\w-]+/release\.env")
 CONTENT = "left_out"  # of schema.yaml: which columns a model uses is what a change tries
 # Keys of gate.yaml by what makes them looser: a higher value, or a lower one.
 HIGHER = re.compile(
@@ -74,21 +60,6 @@ def files_of_rules(start: str, head: str | None) -> list[str]:
     found = {path: place(path) for path in (tracked + new).split("\0") if path}
     kept = {path: order for path, order in found.items() if order is not None}
     return sorted(kept, key=lambda path: (kept[path], path))
-
-
-def place(path: str) -> int | None:
-    """Where a file stands among the rules; None if it is none of them."""
-    if RELEASE.fullmatch(path):
-        return None
-    return next((order for order, rule in enumerate(FILES) if covers(rule, path)), None)
-
-
-def covers(rule: str, path: str) -> bool:
-    """Whether an entry of FILES names a path, or a folder that it is in; a link is a path too."""
-    name = rule.strip("/")
-    if rule.startswith("/"):
-        return f"{path}/".startswith(f"{name}/")
-    return name in path.split("/")
 
 
 def contents(path: Path, commit: str | None) -> dict[str, Any]:
