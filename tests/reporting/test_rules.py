@@ -22,11 +22,12 @@ from mlgitops.data.split import Split
 from mlgitops.data.validate import Validate
 from mlgitops.evaluation.decision import decide
 from mlgitops.evaluation.limits import Gate
+from mlgitops.monitoring.limits import Monitor
 from mlgitops.reporting.rules import rule_changes
 from mlgitops.training.evaluate import Evaluate
 from mlgitops.training.export import Parity, Requests
 
-SECTIONS = (Gate, Validate, Split, Parity, Requests, Evaluate, Retrain)
+SECTIONS = (Gate, Validate, Split, Parity, Requests, Evaluate, Retrain, Monitor)
 COPIED = (
     "gate.yaml", "schema.yaml", "dvc.yaml", "params.yaml", "Makefile", "pyproject.toml",
     "Dockerfile", ".dvc/config", ".github", "deploy", "src/ml", ".dvcignore",
@@ -114,6 +115,9 @@ TOLD = [
     (G, "max_slices: 20", "max_slices: 5", "evaluate.max_slices: 20 → 5 (looser)"),
     (G, "bins: 10", "bins: 2", "evaluate.bins: 10 → 2 (looser)"),
     (G, "cooldown_days: 7", "cooldown_days: 700", "retrain.cooldown_days: 7 → 700 (looser)"),
+    (G, "min_effect: 0.1", "min_effect: 1", "monitor.min_effect: 0.1 → 1 (looser)"),
+    (G, "false_alarms: 0.01", "false_alarms: 0.1", "monitor.false_alarms: 0.01 → 0.1 (tighter)"),
+    (G, "periods: 12", "periods: 4", "monitor.periods: 12 → 4"),
     (G, "by: review", "by: comment", "approve.by: review → comment"),
     (G, "# The rules", "# Rules", "gate.yaml is changed, but says the same"),
     (S, "target: arrival", "target: carrier", "target: arrival → carrier"),
@@ -191,6 +195,7 @@ REFUSED = [
     (G, "max_missing: 0.5", "max_missing: 1", "validate.max_missing"),
     (G, "cooldown_days: 7", "cooldown_days: 7\nmore: {x: 1}", "more is no section"),
     (G, "cooldown_days: 7", "cooldown_days: 7\n  more: 1", "retrain.more"),
+    (G, "permutations: 999", "permutations: 200", "needs permutations: 300"),
     (G, "minimum: {log_loss: dummy}", "minimum: {log_loss: .nan}", "gate.minimum"),
     (S, "task: binary", "task: binary\nmore: 1", "more"),
     (S, "origin: {type", "origin: {more: 1, type", "more"),

@@ -38,6 +38,7 @@ COMMANDS: Commands = {
     "score": ("training.batch_scoring:score", "predict every row of a CSV or Parquet file"),
     "gate": ("evaluation.gate:gate", "check the model: minimum, slices, champion, budget"),
     "report": ("reporting.report:report", "write what this commit changes, as Markdown"),
+    "monitor": ("monitoring.monitor:monitor", "compare what production sees with its model's data"),
     "card": ("reporting.card:card", "write or check docs/model-card.md and docs/data-sheet.md"),
     "serve": ("releases.run:serve", "run an environment's server as a process"),
     "track": ("tracking.track:track", "log trained commits to the tracker"),

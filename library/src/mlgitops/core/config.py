@@ -24,7 +24,9 @@ LOSSES: Mapping[str, tuple[str, ...]] = {
     "regression": ("rmse", "mae"),
 }
 # The sections of gate.yaml.
-SECTIONS = ("gate", "validate", "split", "parity", "requests", "evaluate", "retrain", "approve")
+SECTIONS = (
+    "gate", "validate", "split", "parity", "requests", "evaluate", "monitor", "retrain", "approve",
+)  # fmt: skip
 # Where keys of gate.yaml stood in params.yaml before there was gate.yaml.
 MOVED = {
     "split.by": "prepare.split",

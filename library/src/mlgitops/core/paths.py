@@ -21,6 +21,7 @@ TRIALS = Path("artifacts/trials")  # what a search tried
 SBOM = Path("artifacts/sbom.json")
 IMAGE = Path("artifacts/image.env")  # the image that was pushed last
 RELEASED = Path("artifacts/released")  # the model of a release that runs as a process
+MONITOR, MONITOR_REPORT = Path("build/monitor.json"), Path("build/monitor.md")
 CARD, SHEET = Path("docs/model-card.md"), Path("docs/data-sheet.md")
 LOCK = Path("dvc.lock")
 STAGES = Path("dvc.yaml")

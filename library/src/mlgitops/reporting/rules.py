@@ -20,11 +20,12 @@ CONTENT = "left_out"  # of schema.yaml: which columns a model uses is what a cha
 # Keys of gate.yaml by what makes them looser: a higher value, or a lower one.
 HIGHER = re.compile(
     r"gate\.(slices\.min_rows|champion\.tolerance|budget\.\w+)|validate\.max_\w+"
-    r"|parity\.(tolerance|max_\w+)|retrain\.cooldown_days"
+    r"|parity\.(tolerance|max_\w+)|retrain\.cooldown_days|monitor\.min_\w+"
 )
 LOWER = re.compile(
     r"gate\.(confidence|bootstrap_samples)|validate\.min_rows|split\.test_share|parity\.rows"
     r"|evaluate\.(max_slices|bins)|gate\.minimum\.\w+\.at_least"
+    r"|monitor\.(false_alarms|max_rows|permutations)"
 )
 LIMIT = re.compile(r"gate\.(?:minimum\.(\w+)|slices\.limit)(?:\.at_most)?")
 LOOSER, CHANGED, TIGHTER = " (looser)", "", " (tighter)"

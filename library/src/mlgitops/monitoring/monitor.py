@@ -1,0 +1,153 @@
+"""`make monitor`: has what production sees moved away from what the model was made of."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+import pandas as pd
+import typer
+
+from mlgitops.core import paths
+from mlgitops.core.errors import UserError
+from mlgitops.core.files import replacing, write_json
+from mlgitops.data import contract
+from mlgitops.data.schema import Column
+from mlgitops.monitoring import drift, limits, log, predictions, quality, reference
+from mlgitops.monitoring.drift import Finding, Tables
+from mlgitops.monitoring.limits import Monitor
+from mlgitops.monitoring.log import Rows, Window
+from mlgitops.monitoring.outcome import Coverage, Outcome
+from mlgitops.monitoring.reference import Reference
+from mlgitops.monitoring.sample import Sample
+from mlgitops.releases import release_env
+from mlgitops.reporting.markdown import render
+from mlgitops.training.features import inputs
+
+DRIFT = 3  # the exit code; 1 is an error, 2 wrong usage
+MOST = 20  # columns without drift that the report lists
+
+
+def monitor(
+    places: Annotated[
+        list[str], typer.Argument(metavar="LOG", help="The log's folder; or files, patterns.")
+    ],
+    commit: Annotated[
+        str, typer.Option(help="Compare with the data of this commit, not of the release.")
+    ] = "",
+    since: Annotated[
+        str, typer.Option(help="A date: the first of the log; else gate.yaml: monitor.days.")
+    ] = "",
+) -> None:
+    """Compare a prediction log, or a table, with the data that the released model was made of.
+
+    Writes build/monitor.md and build/monitor.json. Exit 3 if there is drift.
+    """
+    if not any(places):
+        raise UserError("say what to look at: make monitor LOG=folder-or-file")
+    p, window = limits.load(), window_of(commit, since)
+    with reference.load(reference.commit_of(commit), p.max_rows, p.seed) as known:
+        columns = known.rules.columns
+        sample = Sample(p.max_rows, p.seed)
+        rows = log.read(log.find(places), window, columns, sample)
+        found = examine(known, rows, p)
+    write(found)
+    print(f"{found.reason}\n{paths.MONITOR_REPORT} says more")
+    if found.drifts:
+        raise typer.Exit(DRIFT)
+
+
+def window_of(commit: str, since: str) -> Window:
+    """The rows of a log that are looked at: of the release, and new."""
+    try:
+        start = datetime.fromisoformat(since) if since else None
+    except ValueError:
+        raise UserError(f"SINCE={since} is no date: write it as 2026-01-31") from None
+    start = start or datetime.now(UTC) - timedelta(days=limits.load().days)
+    release = reference.commit_of(commit) if commit or release_env.champion() else None
+    return Window(release, start if start.tzinfo else start.replace(tzinfo=UTC))
+
+
+def examine(known: Reference, rows: Rows, p: Monitor) -> Outcome:
+    """What can be said of the rows."""
+    skipped, columns = skip(known, rows), comparable(known, rows)
+    table, broken = contract.check(rows.inputs, columns)
+    tables = Tables(known.table, table, known.times(known.table))
+    kinds = {name: one.type for name, one in columns.items() if one.type != "time"}
+    features = {name: kind for name, kind in kinds.items() if name != known.rules.target}
+    return Outcome(
+        commit=known.commit,
+        coverage=cover(known, rows, len(tables.sides(p.periods).blocks), skipped),
+        columns=drift.compare(tables, kinds, {known.rules.target: "target"}, p),
+        predictions=examine_predictions(known, rows, table, broken, p),
+        whole=drift.together(tables, features, p),
+        quality=quality.lines(broken, len(table)),
+        min_rows=p.min_rows,
+    )
+
+
+def comparable(known: Reference, rows: Rows) -> dict[str, Column]:
+    """The columns that both sides have; of a log, those that the model sees."""
+    there = known.rules.features if rows.is_log else known.rules.columns
+    return {name: one for name, one in there.items() if name in rows.inputs and not is_private(one)}
+
+
+def is_private(column: Column) -> bool:
+    """Whether the log has a hash of the values at most, and so nothing to compare."""
+    return bool(getattr(column, "private", False))
+
+
+def skip(known: Reference, rows: Rows) -> tuple[str, ...]:
+    """The features that are not compared, with the reason."""
+    if not len(rows.inputs):
+        return ()
+    compared, where = comparable(known, rows), "the log" if rows.is_log else "the table"
+    return tuple(
+        f"{name}: {'private' if is_private(one) else f'not in {where}'}"
+        for name, one in known.rules.features.items()
+        if name not in compared
+    )
+
+
+def cover(known: Reference, rows: Rows, periods: int, skipped: tuple[str, ...]) -> Coverage:
+    """How much was compared."""
+    times = rows.about["time"].dropna() if rows.is_log else pd.Series(dtype="object")
+    first, last = (str(times.min())[:10], str(times.max())[:10]) if len(times) else ("", "")
+    return Coverage(
+        rows=rows.seen,
+        sample=len(rows.inputs),
+        reference_rows=known.total,
+        reference_sample=len(known.table),
+        others=rows.others,
+        skipped=skipped,
+        first=first,
+        last=last,
+        periods=periods,
+    )
+
+
+def examine_predictions(
+    known: Reference, rows: Rows, table: pd.DataFrame, broken: pd.DataFrame, p: Monitor
+) -> list[Finding]:
+    """Whether the answers moved away from those for the test set, which the model never saw.
+
+    Its answers for training rows would be too sure.
+    """
+    labels, features = known.exported.signature.labels, known.exported.signature.columns
+    if rows.is_log:
+        own = rows.about[rows.about["model"] == known.model]
+        answer = predictions.answers_of(own, labels)
+    elif set(features) <= set(table) and len(table):
+        whole = table.drop(index=broken["row"].unique(), errors="ignore")
+        answer = known.exported.predict(inputs(whole, features))
+    else:
+        return []
+    kinds = predictions.kinds(labels)
+    before = predictions.table(known.answer, labels)
+    tables = Tables(before, predictions.table(answer, labels), known.times(known.test))
+    return drift.compare(tables, kinds, dict.fromkeys(kinds, "prediction"), p)
+
+
+def write(found: Outcome) -> None:
+    """The outcome for people and for a workflow."""
+    write_json(found.plain(), paths.MONITOR)
+    with replacing(paths.MONITOR_REPORT) as part:
+        part.write_text(render("monitor.md.j2", outcome=found, most=MOST), encoding="utf-8")
