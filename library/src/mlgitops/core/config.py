@@ -25,7 +25,9 @@ LOSSES: Mapping[str, tuple[str, ...]] = {
 }
 # The sections of gate.yaml.
 SECTIONS = (
-    "gate", "validate", "split", "parity", "requests", "evaluate", "monitor", "retrain", "approve",
+SECTIONS = (
+    "gate", "validate", "split", "parity", "requests", "evaluate", "monitor", "log", "retrain", "approve",
+)  # fmt: skip
 )  # fmt: skip
 # Where keys of gate.yaml stood in params.yaml before there was gate.yaml.
 MOVED = {

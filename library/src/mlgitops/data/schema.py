@@ -16,7 +16,7 @@ HEADER = """\
 # range: the lowest and highest value allowed. categories: all that are allowed; without them, any.
 # missing: words that mean a missing value; an empty one always does. format: how a number or a
 # date is written: thousands as in 1,234 or (1,234), money as in $1,020.00, percent as in 12.5%;
-# day_first, month_first.
+# day_first, month_first. private: true: not in the prediction log; hash: only as a hash.
 # To use a column of left_out, move its name to columns with a type.
 """
 
@@ -40,6 +40,7 @@ class Column(config.Strict):
     categories: tuple[str, ...] | None = None
     missing: tuple[str, ...] = ()
     format: Format | None = None
+    private: bool | Literal["hash"] = False
 
     @model_validator(mode="after")
     def _limits_fit_the_type(self) -> Self:

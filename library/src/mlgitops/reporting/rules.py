@@ -28,6 +28,7 @@ LOWER = re.compile(
     r"|monitor\.(false_alarms|max_rows|permutations)"
 )
 LIMIT = re.compile(r"gate\.(?:minimum\.(\w+)|slices\.limit)(?:\.at_most)?")
+PRIVACY = (False, "hash", True)  # of a column in the prediction log, each tighter
 LOOSER, CHANGED, TIGHTER = " (looser)", "", " (tighter)"
 ORDER = {LOOSER: 0, CHANGED: 1, TIGHTER: 2}
 
@@ -182,6 +183,9 @@ def effect_on_column(change: Change) -> str:
         if change.now is None or (before and now and contains(now, before)):
             return LOOSER
         return TIGHTER if before and now and contains(before, now) else CHANGED
+    if key == "private":
+        rank = {value: k for k, value in enumerate(PRIVACY)}
+        return TIGHTER if rank.get(change.now, 0) > rank.get(change.before, 0) else LOOSER
     if key in ("nullable", "missing"):
         return LOOSER if change.now else TIGHTER
     return CHANGED

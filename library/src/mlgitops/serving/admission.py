@@ -15,6 +15,7 @@ from mlgitops.serving.computing import Computing
 from mlgitops.serving.deadline import Deadline, Late
 from mlgitops.serving.errors import Refusal
 from mlgitops.serving.metrics import Metrics
+from mlgitops.serving.prediction_log import PredictionLog
 from mlgitops.serving.protocols import Protocol, Reply, Request, Send
 from mlgitops.serving.settings import Settings
 
@@ -45,6 +46,7 @@ class Admission:
         self.memory = Memory(settings.max_bytes, settings.most_memory)
         self.deadline = Deadline(settings.seconds)
         self.draining = False
+        self.log: PredictionLog | None = None
         metrics.in_flight.set_function(lambda: self.in_flight)
 
     @property
@@ -116,8 +118,10 @@ class Admission:
         self.inside += 1
         try:
             alone = self.in_flight == 1
-            question, reply = await self.computing.answer(protocol, request, hold, alone)
+            question, answer, reply = await self.computing.answer(protocol, request, hold, alone)
             self.metrics.count_rows(protocol.name, question.rows)
+            if self.log is not None:
+                reply = await self.log.take(request, question, answer, reply)
             return reply
         finally:
             self.inside -= 1

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from mlgitops.serving.settings import Settings
 
 FOLDER = Path("artifacts/model")
+RULES = Path("gate.yaml")
 
 
 def overview() -> str:
@@ -57,6 +58,19 @@ def project() -> str:
         return ""
 
 
+def log_settings(file: Path = RULES) -> dict[str, str]:
+    """The section `log` of gate.yaml as environment variables; none where there is no such file."""
+    if not file.is_file():
+        return {}
+    import yaml
+
+    try:
+        found = (yaml.safe_load(file.read_text("utf-8")) or {}).get("log") or {}
+        return {f"SERVE_LOG_{str(key).upper()}": str(value) for key, value in found.items()}
+    except (OSError, ValueError, AttributeError, yaml.YAMLError) as error:
+        raise UserError(f"{file} cannot be read: {' '.join(str(error).split())}") from None
+
+
 def request(folder: Path, address: str) -> str:
     """A command that asks for a prediction of the first row that the model came with."""
     from mlgitops.serving.contract import read
@@ -72,7 +86,7 @@ def serve(folder: Path) -> None:
     from mlgitops.serving.server import Server, make_app
     from mlgitops.serving.settings import Settings
 
-    settings = Settings.read({"SERVE_TITLE": project()} | os.environ)
+    settings = Settings.read({"SERVE_TITLE": project()} | log_settings() | os.environ)
     server = Server(make_app(folder, settings), settings)
     sock = listening(settings)
     address = f"http://{settings.host}:{settings.port}"

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from mlgitops.serving.batch import Batch
 from mlgitops.serving.bodies import SMALL, Hold, becomes, check_encoding, unpack_body
-from mlgitops.serving.contract import Runtime
+from mlgitops.serving.contract import Answer, Runtime
 from mlgitops.serving.protocols import LENGTH, Protocol, Question, Reply, Request
 from mlgitops.serving.settings import Settings
 
@@ -35,8 +35,8 @@ class Computing:
 
     async def answer(
         self, protocol: Protocol, request: Request, hold: Hold, alone: bool
-    ) -> tuple[Question, Reply]:
-        """The question of a request, and the reply to it."""
+    ) -> tuple[Question, Answer, Reply]:
+        """The question of a request, the answer to it, and the reply."""
         encoding = request.headers.get(b"content-encoding")
         if encoding is not None and encoding.lower() != b"identity":
             request = await self.unpack(request, encoding, hold)
@@ -49,7 +49,7 @@ class Computing:
             )
         question = await self.beside(lambda: protocol.decode(request), size <= SMALL, hold)
         answer = await self.batch.ask(question, alone=alone)
-        return question, protocol.encode(answer, question)
+        return question, answer, protocol.encode(answer, question)
 
     async def unpack(self, request: Request, encoding: bytes, hold: Hold) -> Request:
         """The request with its body unpacked."""
@@ -59,10 +59,11 @@ class Computing:
         hold.arrive(max(0, len(found) - len(body)))
         return request._replace(body=found)
 
-    def compute(self, protocol: Protocol, request: Request) -> tuple[Question, Reply]:
-        """What is asked, and the reply."""
+    def compute(self, protocol: Protocol, request: Request) -> tuple[Question, Answer, Reply]:
+        """What is asked, the answer, and the reply."""
         question = protocol.decode(request)
-        return question, protocol.encode(self.runtime(question.table, question.likely), question)
+        answer = self.runtime(question.table, question.likely)
+        return question, answer, protocol.encode(answer, question)
 
     async def beside(self, work: Callable[[], Result], here: bool, hold: Hold) -> Result:
         """The result of the work, done here or in a thread."""

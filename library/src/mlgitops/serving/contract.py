@@ -33,6 +33,8 @@ class Input(Strict):
     seen: tuple[float, float] | None = None
     missing: tuple[str, ...] = ()
     format: str | None = None
+    # Left out of the prediction log, or hashed there.
+    private: bool | Literal["hash"] = False
 
 
 class Output(Strict):

@@ -71,9 +71,8 @@ def decode(served: Served, request: Request) -> Question:
     asked = tuple(outputs(found, served.signature))
     given, rows = columns(tensors, served, Binary(request.body, end))
     table = served.columns.table(given)
-    return Question(
-        table, rows, any(one.name == "probabilities" for one in asked), Form(id_, asked)
-    )
+    likely = any(one.name == "probabilities" for one in asked)
+    return Question(table, rows, likely, Form(id_, asked), id_)
 
 
 def json_end(text: str, most: int) -> int:

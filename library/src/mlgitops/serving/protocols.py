@@ -11,6 +11,8 @@ from mlgitops.serving.settings import Settings
 JSON = b"application/json"
 # V2's header: the bytes of JSON before binary data.
 LENGTH = b"inference-header-content-length"
+# What the rows of a request are logged by.
+ID = b"x-request-id"
 # Of a longer answer, the client gets a piece when it has taken the one before.
 PIECE = 65_536
 MORE = {
@@ -32,21 +34,24 @@ class Request(NamedTuple):
 class Question(NamedTuple):
     """A request that is checked: its table, its rows, whether it needs probabilities.
 
-    `form` is for the protocol's own encode: the output or the outputs that the client wants.
+    `form` is for the protocol's own encode: the output or the outputs that the client wants. `id`
+    is the client's own.
     """
 
     table: Table
     rows: int
     likely: bool
     form: Any
+    id: str | None = None
 
 
 class Reply(NamedTuple):
-    """A body, its media type, and one more header of V2's."""
+    """A body, its media type, one more header of V2's, and the id of a request that is logged."""
 
     body: bytes
     media: bytes = JSON
     length: int | None = None
+    id: bytes | None = None
 
     async def send(self, status: int, send: Send, close: bool) -> None:
         """Write it; a long one as fast as the client takes it."""
@@ -54,6 +59,8 @@ class Reply(NamedTuple):
         headers = [(b"content-type", self.media), (b"content-length", b"%d" % len(body))]
         if self.length is not None:
             headers.append((LENGTH, b"%d" % self.length))
+        if self.id is not None:
+            headers.append((ID, self.id))
         if status in MORE:
             headers.append(MORE[status])
         if close:

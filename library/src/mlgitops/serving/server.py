@@ -23,6 +23,7 @@ from mlgitops.serving.errors import Refusal, UserError
 from mlgitops.serving.http1 import Http1
 from mlgitops.serving.metrics import Metrics
 from mlgitops.serving.pages import pages
+from mlgitops.serving.prediction_log import PredictionLog
 from mlgitops.serving.protocols import Protocol, Request, Served
 from mlgitops.serving.settings import Settings
 
@@ -38,6 +39,12 @@ def make_app(folder: Path, settings: Settings) -> Admission:
     model.check_hash(folder, settings.release.model)
     runtime = model.load(folder, signature)
     metrics = Metrics(settings, signature)
+    log = None
+    if settings.log_share:
+        release = settings.release.model_copy(update={"model": model.content(folder)})
+        own = settings.model_copy(update={"release": release})
+        log = PredictionLog(own, signature, metrics.registry)
+        runtime = partial(with_scores, runtime)
     served = Served(signature, Columns(signature, metrics.count_accepted), settings)
     known = protocols(served)
     seconds = warm(folder, served, known["/invocations"], runtime)
@@ -46,7 +53,13 @@ def make_app(folder: Path, settings: Settings) -> Admission:
     made: Admission
     behind = pages(signature, settings, metrics, lambda: made.ready)
     made = Admission(known, behind, computing, metrics, settings)
+    made.log = log
     return made
+
+
+def with_scores(runtime: contract.Runtime, table: contract.Table, likely: bool) -> contract.Answer:  # noqa: ARG001
+    """The answer of a runtime, with probabilities also where no client asks: the log has them."""
+    return runtime(table, likely=True)
 
 
 def protocols(served: Served) -> dict[str, Protocol]:
@@ -108,6 +121,8 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen, and look at the connections from time to time."""
+        if self.app.log is not None:
+            self.app.log.writer.begin()
         await super().startup(sockets)
         self.all.look()
 
@@ -143,3 +158,5 @@ class Server(uvicorn.Server):
             listener.close()
         await asyncio.sleep(GRACE)
         await super().shutdown(sockets)
+        if self.app.log is not None:
+            self.app.log.writer.stop()

@@ -45,6 +45,14 @@ class Settings(BaseModel):
     drain_seconds: float = Field(5, ge=0, description="it still answers after SIGTERM")
     batch_seconds: float = Field(0.002, ge=0, description="scikit-learn waits for company")
     batch_rows: int = Field(4096, gt=0, description="scikit-learn predicts at once")
+    log_share: float = Field(0, ge=0, le=1, description="of the rows that are logged; 0: none")
+    log_sync: bool = Field(False, description="answer when the rows are on the disk")
+    log_spool_mb: int = Field(256, gt=0, description="of the spool; then the oldest are dropped")
+    log_seconds: float = Field(60, gt=0, description="until rows may be shipped")
+    log_days: int = Field(90, ge=0, description="that `ship` keeps in the store; 0: all")
+    spool: str = Field("artifacts/spool", min_length=1, description="the folder of the log")
+    store: str = Field("artifacts", min_length=1, description="where `ship` brings it: a URL")
+    hash_key: str = Field("", description="of columns with `private: hash`; else left out")
     release: Release = Release()
 
     @classmethod

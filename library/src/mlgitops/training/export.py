@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import joblib
 import numpy as np
@@ -66,6 +66,15 @@ def signature(
             name for name in (*rules.columns, *rules.left_out) if name not in rules.features
         ),
     )
+
+
+def plain(described: exported_model.Signature) -> dict[str, Any]:
+    """The JSON of a signature; `private` only where it is, as other models stay as they were."""
+    found = described.model_dump(mode="json")
+    for one in found["inputs"]:
+        if not one["private"]:
+            del one["private"]
+    return found
 
 
 def input_of(values: pd.Series, column: schema.Column) -> exported_model.Input:
@@ -159,7 +168,7 @@ def fill(
     labels = None if rules.task == "regression" else pipeline.classes_.tolist()
     write(pipeline, rules, form, folder)
     described = signature(rows, labels, rules)
-    write_json(described.model_dump(mode="json"), folder / "signature.json")
+    write_json(plain(described), folder / "signature.json")
     table = inputs(rows, rules.features)
     exported = exported_model.load(folder).predict
     answer = exported(table.iloc[:: max(1, len(table) // most)])

@@ -1,0 +1,104 @@
+"""The prediction log: what came in and what was answered, handed on beside the event loop.
+
+Requests put their rows into a queue that has a bound; a thread writes them to the spool. A slow or
+full disk costs rows, which are counted, and never a prediction.
+"""
+
+import asyncio
+import os
+import secrets
+import time
+from contextlib import suppress
+from random import random
+
+import numpy as np
+from prometheus_client import CollectorRegistry
+
+from mlgitops.serving.blocks import Record
+from mlgitops.serving.contract import Answer, Signature
+from mlgitops.serving.errors import UserError
+from mlgitops.serving.log_queue import Series, Waiting
+from mlgitops.serving.log_writer import LogWriter
+from mlgitops.serving.protocols import ID, Question, Reply, Request
+from mlgitops.serving.settings import Settings
+
+PATIENCE = 1.0  # seconds that an answer waits for the disk, with sync
+LONGEST = 128  # characters of an id
+FEW = 50  # rows that are chosen one by one
+
+
+class PredictionLog:
+    """Takes what is answered."""
+
+    def __init__(
+        self, settings: Settings, signature: Signature, registry: CollectorRegistry
+    ) -> None:
+        """Nothing is written before it is started; a UserError where it cannot be."""
+        if os.name == "nt":
+            raise UserError("the prediction log needs Linux or macOS: log.share in gate.yaml is 0")
+        self.share, self.sync = settings.log_share, settings.log_sync
+        self.series = Series(registry)
+        self.origin, self.number = secrets.token_hex(8), 0
+        self.writer = LogWriter(settings, signature, self.series)
+        self.queue = self.writer.queue
+
+    async def take(
+        self, request: Request, question: Question, answer: Answer, reply: Reply
+    ) -> Reply:
+        """The reply with the id of its request, whose rows are logged."""
+        id_ = self.identify(request, question)
+        if self.share == 1 or question.rows > 1 or random() < self.share:  # noqa: S311
+            now = time.time_ns() // 1000
+            await self.put(self.writer.layout.record(id_, now, question, answer))
+        return Reply(reply.body, reply.media, reply.length, id_.encode())
+
+    def identify(self, request: Request, question: Question) -> str:
+        """The id that the client gave, or one of ours where that is none for a line."""
+        given = question.id
+        if given is None and (header := request.headers.get(ID)) is not None:
+            given = header.decode("latin-1")
+        if given and len(given) <= LONGEST and given.isascii() and given.isprintable():
+            return given
+        self.number += 1
+        return f"{self.origin}-{self.number}"
+
+    async def put(self, record: Record) -> None:
+        """Put rows into the queue; with `sync`, wait until they are on the disk."""
+        if len(record.rows) > 1:
+            kept = self.fit(record)
+            if kept is None:
+                return
+            record = kept
+        elif not self.queue.place:
+            self.series.dropped.labels("queue").inc()
+            return
+        if not self.sync:
+            self.queue.add(Waiting(record, None))
+            self.writer.notice(now=False)
+            return
+        done = asyncio.get_running_loop().create_future()
+        self.queue.add(Waiting(record, done))
+        self.writer.notice(now=True)
+        # The answer is there: neither its deadline nor a slow disk may cost it now.
+        with suppress(asyncio.CancelledError):
+            await asyncio.wait([done], timeout=PATIENCE)
+        if not done.done():
+            self.series.late.inc()
+
+    def fit(self, record: Record) -> Record | None:
+        """A share of many rows, and of these as many as the queue has place for."""
+        kept = record if self.share == 1 else choose(record, self.share)
+        if kept is None or (rows := len(kept.rows)) <= (place := self.queue.place):
+            return kept
+        self.series.dropped.labels("queue").inc(rows - place)
+        return kept.part(0, place) if place else None
+
+
+def choose(record: Record, share: float) -> Record | None:
+    """A share of the rows, by chance; None if that is none."""
+    rows = len(record.rows)
+    if rows <= FEW:
+        chosen = [k for k in range(rows) if random() < share]  # noqa: S311
+    else:
+        chosen = np.flatnonzero(np.random.default_rng().random(rows) < share).tolist()
+    return record.take(chosen) if chosen else None
