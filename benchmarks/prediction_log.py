@@ -5,8 +5,6 @@ A folder as argument is the model to serve; else that of `serving`'s table is ma
 
 import http.client
 import json
-import os
-import signal
 import subprocess
 import sys
 import threading
@@ -16,14 +14,15 @@ from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 
-import psutil
 from load import Load, load
-from measure import FOLDER, PROJECT, ready, row
+from measure import FOLDER, PROJECT, environment, ready, row
 from mlgitops.serving import ship
 from mlgitops.serving.destinations import Folder
-from serving import TURNS, Peer, body, free, models, server
+from mlgitops.serving.spool import recover
+from serving import Peer, body, free, models, server, wait
 
 CASES = ((1, 1), (1, 16), (100, 8))  # rows, connections
+TURNS = 5
 KILLS = 20
 WINDOW = 0.1  # seconds whose rows a kill may cost
 CLIENTS = 4
@@ -81,21 +80,21 @@ class Client(threading.Thread):
 
 def kill(folder: Path, sync: bool, number: int) -> tuple[int, int, float]:
     """Rows acknowledged, rows of these that are lost, and the oldest of them in seconds."""
-    with TemporaryDirectory() as place, ExitStack() as stack:
-        spool = Path(place, "spool")
-        started = command(folder, spool, 1, SERVE_LOG_SYNC=str(sync))
-        peer = stack.enter_context(server("killed", started, "/invocations", free()))
-        clients = [Client(peer.port, body(folder, 1), f"{number}-{k}") for k in range(CLIENTS)]
+    with TemporaryDirectory() as place:
+        spool, port = Path(place, "spool"), free()
+        started = command(folder, spool, 1, SERVE_LOG_SYNC=str(sync), SERVE_PORT=str(port))
+        with (FOLDER / "killed.log").open("wb") as log:
+            process = subprocess.Popen(started, env=environment(), stdout=log, stderr=log)
+        wait(process, port, time.perf_counter())
+        clients = [Client(port, body(folder, 1), f"{number}-{k}") for k in range(CLIENTS)]
         for one in clients:
             one.start()
         time.sleep(0.3 + number % 10 / 50)
-        process = psutil.Process(peer.pid)
         killed = time.monotonic()
-        os.kill(peer.pid, signal.SIGKILL)
+        process.kill()
         for one in clients:
             one.join()
         process.wait()
-        stack.pop_all()
         found = stored(spool, Path(place))
         answers = {id_: at for one in clients for id_, at in one.answers.items()}
         lost = {id_: killed - at for id_, at in answers.items() if id_ not in found}
@@ -104,7 +103,7 @@ def kill(folder: Path, sync: bool, number: int) -> tuple[int, int, float]:
 
 def stored(spool: Path, place: Path) -> set[str]:
     """The ids that arrive in a store; an error if one does twice."""
-    ship.settle(spool)
+    recover(spool)
     ship.ship(spool, Folder(place))
     files = place.glob("predictions/*/*/*.jsonl.gz")
     text = b"".join(subprocess.run(["zcat", str(one)], capture_output=True, check=True).stdout

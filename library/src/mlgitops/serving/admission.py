@@ -121,7 +121,9 @@ class Admission:
             question, answer, reply = await self.computing.answer(protocol, request, hold, alone)
             self.metrics.count_rows(protocol.name, question.rows)
             if self.log is not None:
-                reply = await self.log.take(request, question, answer, reply)
+                reply, done = self.log.take(request, question, answer, reply)
+                if done is not None:
+                    await self.log.wait(done)
             return reply
         finally:
             self.inside -= 1

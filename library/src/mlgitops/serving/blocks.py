@@ -27,35 +27,45 @@ NUMPY = orjson.OPT_SERIALIZE_NUMPY
 
 
 class Record(NamedTuple):
-    """Rows of one request: its id, microseconds since 1970, which rows, columns, and answer.
+    """Rows of one request: its id, microseconds since 1970, which rows, and what they hold.
 
-    `numbers` has shape (columns, rows, 1), `texts` an array of objects a column.
+    It is small, for it waits: `numbers` and `likely` are float32 row by row, `texts` a list a
+    column, and `values` the answers.
     """
 
     id: str
     time: int
     rows: Sequence[int]
-    numbers: np.ndarray
-    texts: list[np.ndarray]
-    answer: Answer
+    numbers: bytes
+    texts: list[list[Any]]
+    values: list[Any]
+    likely: bytes
 
     def part(self, start: int, end: int) -> "Record":
         """Some of the rows."""
+        total = len(self.rows)
+        wide, deep = len(self.numbers) // total, len(self.likely) // total
         return self._replace(
             rows=self.rows[start:end],
-            numbers=self.numbers[:, start:end],
+            numbers=self.numbers[start * wide : end * wide],
             texts=[one[start:end] for one in self.texts],
-            answer=self.answer.part(start, end),
+            values=self.values[start:end],
+            likely=self.likely[start * deep : end * deep],
         )
 
     def take(self, chosen: list[int]) -> "Record":
         """The rows at these positions."""
-        likely = self.answer.probabilities
+        total = len(self.rows)
+        numbers, likely = (
+            np.frombuffer(one, "<f4").reshape(total, -1)[chosen].tobytes()
+            for one in (self.numbers, self.likely)
+        )
         return self._replace(
             rows=[self.rows[k] for k in chosen],
-            numbers=self.numbers[:, chosen],
-            texts=[one[chosen] for one in self.texts],
-            answer=Answer(self.answer.values[chosen], None if likely is None else likely[chosen]),
+            numbers=numbers,
+            texts=[[one[k] for k in chosen] for one in self.texts],
+            values=[self.values[k] for k in chosen],
+            likely=likely,
         )
 
 
@@ -102,44 +112,46 @@ class Layout:
         self.key = hashlib.blake2b(key.encode(), digest_size=32).digest()
 
     def record(self, id_: str, time: int, question: Question, answer: Answer) -> Record:
-        """The rows of a request: of all its arrays one is kept, in which the others are."""
+        """The rows of a request; a few copies of bytes, as one array has all numbers."""
         table, rows = question.table, question.rows
         numbers = table[self.order[0]].base if self.order else None
         if numbers is None or numbers.shape != (len(self.order), rows, 1):
             arrays = [table[name] for name in self.order]
             numbers = np.stack(arrays) if arrays else np.empty((0, rows, 1), np.float32)
+        texts: list[list[Any]] = [table[name].ravel().tolist() for name in self.categories]
+        likely = answer.probabilities
         return Record(
-            id_, time, range(rows), numbers, [table[name] for name in self.categories], answer
-        )
+            id_, time, range(rows), numbers.T.tobytes(), texts, answer.values.tolist(),
+            b"" if likely is None else likely.tobytes(),
+        )  # fmt: skip
 
     def block(self, records: Sequence[Record]) -> bytes:
         """The records as one block, with its frame."""
-        likely = [one.answer.probabilities for one in records]
-        known = [one for one in likely if one is not None]
-        values = np.concatenate([one.answer.values for one in records])
-        numbers = np.concatenate([one.numbers for one in records], axis=1)
+        rows = list(chain.from_iterable([one.rows for one in records]))
+        numbers = np.frombuffer(b"".join([one.numbers for one in records]), np.float32)
+        numbers = numbers.reshape(len(rows), len(self.order)).T
+        likely = b"".join([one.likely for one in records])
         head = {
             "ids": [one.id for one in records],
             "times": [one.time for one in records],
             "counts": [len(one.rows) for one in records],
-            "rows": list(chain.from_iterable(one.rows for one in records)),
+            "rows": rows,
             "texts": [self.text(name, records, numbers) for name in self.texts],
-            "values": values.tolist() if values.dtype == object else np.ascontiguousarray(values),
-            "likely": len(known) == len(records),
+            "values": list(chain.from_iterable([one.values for one in records])),
         }
-        text = orjson.dumps(head, option=NUMPY)
-        pieces = [SIZE.pack(len(text)), text, numbers[self.picked].tobytes()]
-        if head["likely"]:
-            pieces.append(np.concatenate(known).astype("<f4", copy=False).tobytes())
-        return frame(b"".join(pieces))
+        text = orjson.dumps(head)
+        return frame(b"".join([
+            SIZE.pack(len(text)), text, numbers[self.picked].tobytes(), likely,
+        ]))  # fmt: skip
 
     def text(self, name: str, records: Sequence[Record], numbers: np.ndarray) -> list[str]:
         """A column as texts, "" for a missing value."""
+        values: list[Any]
         if name in self.categories:
             k = self.categories.index(name)
-            values: list[Any] = np.concatenate([one.texts[k] for one in records])[:, 0].tolist()
+            values = list(chain.from_iterable([one.texts[k] for one in records]))
         else:
-            values = numbers[self.order.index(name), :, 0].tolist()
+            values = numbers[self.order.index(name)].tolist()
         return [self.hash(value) for value in values] if name in self.hashed else values
 
     def hash(self, value: Any) -> str:
@@ -206,11 +218,12 @@ def lines(facts: Facts, payload: bytes) -> Iterator[bytes]:
     for k, name in enumerate(numbers):
         found[name] = typed(rest[k * total : (k + 1) * total], kinds[name])
     likely = rest[len(numbers) * total :]
-    scores = score_rows(facts, likely, total) if head["likely"] else [None] * total
+    scores = score_rows(facts, likely, total) if len(likely) else [None] * total
     known = [found[name] for name, _ in facts.columns]
     inputs = zip(*known, strict=True) if known else [()] * total
     names = [name for name, _ in facts.columns]
-    about = zip(moments(head), inputs, head["values"], scores, strict=True)
+    values = head["values"] if facts.labels is not None else short(head["values"])
+    about = zip(moments(head), inputs, values, scores, strict=True)
     for (time, id_), row, value, score in about:
         line: dict[str, Any] = {"time": time, "id": id_, "model": facts.model}
         line |= {"release": facts.release, "inputs": dict(zip(names, row, strict=True))}
@@ -232,6 +245,12 @@ def typed(values: np.ndarray, kind: str) -> list[Any]:
         return plain
     make = bool if kind == "boolean" else int
     return [None if value is None else make(value) for value in plain]
+
+
+def short(values: list[float]) -> list[float]:
+    """Numbers of 32 bits with as few digits as tell them apart; others as they are."""
+    narrow = np.array(values, np.float32)
+    return typed(narrow, "number") if (narrow == np.array(values)).all() else values
 
 
 def score_rows(facts: Facts, likely: np.ndarray, total: int) -> list[dict[str, float]]:

@@ -10,6 +10,7 @@ import secrets
 import time
 from contextlib import suppress
 from random import random
+from typing import NamedTuple
 
 import numpy as np
 from prometheus_client import CollectorRegistry
@@ -27,6 +28,13 @@ LONGEST = 128  # characters of an id
 FEW = 50  # rows that are chosen one by one
 
 
+class Logged(NamedTuple):
+    """A reply, and what it has to wait for, with `sync`."""
+
+    reply: Reply
+    done: asyncio.Future[None] | None
+
+
 class PredictionLog:
     """Takes what is answered."""
 
@@ -42,15 +50,25 @@ class PredictionLog:
         self.writer = LogWriter(settings, signature, self.series)
         self.queue = self.writer.queue
 
-    async def take(
-        self, request: Request, question: Question, answer: Answer, reply: Reply
-    ) -> Reply:
-        """The reply with the id of its request, whose rows are logged."""
+    def take(self, request: Request, question: Question, answer: Answer, reply: Reply) -> Logged:
+        """The reply with the id of its request, whose rows are logged; and what to wait for."""
         id_ = self.identify(request, question)
+        done = None
         if self.share == 1 or question.rows > 1 or random() < self.share:  # noqa: S311
             now = time.time_ns() // 1000
-            await self.put(self.writer.layout.record(id_, now, question, answer))
-        return Reply(reply.body, reply.media, reply.length, id_.encode())
+            record = self.fit(self.writer.layout.record(id_, now, question, answer))
+            if record is not None:
+                done = asyncio.get_running_loop().create_future() if self.sync else None
+                self.queue.add(Waiting(record, done))
+                self.writer.notice(now=self.sync)
+        return Logged(Reply(reply.body, reply.media, reply.length, id_.encode()), done)
+
+    async def wait(self, done: asyncio.Future[None]) -> None:
+        """Until rows are on the disk; the answer is there, so no deadline or disk may cost it."""
+        with suppress(asyncio.CancelledError):
+            await asyncio.wait([done], timeout=PATIENCE)
+        if not done.done():
+            self.series.late.inc()
 
     def identify(self, request: Request, question: Question) -> str:
         """The id that the client gave, or one of ours where that is none for a line."""
@@ -62,32 +80,11 @@ class PredictionLog:
         self.number += 1
         return f"{self.origin}-{self.number}"
 
-    async def put(self, record: Record) -> None:
-        """Put rows into the queue; with `sync`, wait until they are on the disk."""
-        if len(record.rows) > 1:
-            kept = self.fit(record)
-            if kept is None:
-                return
-            record = kept
-        elif not self.queue.place:
-            self.series.dropped.labels("queue").inc()
-            return
-        if not self.sync:
-            self.queue.add(Waiting(record, None))
-            self.writer.notice(now=False)
-            return
-        done = asyncio.get_running_loop().create_future()
-        self.queue.add(Waiting(record, done))
-        self.writer.notice(now=True)
-        # The answer is there: neither its deadline nor a slow disk may cost it now.
-        with suppress(asyncio.CancelledError):
-            await asyncio.wait([done], timeout=PATIENCE)
-        if not done.done():
-            self.series.late.inc()
-
     def fit(self, record: Record) -> Record | None:
-        """A share of many rows, and of these as many as the queue has place for."""
-        kept = record if self.share == 1 else choose(record, self.share)
+        """A share of the rows, and of these as many as the queue has place for."""
+        kept: Record | None = record
+        if self.share < 1 and len(record.rows) > 1:
+            kept = choose(record, self.share)
         if kept is None or (rows := len(kept.rows)) <= (place := self.queue.place):
             return kept
         self.series.dropped.labels("queue").inc(rows - place)
