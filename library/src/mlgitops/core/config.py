@@ -25,9 +25,8 @@ LOSSES: Mapping[str, tuple[str, ...]] = {
 }
 # The sections of gate.yaml.
 SECTIONS = (
-SECTIONS = (
-    "gate", "validate", "split", "parity", "requests", "evaluate", "monitor", "log", "retrain", "approve",
-)  # fmt: skip
+    "gate", "validate", "split", "parity", "requests", "evaluate", "monitor", "log", "retrain",
+    "approve",
 )  # fmt: skip
 # Where keys of gate.yaml stood in params.yaml before there was gate.yaml.
 MOVED = {
