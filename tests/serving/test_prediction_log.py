@@ -44,7 +44,8 @@ def shipped(place):
     spool.recover(place / "spool")
     ship.ship(place / "spool", Folder(place / "store"))
     files = sorted((place / "store").glob("predictions/date=*/release=*/*.jsonl.gz"))
-    lines = [json.loads(line) for one in files for line in gzip.open(one)]
+    texts = [gzip.decompress(one.read_bytes()) for one in files]
+    lines = [json.loads(line) for text in texts for line in text.splitlines()]
     ids = [line["id"] for line in lines]
     assert len(set(ids)) == len(ids)
     return lines

@@ -10,7 +10,7 @@ from typing import Annotated, NamedTuple
 
 import typer
 
-from mlgitops.core import paths
+from mlgitops.core import log_rules, paths
 from mlgitops.core.errors import UserError, join_names
 from mlgitops.core.files import replacing
 from mlgitops.core.project import project
@@ -45,6 +45,7 @@ def image(
 ) -> None:
     """Build the image of what is checked out: BASE and BUILDER name other images to build from."""
     docker.require()
+    log_rules.load()  # The server reads it, with no more to say than that it is wrong.
     if not LOCKED.exists():
         raise UserError(f"{LOCKED} is missing: `make setup` writes it; commit it")
     name, known = docker.reference(target), facts()
@@ -86,6 +87,7 @@ def groups() -> list[str]:
     """What uv installs in the image: as much as the form of the model needs."""
     signature = json.loads((FOLDER / "signature.json").read_text("utf-8"))
     names = ["serve", *["serve-sklearn"] * (signature["format"] == "sklearn")]
+    names += ["ship"] * (log_rules.load().share > 0)
     return [word for name in names for word in ("--only-group", name)]
 
 

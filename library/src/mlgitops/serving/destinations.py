@@ -75,10 +75,12 @@ class Bucket:
         except ImportError:
             raise UserError(f"{url} needs the package obstore: mlgitops[ship]") from None
         self.obstore, self.there, self.failed = obstore, AlreadyExistsError, BaseError
-        options = {"client_options": {"timeout": TIMEOUT}, "retry_config": RETRY}
-        make: Any = from_url
+        own, make = connection(url), from_url
+        # An emulator, or a store inside a network: who gives such an address means it.
+        address = own.get("endpoint") or os.environ.get("AWS_ENDPOINT_URL", "")
+        client: Any = {"timeout": TIMEOUT, "allow_http": address.startswith("http://")}
         try:
-            self.store = make(url, **options, **connection(url))
+            self.store: Any = make(url, client_options=client, retry_config=RETRY, **own)
         except (BaseError, ValueError) as error:
             raise UserError(f"{url} is no store: {first_line(error)}") from None
 
