@@ -7,6 +7,7 @@ from mlgitops.ci import retrain as module
 from mlgitops.ci.retrain import retrain
 from mlgitops.core import job_output
 from mlgitops.core.errors import UserError
+from mlgitops.github import silence
 
 pytestmark = pytest.mark.slow
 
@@ -155,3 +156,10 @@ def test_outside_of_a_workflow_nobody_is_told(project_with_source, monkeypatch, 
     retrain()
     assert not Path(project_with_source[1]).exists()
     assert not (tmp_path / "page").exists()
+
+
+def test_what_drifted_is_a_mark_in_the_proposal(project_with_source):
+    retrain(force=True, reason="wind drifted", drift='{"wind KS": 0.4}')
+    text = job_output.REPORT.read_text("utf-8")
+    assert "Retrained because: wind drifted" in text
+    assert silence.parse(silence.MARK.search(text)[1]) == {"wind KS": 0.4}

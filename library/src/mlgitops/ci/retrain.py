@@ -11,7 +11,7 @@ from mlgitops.ci import reproduce
 from mlgitops.core import config, job_output
 from mlgitops.data.ingest import POINTER, Data, data
 from mlgitops.git import repository
-from mlgitops.github import client
+from mlgitops.github import client, silence
 from mlgitops.reporting.markdown import plain
 
 VERSIONS = (POINTER.as_posix(), repository.LOCK)
@@ -56,12 +56,23 @@ def say(line: str) -> None:
     client.page(plain(line))
 
 
+def add_to_report(reason: str, drift: silence.Drift) -> None:
+    """Why it was retrained, for people, and what drifted, for the next run."""
+    text = job_output.REPORT.read_text("utf-8")
+    text += f"\nRetrained because: {plain(reason)}\n" if reason else ""
+    text += f"\n{silence.mark(drift)}\n" if drift else ""
+    job_output.write(job_output.REPORT, text.encode())
+
+
 def retrain(
     force: Annotated[
         bool, typer.Option("--force", envvar="FORCE", help="Ignore the cool-down.")
     ] = False,
     reason: Annotated[
         str, typer.Option(envvar="REASON", help="Why; the pull request shows it.")
+    ] = "",
+    drift: Annotated[
+        str, typer.Option(envvar="DRIFT", help="What drifted, for a proposal that is declined.")
     ] = "",
     base: Annotated[str, typer.Option(help="The branch to merge into.")] = "main",
 ) -> None:
@@ -79,10 +90,6 @@ def retrain(
         data()
         found = reproduce.remake(reproduce.lock_text(), claims=True)
         passed = reproduce.write_result(base, found, POINTER.parent.as_posix())
-    if reason:
-        text = job_output.REPORT.read_text("utf-8")
-        job_output.write(
-            job_output.REPORT, f"{text}\nRetrained because: {plain(reason)}\n".encode()
-        )
+    add_to_report(reason, silence.parse(drift))
     job_output.tell(changed=job_output.PATCH.exists())
     say(f"{reproduce.SAYS[found]}; the gate {'passes' if passed else 'refuses'}")

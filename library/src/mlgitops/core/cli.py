@@ -68,6 +68,8 @@ CI: Commands = {
     "examine": ("ci.examine:examine", "the verdict on the tree here, in a process of its own"),
     "verdict": ("ci.verdict:verdict", "the verdict in result/, as an exit code"),
     "retrain": ("ci.retrain:retrain", "the data from its source again, and the model"),
+    "drift": ("ci.drift:drift", "whether what production sees has moved, and is news"),
+    "start": ("github.start:start", "start the workflow that retrains, with the reason"),
     "apply": ("ci.apply:apply", "put what another job made into this tree"),
     "comment": ("github.comment:comment", "write one comment on a pull request, or update it"),
     "save": ("github.push_outputs:save", "commit what a job made to a pull request's branch"),

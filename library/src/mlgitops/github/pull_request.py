@@ -140,5 +140,5 @@ def obsolete(there: GitHost, branch: str, head: str) -> str:
         return f"nothing changed, but this is not the newest {base}: {pull['html_url']} stays open"
     text = f"`{base}` has what this would change: there is nothing left to propose.\n"
     there.post(f"/issues/{pull['number']}/comments", {"body": text})
-    there.patch(f"/pulls/{pull['number']}", {"state": "closed"})
+    there.patch(f"/pulls/{pull['number']}", {"state": "closed", "body": text})
     return f"nothing changed: {pull['html_url']} is closed, {base} needs no change"
