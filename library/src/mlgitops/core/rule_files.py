@@ -13,7 +13,7 @@ FILES = (
     "ruff.toml", ".ruff.toml", "/mypy.ini", "/.mypy.ini", "/setup.cfg", "/tox.ini",
     "/pytest.ini", "/.pytest.ini", "/pytest.toml", "/.pytest.toml", "/conftest.py",
     "/Dockerfile", "/Dockerfile.dockerignore", "/.dockerignore",
-    "/.mlgitops.yaml", "/.pre-commit-config.yaml", "/deploy/",
+    "/.mlgitops.yaml", "/.pre-commit-config.yaml", "/deploy/", "/infra/",
 )  # fmt: skip
 # What a command writes, and its own checks look at.
 RELEASE = re.compile(r"deploy/[\w-]+/release\.env")
