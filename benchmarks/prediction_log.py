@@ -59,7 +59,7 @@ class Client(threading.Thread):
     """Asks one row after another until the server is gone; remembers when it had which answer."""
 
     def __init__(self, port: int, text: bytes, name: str) -> None:
-        """Its requests are `name`-0, `name`-1, …"""
+        """Its requests are `name`-0, `name`-1 and so on."""
         super().__init__()
         self.port, self.text, self.own = port, text, name
         self.answers: dict[str, float] = {}
