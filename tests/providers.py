@@ -48,8 +48,9 @@ class Module:
         init = next(one for one in self.functions(name) if one.name == "__init__")
         names = dict(NAME.findall(ast.get_docstring(init) or ""))
         made: Block = {"attributes": {}, "block_types": {}}
+        whole = any(arg.arg == "depends_on" for arg in init.args.kwonlyargs)  # no block in it
         for arg, default in zip(init.args.kwonlyargs, init.args.kw_defaults, strict=True):
-            if arg.arg not in LANGUAGE and arg.annotation:
+            if arg.annotation and not (whole and arg.arg in LANGUAGE):
                 key = names.get(arg.arg, arg.arg)
                 self.enter(made, key, ast.unparse(arg.annotation), default is None)
         return {kind: entries for kind, entries in made.items() if entries}
@@ -75,7 +76,8 @@ class Module:
 
     def schema(self, kind: str) -> Block:
         """What a resource takes, and what can be asked of it."""
-        (name,) = [one for one in self.classes if one.lower() == camel(kind)]
+        whole = [name.removesuffix("Config") for name in self.classes if name.endswith("Config")]
+        (name,) = [one for one in whole if one.lower() in (camel(kind), f"{camel(kind)}a")]
         made = self.block(f"{name}Config")
         for one in self.functions(name):
             decorators = [ast.unparse(node) for node in one.decorator_list]

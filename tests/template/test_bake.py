@@ -158,7 +158,7 @@ def test_only_the_files_that_must_know_the_answers_differ_from_the_template(tmp_
     }
     environments = {f"deploy/{name}/kustomization.yaml" for name in ("staging", "production")}
     entry = {f"deploy/argocd/{name}.yaml" for name in ("project", "staging", "production")}
-    cloud = {"infra/azure/main.tf"}
+    cloud = {f"infra/{name}/main.tf" for name in ("aws", "azure", "gcp")}
     own = {".github/CODEOWNERS", "README.md", "pyproject.toml"}
     assert differ == {*own, *cloud, *environments, *entry}
 

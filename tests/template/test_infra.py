@@ -1,24 +1,29 @@
 """infra/: it fits its provider, holds no secret, and trusts exactly the jobs that there are."""
 
+import json
 import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from baked import PROJECT, ROOT, run
+from baked import PROJECT, run
 from hcl import Module, mistakes, read
 from providers import INFRA, SCHEMAS
 
+CLOUDS = {"azure": "azurerm", "aws": "aws", "gcp": "google"}
 AZURE = INFRA / "azure"
 TEXTS = read(AZURE)
 PAGE = (PROJECT / "docs/azure.md").read_text("utf-8")
+CLOUDS_PAGE = (PROJECT / "docs/clouds.md").read_text("utf-8")
+PLANS = Path(__file__).parent / "infra"
 WORKFLOWS = PROJECT / ".github/workflows"
-BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", PAGE, re.S | re.M)
+FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.S | re.M)
+BLOCKS = re.findall(FENCED, PAGE)
 STEP = next(text for kind, text in BLOCKS if kind == "yaml")
 ROW = re.compile(r"^\| (\w+) \| (\w+) \| (.+?) \| (read|write) \|$", re.M)
 CACHE = Path.home() / ".cache/gitops-lab/infra"  # where .ci/tofu builds
@@ -63,11 +68,18 @@ def alter(file: str, old: str, new: str) -> Module:
     return Module(TEXTS | {file: TEXTS[file].replace(old, new, 1)})
 
 
-def test_every_argument_is_one_of_the_provider():
-    module = Module(TEXTS)
-    assert mistakes(module, "azurerm") == []
-    assert len(list(module.resources())) >= 24
-    assert sorted(SCHEMAS.glob("*.json")) == [SCHEMAS / f"{name}.json" for name in ("azurerm",)]
+@pytest.mark.parametrize(("cloud", "least"), [("azure", 24), ("aws", 9), ("gcp", 5)])
+def test_every_argument_is_one_of_the_provider(cloud, least):
+    module = Module(read(INFRA / cloud))
+    assert mistakes(module, CLOUDS[cloud]) == []
+    assert len(list(module.resources())) >= least
+
+
+def test_every_cloud_is_tested():
+    assert {path.name for path in INFRA.iterdir()} == set(CLOUDS)
+    assert {path.name for path in (PROJECT / "infra").iterdir()} == set(CLOUDS)
+    assert {path.stem for path in SCHEMAS.glob("*.json")} == set(CLOUDS.values())
+    assert {path.name.partition(".")[0] for path in PLANS.iterdir()} == set(CLOUDS)
 
 
 @pytest.mark.parametrize(
@@ -100,9 +112,10 @@ def secrets(texts: dict[str, str]) -> list[str]:
 
 
 def test_no_key_and_no_password_stands_anywhere():
-    project = {path.name: path.read_text("utf-8") for path in (PROJECT / "infra").rglob("*.tf")}
-    assert len(project) == 1
-    assert secrets(TEXTS | project) == []
+    for folder in (PROJECT / "infra", INFRA):
+        files = {str(path): path.read_text("utf-8") for path in folder.rglob("*.tf")}
+        assert len(files) >= 3
+        assert secrets(files) == []
     password = Module(TEXTS).entries("variable")["tracker_password"]
     assert (password["ephemeral"], password["sensitive"]) == (True, True)
     assert "administrator_password " not in TEXTS["tracker.tf"]  # it would be in the state
@@ -271,6 +284,15 @@ def test_exactly_the_subjects_are_trusted_that_the_jobs_have():
     assert mismatches(with_logins(), Module(TEXTS)) == []
 
 
+@pytest.mark.parametrize("cloud", CLOUDS)
+def test_every_cloud_trusts_the_same(cloud):
+    module = Module(read(INFRA / cloud))
+    assert mismatches(with_logins(), module) == []
+    for who in ("readers", "writers", "subject"):
+        own, azures = module.entries("variable")[who], Module(TEXTS).entries("variable")[who]
+        assert own["validation"][0]["condition"] == azures["validation"][0]["condition"]
+
+
 def test_a_subject_too_many_and_one_too_few_are_named():
     wide = alter("variables.tf", '["environment:release"]', '["environment:release", "x"]')
     assert mismatches(with_logins(), wide) == ["writers: ['x']"]
@@ -363,21 +385,39 @@ def test_az_knows_every_option(tmp_path):
     assert len(found) >= 24
 
 
+def test_the_other_page_tells_of_every_resource_and_output():
+    told = re.findall(r"`((?:aws|google)_\w+)`", CLOUDS_PAGE.partition("## What was tried")[2])
+    modules = [Module(read(INFRA / cloud)) for cloud in ("aws", "gcp")]
+    there = {one.kind for module in modules for one in module.resources() if not one.data}
+    assert sorted(told) == sorted(there)
+    for name in (*modules[0].entries("output"), *modules[1].entries("output")):
+        assert name == "url" or name in CLOUDS_PAGE
+    pinned = re.findall(r"uses: ([\w-]+/[\w-]+)@([0-9a-f]{40}) # v\d", PAGE + CLOUDS_PAGE)
+    assert len(pinned) == (PAGE + CLOUDS_PAGE).count("uses: ") == 3
+    for text in (PAGE, CLOUDS_PAGE):
+        logins = [yaml.safe_load(block) for kind, block in re.findall(FENCED, text) if kind]
+        assert all("head.repo.fork" in str(login) for login in logins)
+
+
 @pytest.fixture
-def lab(tmp_path: Path) -> dict[str, str]:
-    """What OpenTofu needs to take a program with the provider's schema for the provider."""
-    version = "5.10.0"
-    name = f"registry.opentofu.org/hashicorp/azurerm/{version}/linux_amd64"
-    place = tmp_path / "mirror" / name
-    place.mkdir(parents=True)
-    shutil.copy(STANDS_IN, place / f"terraform-provider-azurerm_v{version}")
-    mirror = f'filesystem_mirror {{\n    path = "{tmp_path}/mirror"\n  }}'
-    settings = f"provider_installation {{\n  {mirror}\n}}\n"
-    (tmp_path / "rc").write_text(settings, "utf-8")
-    return {
-        "TF_CLI_CONFIG_FILE": str(tmp_path / "rc"), "SCHEMA": str(SCHEMAS / "azurerm.json"),
-        "ADDRESS": "registry.opentofu.org/hashicorp/azurerm", "CHECKPOINT_DISABLE": "1",
-    }  # fmt: skip
+def lab(tmp_path: Path) -> Callable[[str], dict[str, str]]:
+    """What OpenTofu needs to take a program with a provider's schema for the provider."""
+
+    def settings(provider: str) -> dict[str, str]:
+        schema = SCHEMAS / f"{provider}.json"
+        version = json.loads(schema.read_text("utf-8"))["version"]
+        address = f"registry.opentofu.org/hashicorp/{provider}"
+        place = tmp_path / "mirror" / address / version / "linux_amd64"
+        place.mkdir(parents=True)
+        shutil.copy(STANDS_IN, place / f"terraform-provider-{provider}_v{version}")
+        mirror = f'filesystem_mirror {{\n    path = "{tmp_path}/mirror"\n  }}'
+        (tmp_path / "rc").write_text(f"provider_installation {{\n  {mirror}\n}}\n", "utf-8")
+        return {
+            "TF_CLI_CONFIG_FILE": str(tmp_path / "rc"), "SCHEMA": str(schema),
+            "ADDRESS": address, "CHECKPOINT_DISABLE": "1",
+        }  # fmt: skip
+
+    return settings
 
 
 tofu = pytest.mark.skipif(
@@ -386,39 +426,46 @@ tofu = pytest.mark.skipif(
 
 
 @tofu
-def test_opentofu_plans_the_module_and_refuses_what_must_not_be(tmp_path, lab):
-    shutil.copytree(AZURE, tmp_path / "azure")
-    shutil.copytree(Path(__file__).parent / "infra", tmp_path / "azure/tests")
-    run(PROGRAM, "init", "-backend=false", cwd=tmp_path / "azure", **lab)
-    told = run(PROGRAM, "test", "-no-color", cwd=tmp_path / "azure", **lab)
-    assert "8 passed, 0 failed" in told
-    (tmp_path / "azure/store.tf").write_text(
-        TEXTS["store.tf"].replace("azure://", "abfs://").replace('"store"\n', '"shop"\n'), "utf-8"
-    )
-    told = run(PROGRAM, "test", "-no-color", cwd=tmp_path / "azure", fails=True, **lab)
+@pytest.mark.parametrize("cloud", CLOUDS)
+def test_opentofu_plans_the_module_and_refuses_what_must_not_be(cloud, tmp_path, lab):
+    own, folder = lab(CLOUDS[cloud]), shutil.copytree(INFRA / cloud, tmp_path / cloud)
+    (folder / "tests").mkdir()
+    shutil.copy(PLANS / f"{cloud}.tftest.hcl", folder / "tests")
+    run(PROGRAM, "init", "-backend=false", cwd=folder, **own)
+    told = run(PROGRAM, "test", "-no-color", cwd=folder, **own)
+    assert " 0 failed" in told
+    assert told.count("... pass") >= 4
+    for path in folder.glob("*.tf"):
+        text = path.read_text("utf-8")
+        path.write_text(re.sub(r"\b(azure|s3|gs)://", "abfs://", text), "utf-8")
+    told = run(PROGRAM, "test", "-no-color", cwd=folder, fails=True, **own)
     assert "the URL of the store" in told
 
 
 @tofu
-def test_opentofu_takes_what_a_project_has(tmp_path, lab):
+@pytest.mark.parametrize("cloud", CLOUDS)
+def test_opentofu_takes_what_a_project_has(cloud, tmp_path, lab):
+    own = lab(CLOUDS[cloud])
     shutil.copytree(INFRA, tmp_path / "vendor/mlgitops/infra")
-    folder = shutil.copytree(PROJECT / "infra/azure", tmp_path / "infra/azure")
+    folder = shutil.copytree(PROJECT / "infra" / cloud, tmp_path / "infra" / cloud)
     text = (folder / "main.tf").read_text("utf-8")
-    (folder / "main.tf").write_text(
-        text.replace("{{ cookiecutter.project_slug }}", "flights"), "utf-8"
-    )
-    run(PROGRAM, "init", "-backend=false", cwd=folder, **lab)
-    run(PROGRAM, "validate", cwd=folder, **lab)
-    run(PROGRAM, "fmt", "-check", "-recursive", cwd=tmp_path, **lab)
-    (folder / "main.tf").write_text(text.replace("account  =", "acount  ="), "utf-8")
-    assert "acount" in run(PROGRAM, "validate", cwd=folder, fails=True, **lab)
+    text = text.replace("{{ cookiecutter.project_slug }}", "flights")
+    (folder / "main.tf").write_text(text, "utf-8")
+    run(PROGRAM, "init", "-backend=false", cwd=folder, **own)
+    run(PROGRAM, "validate", cwd=folder, **own)
+    run(PROGRAM, "fmt", "-check", "-recursive", cwd=tmp_path, **own)
+    slip = re.sub(r"  subject( +)= var", r"  topic\1= var", text)
+    (folder / "main.tf").write_text(slip, "utf-8")
+    assert "topic" in run(PROGRAM, "validate", cwd=folder, fails=True, **own)
 
 
-def test_the_projects_file_gives_the_module_what_it_needs():
-    text = (PROJECT / "infra/azure/main.tf").read_text("utf-8")
+@pytest.mark.parametrize("cloud", CLOUDS)
+def test_a_projects_file_gives_the_module_what_it_needs(cloud):
+    text = (PROJECT / "infra" / cloud / "main.tf").read_text("utf-8")
     module = Module({"main.tf": text}).blocks["module"][0]["project"]
-    assert (PROJECT / "infra/azure" / module["source"]).resolve() == AZURE.resolve()
-    needed = {k for k, v in Module(TEXTS).entries("variable").items() if "default" not in v}
+    assert module["source"] == f"../../vendor/mlgitops/infra/{cloud}"
+    variables = Module(read(INFRA / cloud)).entries("variable")
+    needed = {name for name, body in variables.items() if "default" not in body}
     assert needed == set(module) - {"source"}
-    assert "use_azuread_auth" in text
-    assert ROOT / "library/infra" == INFRA
+    assert "backend" in text
+    assert f"vendor/mlgitops/infra/{cloud}/variables.tf" in text
