@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
+import numpy as np
 import pandas as pd
 import typer
 
@@ -11,7 +12,7 @@ from mlgitops.core.errors import UserError
 from mlgitops.core.files import replacing, write_json
 from mlgitops.data import contract
 from mlgitops.data.schema import Column
-from mlgitops.monitoring import drift, limits, log, predictions, quality, reference
+from mlgitops.monitoring import drift, limits, log, page, predictions, quality, reference
 from mlgitops.monitoring.drift import Finding, Tables
 from mlgitops.monitoring.limits import Monitor
 from mlgitops.monitoring.log import Rows, Window
@@ -39,7 +40,7 @@ def monitor(
 ) -> None:
     """Compare a prediction log, or a table, with the data that the released model was made of.
 
-    Writes build/monitor.md and build/monitor.json. Exit 3 if there is drift.
+    Writes build/monitor.md, .html (with plots) and .json (for programs). Exit 3 if there is drift.
     """
     if not any(places):
         raise UserError("say what to look at: make monitor LOG=folder-or-file")
@@ -50,7 +51,7 @@ def monitor(
         rows = log.read(log.find(places), window, columns, sample)
         found = examine(known, rows, p)
     write(found)
-    print(f"{found.reason}\n{paths.MONITOR_REPORT} says more")
+    print(f"{found.reason}\n{paths.MONITOR_PAGE} shows more")
     if found.drifts:
         raise typer.Exit(DRIFT)
 
@@ -81,7 +82,15 @@ def examine(known: Reference, rows: Rows, p: Monitor) -> Outcome:
         whole=drift.together(tables, features, p),
         quality=quality.lines(broken, len(table)),
         min_rows=p.min_rows,
+        days=days(rows),
     )
+
+
+def days(rows: Rows) -> np.ndarray | None:
+    """The day of each row of a log; None of a table."""
+    if not rows.is_log:
+        return None
+    return np.asarray(rows.about["time"].dt.strftime("%Y-%m-%d"), dtype="str")
 
 
 def comparable(known: Reference, rows: Rows) -> dict[str, Column]:
@@ -151,3 +160,5 @@ def write(found: Outcome) -> None:
     write_json(found.plain(), paths.MONITOR)
     with replacing(paths.MONITOR_REPORT) as part:
         part.write_text(render("monitor.md.j2", outcome=found, most=MOST), encoding="utf-8")
+    with replacing(paths.MONITOR_PAGE) as part:
+        part.write_text(page.render(found), encoding="utf-8")

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from mlgitops.core.errors import join_names
 from mlgitops.monitoring.drift import Finding
 
@@ -25,7 +27,10 @@ class Coverage(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """Findings about columns, predictions and the whole, worst first; rules that are broken."""
+    """Findings about columns, predictions and the whole, worst first; rules that are broken.
+
+    `days`: the day of each row of a log, as text.
+    """
 
     commit: str
     coverage: Coverage
@@ -34,6 +39,7 @@ class Outcome(NamedTuple):
     whole: Sequence[Finding]
     quality: Sequence[str]
     min_rows: int
+    days: np.ndarray | None = None
 
     @property
     def findings(self) -> list[Finding]:
