@@ -10,7 +10,9 @@ from contextlib import closing
 from environments import Environments
 from story import FOLDER, PROJECT, ROOT, Story
 
-LATER = os.path.relpath(ROOT / "demo/flights-2013-07.csv", PROJECT)
+LATER, LATEST = (
+    os.path.relpath(ROOT / f"demo/flights-2013-{month}.csv", PROJECT) for month in ("07", "08")
+)
 RUNS = f"python {shlex.quote(os.path.relpath(ROOT / 'demo/runs.py', PROJECT))}"
 TO_COME = ROOT / "demo/flights-to-come.csv"
 
@@ -28,6 +30,8 @@ def tell(story: Story) -> None:
         story.act("6. The new model is released in the same way")
         second = release_and_promote(story, environments)
         story.prove("another model runs, by two commits that people can read")
+        story.step("has August moved", f"make monitor LOG={shlex.quote(LATEST)}")
+        story.prove("the model that knows July sees nothing new in August: the monitor is quiet")
         roll_back(story, environments, first, second)
     rebuild_tracker(story)
     story.act("9. Which of these flights will be late?")
@@ -102,7 +106,9 @@ def release_and_promote(story: Story, environments: Environments) -> str:
 
 def new_month(story: Story) -> None:
     """New rows, checked, trained on, judged against what production runs, merged."""
-    story.act("5. July arrives as data; the champion is what production runs")
+    story.act("5. July is unlike the months before it: retrained, judged against what runs")
+    story.step("has it moved", f"make monitor LOG={shlex.quote(LATER)}", fails=True)
+    story.prove("drift is told with the columns that moved, and how far")
     story.step("branch", "git switch --quiet --create july")
     story.step("take the new rows", f"make data SOURCE={shlex.quote(LATER)} APPEND=1")
     story.step("retrain", "make pipeline", "make card")

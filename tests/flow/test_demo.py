@@ -50,6 +50,12 @@ def test_the_demo_ends_with_a_rollback_that_is_seen(output):
     assert labels <= {"late", "on time"}
 
 
+def test_the_demo_sees_the_month_that_drifts_and_then_nothing(output):
+    _, july, august = re.split(r"\$ make monitor LOG=\S+", output)
+    assert re.search(r"\d+ of \d+ columns drifted", july)
+    assert august.lstrip().startswith("No drift in ")
+
+
 def test_the_demo_leaves_nothing_running(output):
     ports = set(re.findall(r"curl http://127\.0\.0\.1:(\d+)", output))
     assert len(ports) == 2
