@@ -124,7 +124,8 @@ def test_a_fresh_project_lacks_what_nobody_set_up(fresh, run_doctor):
     assert code == 1
     assert states(found) == {
         "uv.lock": "missing", "dvc.lock": "ok", "hooks": "missing", "store": "ok",
-        "registry": "ok", "token": "ok", "branch": "ok", "workflows": "ok", "pulls": "missing",
+        "registry": "ok", "deploy": "ok", "token": "ok", "branch": "ok", "workflows": "ok",
+        "pulls": "missing",
         "ruleset": "missing", "owners": "ok", "environments": "missing", "labels": "missing",
         "variables": "ok", "secrets": "missing",
     }  # fmt: skip
@@ -155,6 +156,37 @@ def test_what_the_api_can_mend_is_mended_once(fresh, run_doctor, github):
     assert before == json.dumps(
         [github.state[name] for name in ("rulesets", "labels", "environments")]
     )
+
+
+def test_what_a_controller_follows_is_this_repository_on_its_own_host(fresh, run_doctor, github):
+    files = {path.name: path for path in (TEMPLATE / "deploy").rglob("*.yaml")
+             if "https://github.com/" in path.read_text("utf-8")}  # fmt: skip
+    assert len(files) == 4
+    asked = "{{ cookiecutter.github_owner }}/{{ cookiecutter.project_slug }}"
+    for name, path in files.items():
+        text = path.read_text("utf-8").replace(asked, "acme/bees")
+        write(fresh, {f"deploy/argocd/{name}": text})
+    host = f"{github.url}/acme/bees"
+    found, _ = run_doctor()
+    assert found["deploy"][0] == "missing"
+    assert all(name in found["deploy"][1] for name in files)
+    assert "make doctor FIX=1, then commit" in found["deploy"][1]
+    assert run_doctor("--fix")[0]["deploy"][0] == "ok"
+    for name in files:
+        text = Path("deploy/argocd", name).read_text("utf-8")
+        assert f'"{host}"' in text
+        assert "github.com" not in text
+    assert run_doctor()[0]["deploy"] == ("ok", f"what follows deploy/ follows {host}")
+
+
+def test_a_chart_and_an_address_by_ssh_stay_as_a_person_wrote_them(fresh, run_doctor):
+    ssh = (
+        'repoURL: "git@example.org:acme/bees.git"\nicon: "https://example.org/bees"\n'
+        'sourceRepos: ["https://charts.example.org/stable"]\n'
+    )
+    write(fresh, {"deploy/argocd/staging.yaml": ssh})
+    assert run_doctor("--fix")[0]["deploy"][0] == "ok"
+    assert Path("deploy/argocd/staging.yaml").read_text("utf-8") == ssh
 
 
 def test_without_fix_nothing_is_written(fresh, run_doctor, github):

@@ -29,6 +29,10 @@ NAMED = {
     "labels": re.compile(r"\bLABELS(?:=|: *)[\"']?([\w-]+(?:, ?[\w-]+)*)"),
 }
 
+# Where Argo CD and Flux are told what to follow; an address by SSH is a person's choice.
+FOLLOWS = re.compile(r"^ *(?:repoURL|url|sourceRepos): *(.*)$", re.M)
+ADDRESS = re.compile(r'"(https?://[^"]+)"')
+
 State = Literal["ok", "missing", "unknown"]
 
 
@@ -303,8 +307,37 @@ def check_names(settings: Settings, kind: str, command: str, page: str) -> Findi
     return Finding("ok", kind, more)
 
 
+def deploy(settings: Settings) -> Finding:
+    """Whether what a controller in the cluster follows, by the files of deploy/, is this one."""
+    wanted = str(settings.there.facts["html_url"])
+    texts = {path: path.read_text("utf-8") for path in sorted(Path("deploy").rglob("*.yaml"))}
+    others = {path: other_addresses(text, wanted) for path, text in texts.items()}
+    names = join_names(path for path, found in others.items() if found)
+    if not names:
+        return Finding("ok", "deploy", f"what follows deploy/ follows {wanted}")
+    what = f"{names}: another repository than {wanted}"
+    if not settings.fix:
+        return Finding("missing", "deploy", f"{what}: {FIX}, then commit")
+    for path, found in others.items():
+        for address in found:
+            texts[path] = texts[path].replace(f'"{address}"', f'"{wanted}"')
+            path.write_text(texts[path], "utf-8")
+    return Finding("ok", "deploy", f"fixed: {what}: commit these files")
+
+
+def other_addresses(text: str, wanted: str) -> set[str]:
+    """The addresses in a file of a repository of this name elsewhere; none of a chart or a module.
+
+    The answers to the template's questions made them, before it was known where the project lives.
+    """
+    found = {one for line in FOLLOWS.findall(text) for one in ADDRESS.findall(line)}
+    here, name = wanted.lower(), f"/{wanted.lower().rpartition('/')[2]}"
+    plain = {one: one.removesuffix(".git").lower() for one in found}
+    return {one for one, address in plain.items() if address.endswith(name) and address != here}
+
+
 CHECKS: tuple[Callable[[Settings], Finding], ...] = (
-    branch, workflows, pulls, ruleset, owners, environments, labels, variables, secrets,
+    branch, workflows, pulls, ruleset, owners, environments, labels, variables, secrets, deploy,
 )  # fmt: skip
 
 
