@@ -241,6 +241,30 @@ def test_a_check_that_left_nothing_is_refused_with_its_page(change):
     assert "https://host/runs/1" in text
 
 
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("s3://bucket/dvc", "not run: a fork's check has no login to the store. A maintainer sta"),
+        ("../store", "the job pipeline left nothing to judge"),
+    ],
+)
+def test_a_fork_without_a_login_to_the_store_is_told_who_starts_it(change, url, said):
+    change.commit_words()
+    head = change.hand_over()
+    job_output.start()
+    job_output.write(job_output.REPORT, b"<!-- report -->\n## no\n\nthe store cannot be read")
+    change.workspace.git("branch", "--delete", "--force", "change")
+    Path(".dvc").mkdir(exist_ok=True)
+    config = f"[core]\n    remote = store\n['remote \"store\"']\n    url = {url}\n"
+    Path(".dvc/config").write_text(config)
+    found, text = change.judge(head)
+    assert found["state"] == "refused"
+    assert found["reasons"][0].startswith(said)
+    assert text.count("<!-- report -->") == 1
+    assert "the store cannot be read" in text
+    assert ("refs/heads/fork-NUMBER" in text) is url.startswith("s3")
+
+
 def test_a_checks_own_words_are_told_where_it_failed(change):
     change.commit_words()
     head = change.hand_over()

@@ -324,8 +324,17 @@ def test_without_a_login_to_the_store_nothing_is_left_to_commit(workspace, ran, 
         reproduce.reproduce()
     assert report().startswith("<!-- report -->\n## ❌ Refused\n\nthe store lacks outputs")
     assert "### Gate" in report()
-    assert json.loads(job_output.VERDICT.read_text())["passed"] is True
+    # Without a verdict the judge's comment is this report.
+    assert not job_output.VERDICT.exists()
     assert not job_output.PATCH.exists()
+    assert not job_output.OUTPUTS.exists()
+
+
+@pytest.mark.parametrize("hand_over", [True, False])
+def test_data_and_model_are_handed_over_only_for_a_judge(workspace, ran, hand_over):
+    reproduce.reproduce(hand_over=hand_over)
+    assert job_output.VERDICT.exists()
+    assert job_output.OUTPUTS.exists() is hand_over
 
 
 def test_a_verified_lock_whose_objects_nobody_can_push_is_refused(workspace, ran, monkeypatch):

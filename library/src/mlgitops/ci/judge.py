@@ -33,6 +33,11 @@ NO_REPORT = (
     "It ended before it judged the commit: the environment could not be made (does uv.lock match "
     "pyproject.toml?), or it ran out of time.\n"
 )
+FORK = (
+    "not run: a fork's check has no login to the store. A maintainer starts it, once they have "
+    "read the change: `git fetch origin pull/NUMBER/head`, `git push origin "
+    "FETCH_HEAD:refs/heads/fork-NUMBER`, then a pull request of that branch"
+)
 NOT_MADE = (
     "what the pipeline makes (dvc.lock, artifacts, the model card) is out of date in this commit, "
     "and a fork's check may not commit it: `make reproduce`, then `git add --all && git commit && "
@@ -56,7 +61,7 @@ def judge(
     job_output.start(job_output.JUDGED)
     sha = client.sha(head)
     try:
-        found = verdict_on(sha, base) if job_output.VERDICT.exists() else not_made(url)
+        found = verdict_on(sha, base) if job_output.VERDICT.exists() else not_made(sha, url)
     except UserError as error:
         found = Found(Decision("refused", [str(error)]), report.failure(str(error)))
     write(sha, found)
@@ -170,12 +175,26 @@ def body(own: Judged, decision: Decision) -> str:
     return report.failure(join_names(decision.reasons))
 
 
-def not_made(url: str) -> Found:
+def not_made(head: str, url: str) -> Found:
     """What is said where the change's jobs left nothing to judge: their own words, if any."""
     why = Decision("refused", ["the job pipeline left nothing to judge"])
+    text = NO_REPORT.format(url=url)
     if job_output.REPORT.is_file():
-        return Found(why, client.body(str(job_output.REPORT)))
-    return Found(why, NO_REPORT.format(url=url))
+        text = client.body(str(job_output.REPORT))
+    if is_foreign(head) and store_needs_login():
+        why, text = (
+            Decision("refused", [FORK]),
+            report.failure(FORK) + text.removeprefix(job_output.MARKER),
+        )
+    return Found(why, text)
+
+
+def store_needs_login() -> bool:
+    """Whether the store is somewhere else than in this repository."""
+    from dvc.config import Config
+
+    found = Config.from_cwd()
+    return "://" in str(found["remote"].get(found["core"].get("remote"), {}).get("url", ""))
 
 
 def write(head: str, found: Found) -> None:

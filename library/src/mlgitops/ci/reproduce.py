@@ -290,10 +290,11 @@ def read_claim(base: str, merged: bool) -> Claim:
     return Claim(start, trusted, whole and not merged)
 
 
-def write_result(base: str, found: Outcome, *more: str) -> bool:
+def write_result(base: str, found: Outcome, *more: str, hand_over: bool = False) -> bool:
     """Write the result: changes (in more paths too), verdict, report. Whether the gate passes.
 
-    A UserError after that where the store has not all that the lock file names, and takes it not.
+    `hand_over`: for a job that judges, also what the verdict rests on. A UserError, and no verdict,
+    where the store has not all that the lock file names, and takes it not.
     """
     judgement = gate.judge_tree()
     if found == "made" or any(path.exists() for path in card.DOCUMENTS):
@@ -301,17 +302,17 @@ def write_result(base: str, found: Outcome, *more: str) -> bool:
         subject = judgement.subject or Subject.gather()
         card.write_documents(card.facts(subject, judgement.verdict))
     text = report.page(report.facts(base, judgement))
-    job_output.keep_verdict(gate.GATE)
-    job_output.keep_outputs()
     # Where all is already there, a store that may only be read is enough: nothing is sent.
-    stored = found == "current" or dvc("push", "--quiet")
-    if not stored:
+    if found != "current" and not dvc("push", "--quiet"):
         text = report.failure(NOT_STORED) + text.removeprefix(job_output.MARKER)
-    elif keep_changes(*more):
+        job_output.write(job_output.REPORT, text.encode())
+        raise UserError(NOT_STORED)
+    job_output.keep_verdict(gate.GATE)
+    if hand_over:
+        job_output.keep_outputs()
+    if keep_changes(*more):
         text += f"\n{CHANGED}\n"
     job_output.write(job_output.REPORT, text.encode())
-    if not stored:
-        raise UserError(NOT_STORED)
     return judgement.verdict.passed
 
 
@@ -345,10 +346,13 @@ def reason(error: Exception) -> str:
 
 def reproduce(
     base: Annotated[str, typer.Option(envvar="BASE", help="The branch to merge into.")] = "main",
+    hand_over: Annotated[
+        bool, typer.Option(envvar="HAND_OVER", help="Also copy data and model, for the judge.")
+    ] = True,
 ) -> None:
     """Make dvc.lock current, or refuse it; leave the changes and the verdict in result/."""
     job_output.start()
     with report_failure():
         found = outcome(base)
-        passed = write_result(base, found)
+        passed = write_result(base, found, hand_over=hand_over)
     print(f"{SAYS[found]}; the gate {'passes' if passed else 'refuses'}: {job_output.REPORT}")
