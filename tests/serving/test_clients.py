@@ -7,7 +7,9 @@ import socket
 import subprocess
 import zlib
 
+import httpx
 import numpy as np
+import pandas as pd
 import pytest
 import requests
 from made_tensors import TYPES, tensors
@@ -179,14 +181,26 @@ def test_the_client_of_triton_may_pack(packing, raw, binary, one):
             asking.infer("model", inputs, outputs=outputs)
 
 
-def test_connections_that_are_kept_survive_a_restart(folders, serving, free_port, one):
+def test_the_client_of_mlflow(binary, one):
+    """It asks for /ping and /version too, and sends a table as MLflow writes it."""
+    from mlflow.pyfunc.scoring_server.client import ScoringServerClient
+
+    client = ScoringServerClient("127.0.0.1", binary.port)
+    client.ping()
+    assert json.loads(client.get_version()) == binary.ask("/version")[2]
+    found = client.invoke(pd.DataFrame([one])).get_predictions()
+    assert found[0].tolist() == binary.predictions({"inputs": [one]})
+
+
+@pytest.mark.parametrize("session", [requests.Session, httpx.Client])
+def test_connections_that_are_kept_survive_a_restart(session, folders, serving, free_port, one):
     """A server leaves without cutting a request, and the client connects to the next one."""
     port, body = free_port(), {"inputs": [one]}
-    with requests.Session() as session:
+    with session() as asking:
         for _ in range(2):
             with serving(folders["binary"], port=port) as running:
                 for _ in range(3):
-                    answer = session.post(f"http://127.0.0.1:{port}/invocations", json=body)
+                    answer = asking.post(f"http://127.0.0.1:{port}/invocations", json=body)
                     assert answer.status_code == 200
                 assert running.stop() == 0
 
