@@ -5,7 +5,6 @@ import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Annotated, Any, cast, get_args
 
 import pandas as pd
@@ -276,20 +275,42 @@ def append_rows(
 
 @contextmanager
 def restore_on_failure(paths: tuple[Path, ...]) -> Iterator[None]:
-    """If the block fails, the files are as they were before it."""
-    with TemporaryDirectory() as folder:
-        saved = {path: Path(folder) / str(number) for number, path in enumerate(paths)}
-        for path, copy in saved.items():
-            if path.exists():
-                shutil.copy2(path, copy)
-        try:
-            yield
-        except BaseException:
-            for path, copy in saved.items():
-                path.unlink(missing_ok=True)
-                if copy.exists():
-                    shutil.copy2(copy, path)
-            raise
+    """If the block fails, the files are as they were before it, on a full disk too.
+
+    The table before it is kept beside its place as a link, which takes no space.
+    """
+    texts = {path: path.read_bytes() if path.exists() else None for path in paths if path != RAW}
+    kept = RAW.with_name(f".{RAW.name}.before.part")
+    kept.unlink(missing_ok=True)  # What a killed run left.
+    if RAW.exists():
+        link(RAW, kept)
+    try:
+        yield
+    except BaseException:
+        RAW.unlink(missing_ok=True)
+        if kept.exists():
+            kept.replace(RAW)
+        for path, text in texts.items():
+            restore(path, text)
+        raise
+    finally:
+        kept.unlink(missing_ok=True)
+
+
+def link(path: Path, other: Path) -> None:
+    """Another name of a file; a copy where the file system has no such links."""
+    try:
+        other.hardlink_to(path)
+    except OSError:
+        shutil.copy2(path, other)
+
+
+def restore(path: Path, text: bytes | None) -> None:
+    """Give a file what it held; None: there was none."""
+    if text is None:
+        path.unlink(missing_ok=True)
+    elif not path.exists() or path.read_bytes() != text:
+        path.write_bytes(text)
 
 
 def write(rows: pd.DataFrame, rules: schema.Schema, memory: Data, new: bool) -> list[str]:
@@ -306,9 +327,10 @@ def write(rows: pd.DataFrame, rules: schema.Schema, memory: Data, new: bool) -> 
         with replacing(schema.SCHEMA) as part:
             part.write_text(schema.dump(rules), encoding="utf-8")
     remember(memory, rules if new else None)
-    for command in (["add", "--quiet", str(RAW)], ["push", "--quiet", str(POINTER)]):
-        if main(command) != 0:
-            raise UserError(f"`dvc {' '.join(command)}` failed; the reason is above")
+    for command, path in (("add", RAW), ("push", POINTER)):
+        # DVC tells why it failed only where it is not quiet.
+        if main([command, "--quiet", str(path)]) != 0 and main([command, str(path)]) != 0:
+            raise UserError(f"`dvc {command} {path}` failed; the reason is above")
     return notes
 
 
