@@ -1,4 +1,5 @@
 import ast
+import asyncio
 import json
 import os
 import re
@@ -19,6 +20,7 @@ from baked import PROJECT
 from made_tensors import tensors
 from mlgitops.git import repository
 from mlgitops.serving import contract, documentation, model
+from mlgitops.serving.server import Server, make_app
 from mlgitops.serving.settings import Settings
 from mlgitops.training import exported_model
 
@@ -286,6 +288,32 @@ def test_the_drain_cuts_no_answer_short(folders, serving, one):
         assert answer.startswith(b"HTTP/1.1 503")
         assert b"the answer took longer" in answer
         assert running.process.wait(10) == 0
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="uvloop is not for Windows")
+def test_connections_that_wait_are_taken_many_in_a_turn(folders):
+    """By ones, a probe would wait behind them: a turn of a busy loop takes long."""
+    import uvloop
+
+    async def story():
+        settings = Settings()
+        server = Server(make_app(folders["binary"], settings), settings)
+        server.config.load()
+        server.lifespan = server.config.lifespan_class(server.config)
+        with socket.socket() as listener, ExitStack() as clients:
+            listener.bind(("127.0.0.1", 0))
+            await server.startup([listener])
+            for _ in range(64):
+                client = socket.create_connection(listener.getsockname(), timeout=20)
+                clients.enter_context(client)
+            turns = 0
+            while len(server.all.open) < 64 and turns < 64:
+                await asyncio.sleep(0)
+                turns += 1
+            await server.shutdown([listener])
+            return turns
+
+    assert uvloop.run(story()) <= 32
 
 
 def test_what_the_policy_accepts_is_predicted_and_counted(make, serving, tmp_path, one):

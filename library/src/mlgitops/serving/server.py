@@ -29,6 +29,8 @@ from mlgitops.serving.settings import Settings
 
 # A prediction of a row that takes longer is made beside the event loop.
 QUICK = 0.001
+# Connections taken in one turn of the event loop: uvloop takes one for each listener.
+ACCEPTED = 16
 # After the last connection is taken: whoever has just connected may still ask.
 GRACE = 0.2
 
@@ -123,7 +125,8 @@ class Server(uvicorn.Server):
         """Listen, and look at the connections from time to time."""
         if self.app.log is not None:
             self.app.log.writer.begin()
-        await super().startup(sockets)
+        given = list(sockets or ())
+        await super().startup(given + [one.dup() for one in given for _ in range(1, ACCEPTED)])
         self.all.look()
 
     @contextmanager
