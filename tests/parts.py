@@ -88,7 +88,13 @@ def cluster() -> str:
     return "" if found else "the cluster of KUBECONFIG does not answer"
 
 
+def azurite() -> str:
+    """Why no store of Azure can be emulated here, or nothing."""
+    return "" if shutil.which("azurite-blob") else "azurite is not installed: .ci/azurite does it"
+
+
 PARTS = {
+    "azurite": azurite,
     "docker": docker, "compose": compose, "stack": stack, "registry": registry,
     "promtool": promtool, "act": runner, "git_host": git_host, "cluster": cluster,
 }  # fmt: skip

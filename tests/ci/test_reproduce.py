@@ -39,6 +39,7 @@ def ran(workspace, monkeypatch):
         return True
 
     monkeypatch.setattr(reproduce, "dvc", dvc)
+    monkeypatch.setattr(reproduce.transfer, "complete", lambda: None)
     Path("data/raw.parquet.dvc").write_text(pointer(workspace.entry(RAW)["md5"]))
     workspace.lock()
     workspace.commit("Add the code")
@@ -345,6 +346,18 @@ def test_a_verified_lock_whose_objects_nobody_can_push_is_refused(workspace, ran
     with pytest.raises(UserError, match="the store lacks outputs of this commit and cannot"):
         reproduce.reproduce()
     assert "## ❌ Refused" in report()
+
+
+def test_a_push_that_left_something_out_is_none(monkeypatch, capsys):
+    def complete():
+        raise UserError("neither the store nor the cache here has artifacts/model")
+
+    monkeypatch.setattr(reproduce, "dvc", lambda *words: True)
+    monkeypatch.setattr(reproduce.transfer, "complete", complete)
+    assert reproduce.push() is False
+    assert "neither the store nor the cache here has artifacts/model" in capsys.readouterr().err
+    monkeypatch.setattr(reproduce.transfer, "complete", lambda: None)
+    assert reproduce.push() is True
 
 
 class ReadOnly(SimpleHTTPRequestHandler):

@@ -70,6 +70,7 @@ def fresh(clone, github, images, monkeypatch):
     shutil.copytree(TEMPLATE / ".github/rulesets", ".github/rulesets")
     shutil.copyfile(TEMPLATE / "pyproject.toml", "pyproject.toml")
     config = "[core]\n    remote = store\n['remote \"store\"']\n    url = ../store\n"
+    config += "    verify = true\n"
     write(clone, {".dvc/config": config, "dvc.yaml": "stages: {}\n"})
     write(clone, {".github/workflows/check.yml": WORKFLOW})
     git(clone, "add", "--all")
@@ -510,6 +511,24 @@ def test_a_store_that_is_gone_is_missing(fresh, run_doctor):
     config = Path(".dvc/config").read_text()
     Path(".dvc/config").write_text(config.replace("remote = store", "autostage = true"))
     assert "none is configured" in run_doctor()[0]["store"][1]
+
+
+def test_a_store_that_hands_out_corrupted_objects_is_found(fresh, run_doctor):
+    config = Path(".dvc/config").read_text()
+    Path(".dvc/config").write_text(config.replace("verify = true", "verify = false"))
+    assert run_doctor()[0]["store"] == (
+        "missing", "hands out what is corrupted: dvc remote modify store verify true"
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("extra", ["azure", "s3", "gcs"])
+def test_a_store_that_was_chosen_and_not_moved_to_is_missing(fresh, run_doctor, extra):
+    text = Path("pyproject.toml").read_text("utf-8")
+    text = text.replace("store-{{ cookiecutter.artifact_store }}", f"store-{extra}")
+    Path("pyproject.toml").write_text(text, encoding="utf-8")
+    state, words = run_doctor()[0]["store"]
+    assert state == "missing"
+    assert words.startswith("is still in Git: make store URL=")
 
 
 @pytest.mark.parametrize("raw", [b"garbage", b"\xff\xfe", b"[core]\nnonsense = 1\n"])

@@ -26,7 +26,10 @@ from jinja2 import TemplateError
 LIBRARY = ROOT / "library"
 VENDOR = Path("vendor/mlgitops")
 COOKIECUTTER = (sys.executable, "-m", "cookiecutter", "--no-input")
-QUESTIONS = ("project_name", "project_slug", "description", "github_owner", "registry", "gitops")
+QUESTIONS = (
+    "project_name", "project_slug", "description", "github_owner", "registry", "gitops",
+    "artifact_store",
+)  # fmt: skip
 HOSTILE = [
     'say "hi"', "it`id`", "$(touch owned)", "${HOME}", "a\nb", "a\r\nb", "a\tb", "{{ 7 * 7 }} {",
     "{% raw %}", "{# #}", "../up", "/etc/passwd", "..", ".", "", " ", "-rf", "--help", "a" * 300,
@@ -145,6 +148,23 @@ def test_the_answers_are_where_they_belong(tmp_path):
     assert said["urls"]["repository"] == "https://github.com/ex-ample/bike-demand-nee-velo"
     readme = (project / "README.md").read_text("utf-8")
     assert readme.startswith("# Bike demand, née Vélo\n")
+
+
+@pytest.mark.parametrize("answer", ["git", "azure", "s3", "gcs"])
+def test_a_project_installs_what_speaks_to_its_store_and_nothing_of_another(tmp_path, answer):
+    """It starts with the sample's objects in the folder, whatever is chosen: it works offline."""
+    project = bake(tmp_path, artifact_store=answer)
+    groups = tomllib.loads((project / "pyproject.toml").read_text("utf-8"))["dependency-groups"]
+    assert groups["train"] == [f"mlgitops[train,store-{answer}]"]
+    extras = tomllib.loads((LIBRARY / "pyproject.toml").read_text("utf-8"))["project"]
+    packages = extras["optional-dependencies"][f"store-{answer}"]
+    assert [re.match("[a-z0-9-]+", name)[0] for name in packages] == {
+        "git": [], "azure": ["dvc-azure"], "s3": ["dvc-s3"], "gcs": ["dvc-gs"]
+    }[answer]  # fmt: skip
+    config = (project / ".dvc/config").read_text("utf-8")
+    assert config.endswith("url = ../store\n    verify = true\n")
+    assert any((project / "store/files/md5").rglob("*"))
+    assert record(project)["answers"]["artifact_store"] == answer
 
 
 def test_only_the_files_that_must_know_the_answers_differ_from_the_template(tmp_path):

@@ -122,6 +122,7 @@ ROOMS = {
     "train": (
         "core",
         "git",
+        "stores",
         "data",
         "images",
         "releases",
@@ -135,7 +136,13 @@ ROOMS = {
 # What modules of them import in functions that these jobs do not call, or refuse to without it.
 ABSENT = {
     "": {"typer"},  # for any command; the server has its own program
-    "github": {"dvc", "pathspec"},  # contents of outputs, which these jobs compare by their hashes
+    "github": {
+        "dvc",
+        "dvc_data",
+        "fsspec",
+        "pathspec",
+        "tqdm",
+    },  # contents of outputs, which these jobs compare by their hashes
     "manifests": {"dvc", "pathspec", "typer"},
     "serve": {"joblib", "pandas"},  # for a model.joblib: serve-sklearn
     # The user's own packages; and what speaks to GitHub.
@@ -152,7 +159,8 @@ def test_every_job_that_installs_little_is_tried():
     assert {("track",), ("register",)} <= JOBS["train,track"]
     groups = tomllib.loads((PROJECT / "pyproject.toml").read_text("utf-8"))["dependency-groups"]
     for name in {name for groups in ROOMS for name in groups.split(",") if name}:
-        assert groups.get(name) == [f"mlgitops[{name}]"] or name == "manifests"
+        extras = "train,store-{{ cookiecutter.artifact_store }}" if name == "train" else name
+        assert groups.get(name) == [f"mlgitops[{extras}]"] or name == "manifests"
 
 
 def environment(extras: str, folder: Path) -> Path:

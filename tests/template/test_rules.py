@@ -576,7 +576,7 @@ def test_every_dependency_has_a_lower_bound():
     names = [name for group in groups for name in group]
     assert len(names) >= 50
     for name in names:
-        vendored = re.fullmatch(r"mlgitops\[[a-z,-]+\]", name)
+        vendored = re.fullmatch(r"mlgitops\[[a-z,-]+({{ cookiecutter.artifact_store }})?\]", name)
         assert re.search(r"[<>=]", name) or name.startswith("types-") or vendored, name
 
 

@@ -3,7 +3,6 @@
 import subprocess
 from pathlib import Path
 
-import dvc.cli
 import pytest
 from mlgitops.core.errors import UserError
 from mlgitops.training import setup
@@ -97,16 +96,19 @@ def test_somebody_s_own_hooks_stay_and_the_way_out_is_told(folder, commands, cap
 
 def test_it_pulls_the_data_and_runs_the_stages(folder, commands, monkeypatch):
     did = []
-    monkeypatch.setattr(dvc.cli, "main", lambda words: did.append(words) or 0)
+    monkeypatch.setattr(setup.transfer, "pull", lambda *words: did.append(words))
     monkeypatch.setattr(setup, "pipeline", lambda force: did.append(force))
     setup.setup()
-    assert did == [["pull", "--allow-missing"], False]
+    assert did == [(), False]
 
 
 def test_data_that_the_store_does_not_give_is_a_mistake(folder, commands, monkeypatch):
-    monkeypatch.setattr(dvc.cli, "main", lambda words: 1)
+    """Also where DVC says that all is well: of a store that has nothing it only warns."""
+    monkeypatch.setattr(setup.transfer, "pull", lambda *words: None)
     monkeypatch.setattr(setup, "pipeline", None)
-    with pytest.raises(UserError, match="the data cannot be fetched from the store"):
+    Path("data").mkdir(exist_ok=True)
+    Path("data/raw.parquet.dvc").write_text("outs: []\n")
+    with pytest.raises(UserError, match=r"does not have data/raw.parquet as"):
         setup.setup()
 
 

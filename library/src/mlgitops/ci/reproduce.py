@@ -4,6 +4,7 @@ The lock file of the base is trusted: it was checked before it was merged. What 
 claims beyond it is made again from there, and compared.
 """
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +24,7 @@ from mlgitops.git import lockfile, repository
 from mlgitops.git.patch import difference
 from mlgitops.github import push_outputs
 from mlgitops.reporting import card, report
+from mlgitops.stores import transfer
 
 LOCK = Path(repository.LOCK)
 STORE = "store/"
@@ -179,8 +181,21 @@ def by_merge() -> bool:
 
 def fetch() -> None:
     """The objects of dvc.lock that the store has."""
+    transfer.check()
     if not dvc("pull", "--quiet", "--allow-missing"):
         raise UserError("the store cannot be read; the reason is above")
+
+
+def push() -> bool:
+    """Whether the store has taken all that this commit's files name; it is said why not."""
+    try:
+        stored = dvc("push", "--quiet")
+        if stored:
+            transfer.complete()
+    except UserError as error:
+        print(error, file=sys.stderr)
+        return False
+    return stored
 
 
 def unmakeable(changed: dict[str, Any]) -> list[str]:
@@ -303,7 +318,7 @@ def write_result(base: str, found: Outcome, *more: str, hand_over: bool = False)
         card.write_documents(card.facts(subject, judgement.verdict))
     text = report.page(report.facts(base, judgement))
     # Where all is already there, a store that may only be read is enough: nothing is sent.
-    if found != "current" and not dvc("push", "--quiet"):
+    if found != "current" and not push():
         text = report.failure(NOT_STORED) + text.removeprefix(job_output.MARKER)
         job_output.write(job_output.REPORT, text.encode())
         raise UserError(NOT_STORED)

@@ -52,6 +52,8 @@ COMMANDS: Commands = {
     "rollback": ("releases.rollback:rollback", "return to the previous release; writes a file"),
     "up": ("releases.up:up", "start the released server, MLflow and Prometheus"),
     "down": ("releases.down:down", "stop them and keep their data"),
+    "store": ("stores.store:store", "where the objects are, and what is missing; move them"),
+    "gc": ("stores.gc:gc", "show or remove the objects that nothing needs"),
     "doctor": ("github.doctor:doctor", "list what the set-up lacks, and how to fix it"),
     "manifests": ("manifests.render:manifests", "render deploy/ and check it strictly"),
     "workflows": ("github.workflows:workflows", "check that no change can choose its judge"),

@@ -15,6 +15,7 @@ from mlgitops.git import repository
 from mlgitops.github import client
 from mlgitops.github.settings import Finding, Settings, check_all, one_line
 from mlgitops.images import docker, login
+from mlgitops.stores import move, objects, reach
 
 HOOKS = ("pre-commit", "pre-push")
 SECONDS = 10  # to wait for a registry
@@ -102,17 +103,20 @@ def store() -> tuple[str, Finding]:
 
 
 def store_answers(url: str) -> Finding:
-    """Whether the store answers."""
-    from dvc.repo import Repo
-
+    """Whether the store answers, is where the project wants it, and is read with care."""
     try:
-        with Repo() as repo:
-            remote = repo.cloud.get_remote()
-            there = remote.fs.exists(remote.path)
-    except Exception as error:  # each kind of store has its own
-        return Finding("missing", "store", f"{url} does not answer: {one_line(error)}")
-    if not there:
-        return Finding("missing", "store", f"nothing is at {url}: make pipeline")
+        with objects.here() as place:
+            reach.check(place.store)
+            known = place.repo.config["remote"][place.repo.config["core"]["remote"]]
+            if place.store.is_folder and not Path(known["url"]).exists():
+                return Finding("missing", "store", f"nothing is at {url}: make pipeline")
+    except UserError as error:
+        return Finding("missing", "store", one_line(error))
+    if not known.get("verify"):
+        words = "hands out what is corrupted: dvc remote modify store verify true"
+        return Finding("missing", "store", words)
+    if example := move.chosen_url(url):
+        return Finding("missing", "store", f"is still in Git: make store URL={example}")
     return Finding("ok", "store", f"{url} answers")
 
 

@@ -5,8 +5,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from mlgitops.core.errors import UserError
+from mlgitops.core.errors import UserError, join_names
 from mlgitops.git import repository
+from mlgitops.stores import transfer
 from mlgitops.training.pipeline import pipeline
 
 HOOKS = ("pre-commit", "pre-push")
@@ -16,10 +17,12 @@ def setup() -> None:
     """Make what is missing here; what is already there stays as it is."""
     start()
     install_hooks()
-    from dvc.cli import main
-
-    if main(["pull", "--allow-missing", *paths_to_pull()]) != 0:
-        raise UserError("the data cannot be fetched from the store; the reason is above")
+    transfer.pull(*paths_to_pull())
+    if absent := transfer.missing_data():
+        raise UserError(
+            f"the store does not have {join_names(absent)} as it should be: make store says more; "
+            "make store FIX=1 sends it, on a machine that has it"
+        )
     pipeline(force=False)
 
 

@@ -1,0 +1,1 @@
+"""Where the objects behind the hashes are: what Git expects, what a store has, moving, removing."""
