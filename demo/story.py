@@ -17,7 +17,7 @@ FOLDER = ROOT / "build/demo"
 PROJECT = FOLDER / "flights"
 WIDTH = 100  # of a report, in characters
 LONG, LAST = 10, 5  # what prints more lines than LONG is fold to the LAST ones
-READ = ("make show", "make monitor", "cat ", "python ")  # commands that a person runs to read all of what they say
+READ = ("make show", "make monitor", "cat ", "python ")  # read for all that they say
 
 
 class Done(NamedTuple):

@@ -635,6 +635,6 @@ def test_a_project_is_small_and_almost_all_of_it_the_users(tmp_path):
     kept = run("git", "ls-files", "-z", "--", ".", ":!vendor", ":!store", cwd=project).split("\0")
     files = [project / name for name in kept if name]
     assert 50 <= len(files) <= 80
-    assert sum(len(path.read_bytes().splitlines()) for path in files) <= 3950
+    assert sum(len(path.read_bytes().splitlines()) for path in files) <= 4400
     vendored = run("git", "ls-files", "-z", "--", "vendor/mlgitops", cwd=project).split("\0")
     assert len(vendored) - 1 == len((LIBRARY / "MANIFEST").read_text("utf-8").splitlines()) + 1

@@ -35,6 +35,10 @@ PERMISSIONS: Mapping[str, Mapping[str, Mapping[str, str]]] = {
         "propose": PROPOSE | {"packages": "read"},
     },
     "promote": {"summary": READ, "propose": PROPOSE},
+    "monitor": {
+        "monitor": READ,
+        "start": {"contents": "read", "pull-requests": "read", "actions": "write"},
+    },
     "retrain": {"retrain": READ, "propose": PROPOSE},
     "track": {"track": READ},
 }  # fmt: skip
