@@ -93,8 +93,19 @@ def azurite() -> str:
     return "" if shutil.which("azurite-blob") else "azurite is not installed: .ci/azurite does it"
 
 
+# OpenTofu, and what stands in for its providers, where .ci/tofu builds them.
+INFRA = Path.home() / ".cache/gitops-lab/infra"
+OPENTOFU = shutil.which("tofu") or INFRA / "bin/tofu", INFRA / "provider/provider"
+
+
+def tofu() -> str:
+    """Why nothing can be planned here, or nothing."""
+    there = all(Path(one).exists() for one in OPENTOFU)
+    return "" if there else "OpenTofu is not here: .ci/tofu build"
+
+
 PARTS = {
-    "azurite": azurite,
+    "azurite": azurite, "tofu": tofu,
     "docker": docker, "compose": compose, "stack": stack, "registry": registry,
     "promtool": promtool, "act": runner, "git_host": git_host, "cluster": cluster,
 }  # fmt: skip

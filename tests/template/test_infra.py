@@ -13,6 +13,7 @@ import pytest
 import yaml
 from baked import PROJECT, run
 from hcl import Module, mistakes, read
+from parts import OPENTOFU
 from providers import INFRA, SCHEMAS
 
 CLOUDS = {"azure": "azurerm", "aws": "aws", "gcp": "google"}
@@ -26,9 +27,7 @@ FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.S | re.M)
 BLOCKS = re.findall(FENCED, PAGE)
 STEP = next(text for kind, text in BLOCKS if kind == "yaml")
 ROW = re.compile(r"^\| (\w+) \| (\w+) \| (.+?) \| (read|write) \|$", re.M)
-CACHE = Path.home() / ".cache/gitops-lab/infra"  # where .ci/tofu builds
-PROGRAM = shutil.which("tofu") or shutil.which("tofu", path=str(CACHE / "bin"))
-STANDS_IN = CACHE / "provider/provider"
+PROGRAM, STANDS_IN = OPENTOFU
 # What reads the store, and what writes to it; `make track` hands its model to the tracker.
 READS = re.compile(r"mlgitops ci (reproduce|judge|retrain)\b")
 WRITES = re.compile(r"mlgitops ci (save|apply)\b|make track\b")
@@ -420,12 +419,7 @@ def lab(tmp_path: Path) -> Callable[[str], dict[str, str]]:
     return settings
 
 
-tofu = pytest.mark.skipif(
-    not PROGRAM or not STANDS_IN.exists(), reason="OpenTofu is not here: .ci/tofu build"
-)
-
-
-@tofu
+@pytest.mark.tofu
 @pytest.mark.parametrize("cloud", CLOUDS)
 def test_opentofu_plans_the_module_and_refuses_what_must_not_be(cloud, tmp_path, lab):
     own, folder = lab(CLOUDS[cloud]), shutil.copytree(INFRA / cloud, tmp_path / cloud)
@@ -442,7 +436,7 @@ def test_opentofu_plans_the_module_and_refuses_what_must_not_be(cloud, tmp_path,
     assert "the URL of the store" in told
 
 
-@tofu
+@pytest.mark.tofu
 @pytest.mark.parametrize("cloud", CLOUDS)
 def test_opentofu_takes_what_a_project_has(cloud, tmp_path, lab):
     own = lab(CLOUDS[cloud])

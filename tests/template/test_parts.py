@@ -24,6 +24,16 @@ def test_a_daemon_that_answers_and_cannot_build_is_told_once_and_early(ci, said,
     assert said in told.splitlines()[-1]
 
 
+@pytest.mark.parametrize(("without", "said"), [("cluster azurite", "skipped"), ("", "error")])
+def test_what_ci_left_out_by_name_skips_there_and_nothing_else(without, said, tmp_path):
+    told = run(
+        sys.executable, "-m", "pytest", "-rs", "tests/stores/test_reach.py", "-m", "azurite",
+        cwd=ROOT, fails=not without, CI="true", WITHOUT=without, PATH=f"{tmp_path}:/usr/bin:/bin",
+    )  # fmt: skip
+    assert said in told.splitlines()[-1]
+    assert "azurite is not installed" in told
+
+
 def test_each_marker_of_a_part_is_declared():
     declared = run(sys.executable, "-m", "pytest", "--markers", cwd=ROOT)
     for name in PARTS:
