@@ -359,7 +359,7 @@ def test_a_job_that_calls_make_and_ci_asks_for_one_environment():
     for _, job, line in commands():
         if found := CI.fullmatch(line):
             sync = job.get("env", {}).get("SYNC", "")
-            assert sync in ("", f"--no-default-groups --group {found['group']}")
+            assert sync in ("", f"--no-default-groups {found['groups']}")
     for path in OURS:
         for name, job in jobs(path).items():
             lines = [step["run"] for step in job["steps"] if "run" in step]

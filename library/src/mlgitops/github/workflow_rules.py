@@ -41,6 +41,7 @@ PERMISSIONS: Mapping[str, Mapping[str, Mapping[str, str]]] = {
     },
     "retrain": {"retrain": READ, "propose": PROPOSE},
     "track": {"track": READ},
+    "monitor": {"monitor": READ | {"pull-requests": "read"}, "start": READ | {"actions": "write"}},
 }  # fmt: skip
 NEEDED = ("check", "judge", "review")
 FORGES_A_VERDICT = ("statuses", "checks")  # rights with which a job could write `gate` itself
@@ -51,7 +52,8 @@ SECRET = re.compile(r"\bsecrets\b(?!\.GITHUB_TOKEN\b)")
 FROM_JOB = re.compile(r"\bneeds\.([\w-]+)\.(?:outputs\.([\w-]+)|result)")
 FROM_STEP = re.compile(r"\bsteps\.([\w-]+)\.(?:outputs|outcome|conclusion)")
 CI = re.compile(
-    r"uv run --locked --no-default-groups --group (?P<group>[a-z-]+) mlgitops ci (?P<name>[a-z]+)"
+    r"uv run --locked --no-default-groups (?P<groups>--group [a-z-]+( --group [a-z-]+)*)"
+    r" mlgitops ci (?P<name>[a-z]+)"
 )
 # What judge.yml starts on, when each of its jobs runs, what that runs, with which actions.
 STARTS = {
