@@ -95,6 +95,7 @@ FAULTS = [
     (CHECK, "run: make check", "run: echo ${{ needs.pipelin.outputs.x }}", "reads needs.pipelin"),
     (CHECK, "run: make check", "run: make check\n        if: steps.mine.outputs.x", "steps.mine"),
     (CHECK, "      contents: read", "      contents: write", "check: `contents: write` is more"),
+    (CHECK, "      contents: read", "      id-token: write", "check: `id-token: write` is more"),
     (RELEASE, "needs.image.outputs.image", "needs.image.outputs.imag", "needs.image.outputs.imag,"),
     (RELEASE, "needs.image.outputs.image", "needs.imag.outputs.image", "needs.imag, but does not"),
     (RELEASE, SETUP, "          enable-cache: true", "image: a cache in a job that writes"),

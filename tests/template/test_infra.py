@@ -13,6 +13,8 @@ import pytest
 import yaml
 from baked import PROJECT, run
 from hcl import Module, mistakes, read
+from mlgitops.core.config import load_yaml
+from mlgitops.github.workflow_rules import workflow_faults
 from parts import OPENTOFU
 from providers import INFRA, SCHEMAS
 
@@ -312,6 +314,14 @@ def test_a_subject_that_a_pull_request_can_have_writes_nothing():
             reads_or_writes = READS.search(commands(job)) or WRITES.search(commands(job))
             assert bool(login) is bool(reads_or_writes)
             assert bool(login) <= ("id-token" in job["permissions"])
+
+
+def test_the_workflows_with_a_login_keep_the_rules_of_every_project():
+    for name, text in with_logins().items():
+        assert list(workflow_faults(name, text, load_yaml(text))) == [], name
+    text = with_logins()["track"].replace("enable-cache: false", "enable-cache: true")
+    found = list(workflow_faults("track", text, load_yaml(text)))
+    assert found == ["track: a cache in a job that writes: another job may have filled it"]
 
 
 def test_the_workflows_with_a_login_pass_the_linter(tmp_path):

@@ -43,6 +43,12 @@ PERMISSIONS: Mapping[str, Mapping[str, Mapping[str, str]]] = {
     "track": {"track": READ},
     "monitor": {"monitor": READ | {"pull-requests": "read"}, "start": READ | {"actions": "write"}},
 }  # fmt: skip
+# The jobs that need the store: where that is a cloud's, each may log in by a token of its own.
+STORE: Mapping[str, tuple[str, ...]] = {
+    "check": ("pipeline",), "judge": ("judge", "publish"), "promote": ("summary",),
+    "release": ("image",), "retrain": ("retrain", "propose"), "track": ("track",),
+    "monitor": ("monitor",),
+}  # fmt: skip
 NEEDED = ("check", "judge", "review")
 FORGES_A_VERDICT = ("statuses", "checks")  # rights with which a job could write `gate` itself
 RANKS = {"none": 0, "read": 1, "write": 2}
@@ -79,7 +85,8 @@ RUNS = {
 ASKING = ("checkrun", "images")  # the Git host, the registry; neither looks at a model
 ACTIONS = (
     "actions/checkout", "actions/download-artifact", "actions/upload-artifact",
-    "astral-sh/setup-uv",
+    "astral-sh/setup-uv", "azure/login", "aws-actions/configure-aws-credentials",
+    "google-github-actions/auth",
 )  # fmt: skip
 
 
@@ -97,8 +104,7 @@ def workflow_faults(name: str, text: str, document: Any) -> Iterator[str]:
         if not PINNED.fullmatch(line.strip()):
             yield f"not pinned by commit, with the version in a comment: {line}"
     for key, job in jobs.items():
-        most = PERMISSIONS.get(name, {}).get(key)
-        yield from (f"{key}: {what}" for what in job_faults(job, most))
+        yield from (f"{key}: {what}" for what in job_faults(job, rights_of(name, key)))
         yield from (f"{key}: {what}" for what in absent_outputs(job, jobs))
     yield from OWN.get(name, lambda _: iter(()))(document)
 
@@ -154,8 +160,15 @@ def job_faults(job: Part, most: Mapping[str, str] | None) -> Iterator[str]:
             yield f"it hides a failure: {line}"
         if "${{" in line:
             yield f"text of others inside run: {line}"
-    if "write" in given.values() and has_cache(job):
+    if writes(job, given) and has_cache(job):
         yield "a cache in a job that writes: another job may have filled it"
+
+
+def rights_of(workflow: str, job: str) -> Mapping[str, str] | None:
+    """What a job may do at most; None if it is none of those that were released."""
+    found = PERMISSIONS.get(workflow, {}).get(job)
+    logs_in = found is not None and job in STORE.get(workflow, ())
+    return {**(found or {}), "id-token": "write"} if logs_in else found
 
 
 def too_many_rights(given: Part, most: Mapping[str, str] | None) -> Iterator[str]:
@@ -166,6 +179,14 @@ def too_many_rights(given: Part, most: Mapping[str, str] | None) -> Iterator[str
             allowed = most.get(right, "none")
         if RANKS.get(str(level), 2) > RANKS[allowed]:
             yield f"`{right}: {level}` is more than it may have ({allowed})"
+
+
+def writes(job: Part, given: Part) -> bool:
+    """Whether a job may write: here, or as main's environment where a token lets it."""
+    rights = {right for right, level in given.items() if level == "write"}
+    return bool(rights - {"id-token"}) or (
+        "id-token" in rights and job.get("environment") == ENVIRONMENT
+    )
 
 
 def has_cache(job: Part) -> bool:
