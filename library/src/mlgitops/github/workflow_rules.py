@@ -41,7 +41,6 @@ PERMISSIONS: Mapping[str, Mapping[str, Mapping[str, str]]] = {
     },
     "retrain": {"retrain": READ, "propose": PROPOSE},
     "track": {"track": READ},
-    "monitor": {"monitor": READ | {"pull-requests": "read"}, "start": READ | {"actions": "write"}},
 }  # fmt: skip
 # The jobs that need the store: where that is a cloud's, each may log in by a token of its own.
 STORE: Mapping[str, tuple[str, ...]] = {
