@@ -55,6 +55,13 @@ SAFE = {
     },
     "azurerm_postgresql_flexible_server": {"public_network_access_enabled": False},
 }  # fmt: skip
+SERVICES = {
+    "storage": "Storage", "user_assigned": "ManagedIdentity", "federated": "ManagedIdentity",
+    "container_registry": "ContainerRegistry", "kubernetes": "ContainerService",
+    "virtual_network": "Network", "subnet": "Network", "private_dns": "Network",
+    "postgresql": "DBforPostgreSQL",
+}  # fmt: skip
+EVERYWHERE = {"azurerm_resource_group", "azurerm_role_assignment"}  # what no service is asked for
 SECRET = re.compile(
     r"AccountKey=|SharedAccess|[?&]sig=|BEGIN [A-Z ]*PRIVATE|://\w+:[^@\s/]+@|client_secret"
     r"|\b\w*(?:access_key|connection_string|kube_config|kube_admin_config|admin_password)\w*"
@@ -461,6 +468,25 @@ def test_opentofu_takes_what_a_project_has(cloud, tmp_path, lab):
     slip = re.sub(r"  subject( +)= var", r"  topic\1= var", text)
     (folder / "main.tf").write_text(slip, "utf-8")
     assert "topic" in run(PROGRAM, "validate", cwd=folder, fails=True, **own)
+
+
+def services(module: Module) -> set[str]:
+    """The services of Azure that a module asks for something."""
+    kinds = {one.kind for one in module.resources() if not one.data} - EVERYWHERE
+    return {
+        f"Microsoft.{next(name for part, name in SERVICES.items() if f'_{part}' in kind)}"
+        for kind in kinds
+    }
+
+
+def test_a_new_subscription_gets_the_services_that_the_module_asks():
+    """Since version 5 the provider registers none by itself."""
+    text = (PROJECT / "infra/azure/main.tf").read_text("utf-8")
+    (entry,) = Module({"main.tf": text}).blocks["provider"]
+    assert set(entry["azurerm"]["resource_providers_to_register"]) == services(Module(TEXTS))
+    assert "Microsoft.Network" not in services(
+        Module({name: text for name, text in TEXTS.items() if name in ("store.tf", "registry.tf")})
+    )
 
 
 @pytest.mark.parametrize("cloud", CLOUDS)

@@ -10,7 +10,11 @@ terraform {
 provider "azurerm" {
   features {}
   subscription_id     = var.subscription_id
-  storage_use_azuread = true # no key, here either
+  storage_use_azuread = true         # no key, here either
+  resource_providers_to_register = [ # a new subscription has none of them
+    "Microsoft.ContainerRegistry", "Microsoft.ContainerService", "Microsoft.DBforPostgreSQL",
+    "Microsoft.ManagedIdentity", "Microsoft.Network", "Microsoft.Storage",
+  ]
 }
 
 variable "subscription_id" {
