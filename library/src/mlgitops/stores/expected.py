@@ -139,7 +139,7 @@ def outputs(path: str, text: str, graph: str) -> Iterator[tuple[str, str]]:
                 continue
             for one in stage.get("outs") or ():
                 away = is_elsewhere(one) or any(fnmatchcase(one["path"], p) for p in elsewhere)
-                if one.get("hash") == "md5" and "md5" in one and not away:
+                if one.get("hash") == "md5" and isinstance(one.get("md5"), str) and not away:
                     yield PurePosixPath(path).parent.joinpath(one["path"]).as_posix(), one["md5"]
     except (yaml.YAMLError, AttributeError, KeyError, TypeError, ValueError):
         return
