@@ -95,13 +95,13 @@ def kill(folder: Path, sync: bool, number: int) -> tuple[int, int, float]:
         for one in clients:
             one.join()
         process.wait()
-        found = stored(spool, Path(place))
+        found = read_log(spool, Path(place))
         answers = {id_: at for one in clients for id_, at in one.answers.items()}
         lost = {id_: killed - at for id_, at in answers.items() if id_ not in found}
         return len(answers), len(lost), max(lost.values(), default=0.0)
 
 
-def stored(spool: Path, place: Path) -> set[str]:
+def read_log(spool: Path, place: Path) -> set[str]:
     """The ids that arrive in a store; an error if one does twice."""
     recover(spool)
     ship.ship(spool, Folder(place))

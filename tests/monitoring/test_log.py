@@ -34,7 +34,7 @@ def write(folder, lines, name="part-0.jsonl.gz"):
 
 
 def read(*places, window=ALL, columns=None, most=1000):
-    return log.read(log.find(map(str, places)), window, columns or {}, Sample(most))
+    return log.read(log.find(map(str, places), window), window, columns or {}, Sample(most))
 
 
 def test_a_folder_is_read_with_what_is_known_of_each_row(tmp_path):

@@ -6,6 +6,7 @@ in the sample, so that a hundred million rows cost little more than to unpack th
 """
 
 import glob
+import hashlib
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -25,12 +26,15 @@ from mlgitops.data import reader
 from mlgitops.data.schema import Column
 from mlgitops.data.source import Source
 from mlgitops.monitoring.sample import Sample
+from mlgitops.stores.download import download
 
 LINES = (".jsonl", ".ndjson")
 ABOUT = ("time", "id", "model", "release", "output", "scores")  # of a row, beside its inputs
 AT_ONCE = 65_536  # rows
 DATE = re.compile(r"date=(\d{4}-\d{2}-\d{2})")
 RELEASE = re.compile(r"release=([0-9a-f]+)")
+SEGMENT = re.compile(r"date=\d{4}-\d{2}-\d{2}/release=\w+/\w[\w.-]*\.jsonl\.gz")
+FETCHED = Path("build/log")
 
 
 class Window(NamedTuple):
@@ -58,11 +62,14 @@ class Rows(NamedTuple):
         return "output" in self.about
 
 
-def find(places: Iterable[str]) -> list[Path]:
-    """The files that paths, folders and patterns stand for; a UserError if there is none."""
+def find(places: Iterable[str], window: Window) -> list[Path]:
+    """The files that paths, folders, patterns and URLs stand for; a UserError if there is none.
+
+    What lies in a store is copied here first, as far as it is in the window.
+    """
     found: list[Path] = []
     for place in places:
-        path = Path(place)
+        path = copy(place, window) if "://" in place else Path(place)
         if path.is_dir():
             inside = sorted(one for one in path.rglob("*") if is_data(one))
         else:
@@ -71,6 +78,17 @@ def find(places: Iterable[str]) -> list[Path]:
             raise UserError(f"{place}: no log or table there: give a file, a folder or a pattern")
         found += inside
     return list(dict.fromkeys(found))
+
+
+def copy(url: str, window: Window) -> Path:
+    """A folder with what a log in a store has of the window."""
+
+    def wanted(name: str) -> bool:
+        return bool(SEGMENT.fullmatch(name)) and not is_outside(Path(name), window)
+
+    folder = FETCHED / hashlib.sha256(url.encode()).hexdigest()[:12]
+    download(url, folder, wanted)
+    return folder
 
 
 def is_data(path: Path) -> bool:

@@ -48,7 +48,7 @@ def monitor(
     with reference.load(reference.commit_of(commit), p.max_rows, p.seed) as known:
         columns = known.rules.columns
         sample = Sample(p.max_rows, p.seed)
-        rows = log.read(log.find(places), window, columns, sample)
+        rows = log.read(log.find(places, window), window, columns, sample)
         found = examine(known, rows, p)
     write(found)
     print(f"{found.reason}\n{paths.MONITOR_PAGE} shows more")
