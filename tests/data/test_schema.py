@@ -24,7 +24,8 @@ def column(draw):
         limits["range"] = tuple(sorted([draw(NUMBERS), draw(NUMBERS)]))
     if kind == "category" and draw(st.booleans()):
         limits["categories"] = tuple(draw(st.lists(NAMES, max_size=4)))
-    return Column(type=kind, nullable=draw(st.booleans()), **limits)
+    private = draw(st.sampled_from([False, True, "hash"]))
+    return Column(type=kind, nullable=draw(st.booleans()), private=private, **limits)
 
 
 @st.composite

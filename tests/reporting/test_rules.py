@@ -16,6 +16,7 @@ from mlgitops.ci.stages import check_stages
 from mlgitops.core import config
 from mlgitops.core.errors import UserError
 from mlgitops.core.job_output import RULES_CHANGED
+from mlgitops.core.log_rules import Log
 from mlgitops.core.rule_files import FILES, place
 from mlgitops.data import schema
 from mlgitops.data.split import Split
@@ -27,7 +28,9 @@ from mlgitops.reporting.rules import rule_changes
 from mlgitops.training.evaluate import Evaluate
 from mlgitops.training.export import Parity, Requests
 
-SECTIONS = (Gate, Validate, Split, Parity, Requests, Evaluate, Retrain, Monitor)
+SECTIONS = (
+    Gate, Validate, Split, Parity, Requests, Evaluate, Log, Retrain, Monitor,
+)  # fmt: skip
 COPIED = (
     "gate.yaml", "schema.yaml", "dvc.yaml", "params.yaml", "Makefile", "pyproject.toml",
     "Dockerfile", ".dvc/config", ".github", "deploy", "src/ml", ".dvcignore",
@@ -118,6 +121,8 @@ TOLD = [
     (G, "min_effect: 0.1", "min_effect: 1", "monitor.min_effect: 0.1 → 1 (looser)"),
     (G, "false_alarms: 0.01", "false_alarms: 0.1", "monitor.false_alarms: 0.01 → 0.1 (tighter)"),
     (G, "periods: 12", "periods: 4", "monitor.periods: 12 → 4"),
+    (G, "share: 0 #", "share: 0.5 #", "log.share: 0 → 0.5"),
+    (G, "days: 90", "days: 365", "log.days: 90 → 365"),
     (G, "by: review", "by: comment", "approve.by: review → comment"),
     (G, "# The rules", "# Rules", "gate.yaml is changed, but says the same"),
     (S, "target: arrival", "target: carrier", "target: arrival → carrier"),
@@ -136,6 +141,8 @@ TOLD = [
     (S, "  distance_miles: {type: integer, range: [0, 6000]}\n", "",
      "the column distance_miles is gone (looser)"),
     (S, "  hour:", "  wind_degrees: {type: number}\n  hour:", "wind_degrees.type is new: number"),
+    (S, "  hour: {", "  hour: {private: true, ", "hour.private is new: True (tighter)"),
+    (S, "  hour: {", "  hour: {private: hash, ", "hour.private is new: hash (tighter)"),
     (D, "desc: Fit the model", "desc: Learn the model", "the stage train is changed"),
     (D, "\nplots:", "  mine:\n    cmd: echo\n    outs: [data/mine]\n\nplots:",
      "the stage mine is new"),
@@ -175,6 +182,16 @@ def test_a_changed_rule_is_told_in_one_line(project, path, old, new, said):
     assert rule_changes("main", head) == found
 
 
+def test_a_column_that_is_private_no_more_is_told_as_looser(project):
+    edit(S, "  hour: {", "  hour: {private: true, ")
+    git(project, "commit", "--quiet", "--all", "--message", "Private")
+    for new, said in (("hash", "True → hash"), ("false", "True → False")):
+        edit(S, "private: true", f"private: {new}")
+        assert rule_changes("HEAD") == [f"schema.yaml: hour.private: {said} (looser)"]
+        edit(S, f"private: {new}", "private: true")
+    git(project, "reset", "--quiet", "--hard", "HEAD~1")
+
+
 # What no approval lets through: the file says what cannot judge.
 REFUSED = [
     (G, "confidence: 0.95", "confidence: 0.0001", "gate.confidence"),
@@ -193,6 +210,7 @@ REFUSED = [
     (G, "max_slices: 20", "max_slices: 1", "evaluate.max_slices"),
     (G, "max_duplicates: 0.5", "max_duplicates: 100", "validate.max_duplicates"),
     (G, "max_missing: 0.5", "max_missing: 1", "validate.max_missing"),
+    (G, "share: 0 #", "share: 2 #", "log.share"),
     (G, "cooldown_days: 7", "cooldown_days: 7\nmore: {x: 1}", "more is no section"),
     (G, "cooldown_days: 7", "cooldown_days: 7\n  more: 1", "retrain.more"),
     (G, "permutations: 999", "permutations: 200", "needs permutations: 300"),

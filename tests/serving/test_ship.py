@@ -43,8 +43,13 @@ def ids(store):
 
 def start(store, *more, **environment):
     """`ship` in a process of its own."""
-    own = {f"SERVE_{name.upper()}": str(value) for name, value in environment.items()}
-    command = [sys.executable, "-m", "mlgitops.serving.ship", str(store), *more]
+    return run("mlgitops.serving.ship", str(store), *more, **environment)
+
+
+def run(*words, **settings):
+    """A module of the server in a process of its own."""
+    own = {f"SERVE_{name.upper()}": str(value) for name, value in settings.items()}
+    command = [sys.executable, "-m", *words]
     return subprocess.Popen(command, env=os.environ | own, stderr=subprocess.PIPE, text=True)
 
 
@@ -125,10 +130,16 @@ def test_a_store_that_is_away_keeps_everything_in_the_spool(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_watch_tries_again_until_the_store_is_back(tmp_path):
-    expected = fill(tmp_path / "spool", 3)
-    (tmp_path / "store").write_text("no folder")
-    process = start(tmp_path / "store", "--watch", spool=tmp_path / "spool", log_days=0)
+@pytest.mark.parametrize("second", [False, True])
+def test_a_watch_tries_again_until_the_store_is_back(second, tmp_path):
+    """As `ship --watch`, and as a second container of the server's image, with no arguments."""
+    expected, store = fill(tmp_path / "spool", 3), tmp_path / "store"
+    store.write_text("no folder")
+    if second:
+        own = {"ship": True, "store": store, "spool": tmp_path / "spool", "log_days": 0}
+        process = run("mlgitops.serving", **own)
+    else:
+        process = start(store, "--watch", spool=tmp_path / "spool", log_days=0)
     line = process.stderr.readline()
     assert "takes nothing, and is tried again" in line
     (tmp_path / "store").unlink()

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 import yaml
 from baked import bake, run
+from mlgitops.manifests import render as manifests
+from mlgitops.releases import release_env
 
 pytestmark = pytest.mark.skipif(not shutil.which("kubectl"), reason="kubectl is not installed")
 LONGEST = "a" + 39 * "b"  # the longest slug
@@ -67,3 +69,35 @@ def test_an_overlay_says_only_what_differs(tmp_path):
         text = (project / f"deploy/{environment}/kustomization.yaml").read_text("utf-8")
         assert len(text.splitlines()) <= 10
         assert len(list((project / "deploy" / environment).iterdir())) == 2
+
+
+def test_the_prediction_log_is_shipped_by_a_second_container_of_the_release(tmp_path, monkeypatch):
+    """Where an environment has the component; `make manifests` has nothing to say against it."""
+    project = bake(tmp_path, project_slug="seals")
+    (project / "deploy/staging/release.env").write_text(RELEASE, encoding="utf-8")
+    file = project / "deploy/staging/kustomization.yaml"
+    text = file.read_text("utf-8")
+    assert text.count("components: [../release]") == 1
+    file.write_text(text.replace("[../release]", "[../log, ../release]"), encoding="utf-8")
+    found = render(project, "staging")
+    (pod,) = [one["spec"]["template"]["spec"] for one in found if one["kind"] == "Deployment"]
+    own, shipper = pod["containers"]
+    assert shipper["image"] == own["image"] == f"r/n@sha256:{'a' * 64}"
+    assert own["volumeMounts"] == shipper["volumeMounts"]
+    assert pod["volumes"] == [{"name": "spool", "emptyDir": {"sizeLimit": "512Mi"}}]
+    (policy,) = [one["spec"] for one in found if one["kind"] == "NetworkPolicy"]
+    assert {port["port"] for rule in policy["egress"] for port in rule["ports"]} == {443, 53}
+    monkeypatch.chdir(project)
+    assert list(manifests.strange("staging", found)) == []
+    assert [text for one in found for text in manifests.security_problems(one)] == []
+    (project / "deploy/staging/release.env").write_text(release_env.EMPTY, encoding="utf-8")
+    assert "Deployment" not in {one["kind"] for one in render(project, "staging")}
+    (project / "deploy/staging/release.env").write_text(RELEASE, encoding="utf-8")
+    file.write_text(text, encoding="utf-8")
+    (pod,) = [
+        one["spec"]["template"]["spec"]
+        for one in render(project, "staging")
+        if one["kind"] == "Deployment"
+    ]
+    assert [one["name"] for one in pod["containers"]] == ["server"]
+    assert "volumes" not in pod

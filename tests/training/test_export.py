@@ -56,6 +56,20 @@ def test_the_folder_is_all_that_serving_needs(run_export, frame, rules):
     assert set(reference["predictions"]["shares"]) == {"a", "b"}
 
 
+def test_a_private_column_is_one_in_the_signature_and_others_stay_as_they_were(
+    project, frame, rules
+):
+    columns = {
+        name: one.model_copy(update={"private": {"wild": True, "colour": "hash"}.get(name, False)})
+        for name, one in rules.columns.items()
+    }
+    private = rules.model_copy(update={"columns": columns})
+    found = export.plain(export.signature(frame, ["a", "b"], private))["inputs"]
+    told = {one["name"]: one.get("private") for one in found}
+    assert told == {"length": None, "count": None, "wild": True, "colour": "hash"}
+    assert "private" not in json.dumps(export.plain(export.signature(frame, ["a", "b"], rules)))
+
+
 def test_a_regression_has_one_output(run_export, project, frame, rules):
     columns = rules.columns | {"kind": Column(type="number")}
     rules = rules.model_copy(update={"task": "regression", "columns": columns})

@@ -14,7 +14,7 @@ from mlgitops.releases import release_env
 
 DEPLOY = Path("deploy")
 FILE = "kustomization.yaml"
-PARTS = ("base", "release")  # no environment of its own, but what environments are made of
+PARTS = ("base", "log", "release")  # no environment of its own, but what environments are made of
 # What an environment has from the start, and what it has of a release.
 ALWAYS = ("Namespace", "NetworkPolicy", "Service", "ServiceAccount")
 RELEASED = ("Deployment", "HorizontalPodAutoscaler", "PodDisruptionBudget")

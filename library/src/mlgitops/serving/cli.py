@@ -87,6 +87,11 @@ def serve(folder: Path) -> None:
     from mlgitops.serving.settings import Settings
 
     settings = Settings.read({"SERVE_TITLE": project()} | log_settings() | os.environ)
+    if settings.ship:
+        from mlgitops.serving.ship import watch
+
+        watch(settings, settings.store)
+        return
     server = Server(make_app(folder, settings), settings)
     sock = listening(settings)
     address = f"http://{settings.host}:{settings.port}"

@@ -52,6 +52,7 @@ class Settings(BaseModel):
     log_days: int = Field(90, ge=0, description="that `ship` keeps in the store; 0: all")
     spool: str = Field("artifacts/spool", min_length=1, description="the folder of the log")
     store: str = Field("artifacts", min_length=1, description="where `ship` brings it: a URL")
+    ship: bool = Field(False, description="serve nothing, ship the log; as a second container")
     hash_key: str = Field("", description="of columns with `private: hash`; else left out")
     release: Release = Release()
 

@@ -158,6 +158,14 @@ class Watch:
         self.away, self.pause = False, EVERY
 
 
+def watch(settings: Settings, store: str) -> None:
+    """Ship until a signal, and what is left after it."""
+    one = Watch(settings, store)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: one.ending.set())
+    one.run()
+
+
 def say(text: str) -> None:
     """Say it on stderr."""
     print(f"ship: {text}", file=sys.stderr, flush=True)
@@ -175,10 +183,7 @@ def main() -> None:
         if not given.watch:
             once(settings, store)
             return
-        watch = Watch(settings, store)
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: watch.ending.set())
-        watch.run()
+        watch(settings, store)
     except UserError as mistake:
         say(str(mistake))
         sys.exit(1)
