@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import http.client
 import json
 import os
 import shutil
@@ -188,7 +189,7 @@ class Asking(threading.Thread):
                 headers = {"X-Request-ID": id_}.items()
                 assert self.running.ask("/invocations", self.body, headers=headers)[0] == 200
                 self.answers[f"{id_}/0"] = time.monotonic()
-        except OSError:
+        except (OSError, http.client.HTTPException):
             pass
 
 

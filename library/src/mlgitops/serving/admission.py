@@ -117,14 +117,10 @@ class Admission:
             raise Refusal("saturated", BUSY, 503)
         self.inside += 1
         try:
-            alone = self.in_flight == 1
-            question, answer, reply = await self.computing.answer(protocol, request, hold, alone)
+            found = await self.computing.answer(protocol, request, hold, alone=self.in_flight == 1)
+            question, _, reply = found
             self.metrics.count_rows(protocol.name, question.rows)
-            if self.log is not None:
-                reply, done = self.log.take(request, question, answer, reply)
-                if done is not None:
-                    await self.log.wait(done)
-            return reply
+            return reply if self.log is None else await self.log.add(request, *found)
         finally:
             self.inside -= 1
 

@@ -27,21 +27,16 @@ UNRELEASED = "unreleased"
 
 
 class LogWriter(threading.Thread):
-    """Takes rows out of the queue and writes them, until it is stopped."""
+    """Takes rows out of the queue and hands them to the disk, until it is stopped."""
 
     def __init__(self, settings: Settings, signature: Signature, series: Series) -> None:
         """Nothing is written before it is started."""
         super().__init__(name="log", daemon=True)
-        self.facts = facts(settings, signature)
-        self.layout = Layout(signature, self.facts, settings.hash_key)
-        self.series, self.queue = series, Queue(len(self.facts.columns) + 1)
-        size = settings.log_spool_mb * 1_000_000
-        self.spool = Spool(Path(settings.spool), size, settings.log_seconds, settings.log_sync)
-        self.mark: Run | None = None
+        self.disk = Disk(settings, signature, series)
+        self.layout, self.spool = self.disk.layout, self.disk.spool
+        self.queue = Queue(len(self.disk.facts.columns) + 1)
         self.wake, self.ready, self.stopping = threading.Event(), threading.Event(), False
         self.loop: asyncio.AbstractEventLoop | None = None
-        self.settled = 0
-        self.looked = self.reported = -REPORT
 
     def begin(self) -> None:
         """Start for the running event loop, once the spool is open; or not, after a second."""
@@ -51,8 +46,8 @@ class LogWriter(threading.Thread):
 
     def notice(self, now: bool) -> None:
         """Something was put into the queue: remember how much, should this process be killed."""
-        if self.mark is not None:
-            self.mark.count_taken(self.queue.rows)
+        if self.disk.mark is not None:
+            self.disk.mark.count_taken(self.queue.rows)
         if now or self.queue.put - self.queue.got > QUEUE / 2:
             self.wake.set()
 
@@ -64,7 +59,7 @@ class LogWriter(threading.Thread):
 
     def run(self) -> None:
         """Write from time to time."""
-        self.look()
+        self.disk.look()
         self.ready.set()
         while not self.stopping:
             self.wake.wait(EVERY)
@@ -78,14 +73,11 @@ class LogWriter(threading.Thread):
         """Write what is in the queue."""
         for records, done in self.batches():
             rows = sum(len(one.rows) for one in records)
-            self.keep(records, rows)
+            self.disk.keep(records, rows)
             self.queue.got += rows * self.queue.width
-            self.settled += rows
-            if self.mark is not None:
-                self.mark.count_settled(self.settled)
             self.tell(done)
-            self.look()
-        self.look()
+            self.disk.look()
+        self.disk.look()
 
     def batches(self) -> Iterator[tuple[list[Record], list[Waiting]]]:
         """What is in the queue, as much at once as goes into a block; and who waits for it."""
@@ -104,6 +96,27 @@ class LogWriter(threading.Thread):
                 rows += len(some[-1].record.rows)
             yield records, some
 
+    def tell(self, waiting: list[Waiting]) -> None:
+        """Tell those who wait that their rows are on the disk, or counted."""
+        done = [one.done for one in waiting if one.done is not None]
+        if done and self.loop is not None:
+            with suppress(RuntimeError):  # The loop has ended.
+                self.loop.call_soon_threadsafe(finish, done)
+
+
+class Disk:
+    """What the thread knows of the spool; all that goes wrong with it is counted here."""
+
+    def __init__(self, settings: Settings, signature: Signature, series: Series) -> None:
+        """It is opened by the first look."""
+        self.facts, self.series = facts(settings, signature), series
+        self.layout = Layout(signature, self.facts, settings.hash_key)
+        size = settings.log_spool_mb * 1_000_000
+        self.spool = Spool(Path(settings.spool), size, settings.log_seconds, settings.log_sync)
+        self.mark: Run | None = None
+        self.settled = 0
+        self.looked = self.reported = -REPORT
+
     def keep(self, records: Sequence[Record], rows: int) -> None:
         """Write some records, or count their rows as dropped."""
         try:
@@ -115,6 +128,9 @@ class LogWriter(threading.Thread):
         except Exception:
             self.series.dropped.labels("failed").inc(rows)
             LOG.exception("the prediction log failed")
+        self.settled += rows
+        if self.mark is not None:
+            self.mark.count_settled(self.settled)
 
     def write(self, records: Sequence[Record], rows: int) -> None:
         """Write some records; where there is no place, once more without the oldest segment."""
@@ -132,13 +148,6 @@ class LogWriter(threading.Thread):
                 raise
             dropped = self.spool.write(block, rows, date, head)
         self.series.dropped.labels("spool").inc(dropped)
-
-    def tell(self, waiting: list[Waiting]) -> None:
-        """Tell those who wait that their rows are on the disk, or counted."""
-        done = [one.done for one in waiting if one.done is not None]
-        if done and self.loop is not None:
-            with suppress(RuntimeError):  # The loop has ended.
-                self.loop.call_soon_threadsafe(finish, done)
 
     def look(self) -> None:
         """From time to time: open the spool if it is not, close an old segment, measure."""

@@ -50,6 +50,15 @@ class PredictionLog:
         self.writer = LogWriter(settings, signature, self.series)
         self.queue = self.writer.queue
 
+    async def add(
+        self, request: Request, question: Question, answer: Answer, reply: Reply
+    ) -> Reply:
+        """The reply with the id of its request, whose rows are logged; on the disk, with `sync`."""
+        logged = self.take(request, question, answer, reply)
+        if logged.done is not None:
+            await self.wait(logged.done)
+        return logged.reply
+
     def take(self, request: Request, question: Question, answer: Answer, reply: Reply) -> Logged:
         """The reply with the id of its request, whose rows are logged; and what to wait for."""
         id_ = self.identify(request, question)
