@@ -80,6 +80,8 @@ def test_a_log_like_the_data_is_quiet(workspace, request, capsys):
     assert found["reason"] == "No drift in 240 rows: nothing moved beyond its limit"
     assert report.startswith("<!-- monitor -->\n## No drift\n")
     assert found["reason"] in capsys.readouterr().out
+    assert found["estimate"]["reason"]  # 48 test rows are too few, and a regression has no scores
+    assert "How well the model does now is not known" in report
 
 
 @each_task

@@ -39,6 +39,7 @@ COMMANDS: Commands = {
     "gate": ("evaluation.gate:gate", "check the model: minimum, slices, champion, budget"),
     "report": ("reporting.report:report", "write what this commit changes, as Markdown"),
     "monitor": ("monitoring.monitor:monitor", "compare what production sees with its model's data"),
+    "feedback": ("monitoring.feedback:feedback", "join labels that came later to predictions"),
     "card": ("reporting.card:card", "write or check docs/model-card.md and docs/data-sheet.md"),
     "serve": ("releases.run:serve", "run an environment's server as a process"),
     "track": ("tracking.track:track", "log trained commits to the tracker"),

@@ -12,8 +12,19 @@ from mlgitops.core.errors import UserError
 from mlgitops.core.files import replacing, write_json
 from mlgitops.data import contract
 from mlgitops.data.schema import Column
-from mlgitops.monitoring import drift, limits, log, page, predictions, quality, reference
+from mlgitops.monitoring import (
+    calibration,
+    drift,
+    estimate,
+    limits,
+    log,
+    page,
+    predictions,
+    quality,
+    reference,
+)
 from mlgitops.monitoring.drift import Finding, Tables
+from mlgitops.monitoring.estimate import FEWEST, Estimate, Known
 from mlgitops.monitoring.limits import Monitor
 from mlgitops.monitoring.log import Rows, Window
 from mlgitops.monitoring.outcome import Coverage, Outcome
@@ -21,7 +32,8 @@ from mlgitops.monitoring.reference import Reference
 from mlgitops.monitoring.sample import Sample
 from mlgitops.releases import release_env
 from mlgitops.reporting.markdown import render
-from mlgitops.training.features import inputs
+from mlgitops.training.exported_model import Predictions
+from mlgitops.training.features import inputs, target
 
 DRIFT = 3  # the exit code; 1 is an error, 2 wrong usage
 MOST = 20  # columns without drift that the report lists
@@ -71,6 +83,7 @@ def examine(known: Reference, rows: Rows, p: Monitor) -> Outcome:
     """What can be said of the rows."""
     skipped, columns = skip(known, rows), comparable(known, rows)
     table, broken = contract.check(rows.inputs, columns)
+    answer, given = answers(known, rows, table, broken)
     tables = Tables(known.table, table, known.times(known.table))
     kinds = {name: one.type for name, one in columns.items() if one.type != "time"}
     features = {name: kind for name, kind in kinds.items() if name != known.rules.target}
@@ -78,11 +91,12 @@ def examine(known: Reference, rows: Rows, p: Monitor) -> Outcome:
         commit=known.commit,
         coverage=cover(known, rows, len(tables.sides(p.periods).blocks), skipped),
         columns=drift.compare(tables, kinds, {known.rules.target: "target"}, p),
-        predictions=examine_predictions(known, rows, table, broken, p),
+        predictions=compare_answers(known, answer, p),
         whole=drift.together(tables, features, p),
         quality=quality.lines(broken, len(table)),
         min_rows=p.min_rows,
         days=days(rows),
+        estimate=estimate_metrics(known, answer, given, p),
     )
 
 
@@ -133,26 +147,47 @@ def cover(known: Reference, rows: Rows, periods: int, skipped: tuple[str, ...]) 
     )
 
 
-def examine_predictions(
-    known: Reference, rows: Rows, table: pd.DataFrame, broken: pd.DataFrame, p: Monitor
-) -> list[Finding]:
+def answers(
+    known: Reference, rows: Rows, table: pd.DataFrame, broken: pd.DataFrame
+) -> tuple[Predictions, pd.DataFrame]:
+    """What the model answered, and the inputs of that: of a log its own rows, of a table all whole.
+
+    None of a table that lacks a feature.
+    """
+    labels, features = known.exported.signature.labels, known.exported.signature.columns
+    if rows.is_log:
+        own = (rows.about["model"] == known.model).to_numpy("bool")
+        return predictions.answers_of(rows.about[own], labels), table[own]
+    if not set(features) <= set(table) or table.empty:
+        return known.answer.take(np.array([], dtype="int64")), table.head(0)
+    whole = table.drop(index=broken["row"].unique(), errors="ignore")
+    return known.exported.predict(inputs(whole, features)), whole
+
+
+def compare_answers(known: Reference, answer: Predictions, p: Monitor) -> list[Finding]:
     """Whether the answers moved away from those for the test set, which the model never saw.
 
     Its answers for training rows would be too sure.
     """
-    labels, features = known.exported.signature.labels, known.exported.signature.columns
-    if rows.is_log:
-        own = rows.about[rows.about["model"] == known.model]
-        answer = predictions.answers_of(own, labels)
-    elif set(features) <= set(table) and len(table):
-        whole = table.drop(index=broken["row"].unique(), errors="ignore")
-        answer = known.exported.predict(inputs(whole, features))
-    else:
-        return []
+    labels = known.exported.signature.labels
     kinds = predictions.kinds(labels)
     before = predictions.table(known.answer, labels)
     tables = Tables(before, predictions.table(answer, labels), known.times(known.test))
     return drift.compare(tables, kinds, dict.fromkeys(kinds, "prediction"), p)
+
+
+def estimate_metrics(
+    known: Reference, answer: Predictions, given: pd.DataFrame, p: Monitor
+) -> Estimate:
+    """How well the model does on the rows, as far as its own probabilities tell."""
+    features = known.exported.signature.columns
+    kinds = {name: one.type for name, one in features.items() if name in given}
+    actual = target(known.test, known.rules).to_numpy()
+    parts = calibration.parts(
+        known.times(known.test), len(actual), min(len(actual) // FEWEST, p.periods)
+    )
+    test = Known(known.answer, actual, known.exported.signature.labels, parts)
+    return estimate.estimate(test, answer, estimate.unlike(known.table, given, kinds), p)
 
 
 def write(found: Outcome) -> None:

@@ -6,7 +6,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mlgitops.core.errors import join_names
+from mlgitops.data.profile import round_number
 from mlgitops.monitoring.drift import Finding
+from mlgitops.monitoring.estimate import Estimate
 
 
 class Coverage(NamedTuple):
@@ -40,6 +42,7 @@ class Outcome(NamedTuple):
     quality: Sequence[str]
     min_rows: int
     days: np.ndarray | None = None
+    estimate: Estimate = Estimate()
 
     @property
     def findings(self) -> list[Finding]:
@@ -89,6 +92,17 @@ class Outcome(NamedTuple):
             "coverage": self.coverage._asdict(),
             "findings": [one.plain() for one in self.findings],
             "quality": list(self.quality),
+            "estimate": {
+                "reason": self.estimate.reason,
+                "metrics": {
+                    one.name: {
+                        key: round_number(value)
+                        for key, value in one._asdict().items()
+                        if not isinstance(value, str)
+                    }
+                    for one in self.estimate.figures
+                },
+            },
         }
 
 
