@@ -43,13 +43,17 @@ RECORDED = {
 }
 
 
-def compose(folder: Path, release: str) -> subprocess.CompletedProcess[str]:
-    """What compose makes of its file with a release."""
+def compose(
+    folder: Path, release: str, *files: str, form: str = "yaml"
+) -> subprocess.CompletedProcess[str]:
+    """What compose makes of its files with a release."""
     (folder / "release.env").write_text(release)
-    command = ["docker", "compose", "--env-file", "release.env"]
+    command = ["docker", "compose", "--env-file", "release.env", "config", "--format", form]
     return subprocess.run(
-        [*command, "--file", PROJECT / "compose.yaml", "config"],
-        cwd=folder, capture_output=True, text=True, check=False,
+        command, cwd=folder, capture_output=True, text=True, check=False,
+        env=os.environ | {"COMPOSE_FILE": os.pathsep.join(
+            str(PROJECT / name) for name in ("compose.yaml", *files)
+        )},
     )  # fmt: skip
 
 
@@ -66,6 +70,30 @@ def test_compose_says_that_nothing_is_released(tmp_path):
     done = compose(tmp_path, "IMAGE=\nCOMMIT=\nMODEL=\nDATA=\n")
     assert done.returncode != 0
     assert "nothing is released yet, run `make release`" in done.stderr
+
+
+@pytest.mark.compose
+def test_the_twin_changes_the_tracker_alone_and_opens_nothing(tmp_path):
+    """Its command was run by hand on PostgreSQL 15 and Azurite 3.35; no image is pulled here."""
+    usual, twin = (
+        json.loads(compose(tmp_path, RELEASE, *files, form="json").stdout)["services"]
+        for files in ([], ["compose.twin.yaml"])
+    )
+    assert {name for name in twin if twin[name] != usual.get(name)} == {
+        "mlflow", "postgres", "azurite",
+    }  # fmt: skip
+    assert twin["mlflow"]["image"] == f"{usual['mlflow']['image']}-full"
+    assert twin["mlflow"]["ports"] == usual["mlflow"]["ports"]
+    assert not [name for name in ("postgres", "azurite") if twin[name].get("ports")]
+    assert "sqlite" not in str(twin["mlflow"])
+    for place in (
+        "@postgres/mlflow",
+        "http://azurite:10000/",
+        "wasbs://store@",
+        "AccountKey=a2V5;",
+    ):
+        assert place in str(twin["mlflow"])
+    assert twin["mlflow"]["healthcheck"] == usual["mlflow"]["healthcheck"]
 
 
 @pytest.mark.promtool
