@@ -31,7 +31,7 @@ STEP = next(text for kind, text in BLOCKS if kind == "yaml")
 ROW = re.compile(r"^\| (\w+) \| (\w+) \| (.+?) \| (read|write) \|$", re.M)
 PROGRAM, STANDS_IN = OPENTOFU
 # What reads the store, and what writes to it; `make track` hands its model to the tracker.
-READS = re.compile(r"mlgitops ci (reproduce|judge|retrain)\b")
+READS = re.compile(r"mlgitops ci (reproduce|judge|retrain|drift)\b")
 WRITES = re.compile(r"mlgitops ci (save|apply)\b|make track\b")
 PUSHES = re.compile(r"make push\b")
 ROLES = {
@@ -288,7 +288,7 @@ def mismatches(texts: dict[str, str], module: Module) -> list[str]:
 def test_exactly_the_subjects_are_trusted_that_the_jobs_have():
     found = {(name, job): does for name, job, does, _ in needs(with_logins())}
     assert found == {(name, job): does for name, job, _, does in ROW.findall(PAGE)}
-    assert len(found) == 8
+    assert len(found) == 9
     assert mismatches(with_logins(), Module(TEXTS)) == []
 
 
@@ -497,5 +497,7 @@ def test_a_projects_file_gives_the_module_what_it_needs(cloud):
     variables = Module(read(INFRA / cloud)).entries("variable")
     needed = {name for name, body in variables.items() if "default" not in body}
     assert needed == set(module) - {"source"}
+    assert set(Module({"main.tf": text}).entries("output")) == {"project", "url"}
+    assert f"tofu -chdir=infra/{cloud} output" in PAGE + CLOUDS_PAGE
     assert "backend" in text
     assert f"vendor/mlgitops/infra/{cloud}/variables.tf" in text

@@ -36,3 +36,7 @@ module "project" {
 output "project" {
   value = module.project
 }
+
+output "url" {
+  value = module.project.url
+}

@@ -44,3 +44,7 @@ module "project" {
 output "project" {
   value = module.project
 }
+
+output "url" {
+  value = module.project.url
+}
