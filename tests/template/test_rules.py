@@ -617,7 +617,7 @@ def test_the_sample_is_what_its_script_makes_of_the_package():
     assert sum(path.stat().st_size for path in (stored, *(ROOT / "demo").glob("*.csv"))) < 1e6
 
 
-@pytest.mark.parametrize(("ci", "said"), [("true", "2 errors"), ("", "2 skipped")])
+@pytest.mark.parametrize(("ci", "said"), [("true", "3 errors"), ("", "3 skipped")])
 def test_what_a_test_lacks_fails_in_ci_and_skips_elsewhere(ci, said, tmp_path):
     """With a PATH that has none of the parts."""
     told = run(
