@@ -3,12 +3,13 @@
 import mlflow
 from mlflow.entities import Run
 
+MAIN = "main/"
 FIGURES = ("log_loss", "roc_auc", "f1_macro", "accuracy")
 
 
 def line(run: Run) -> str:
     """Commit, subject, verdict and figures of a run."""
-    figures = "  ".join(f"{run.data.metrics[name]:8.4f}" for name in FIGURES)
+    figures = "  ".join(f"{run.data.metrics[f'main/{name}']:8.4f}" for name in FIGURES)
     tags = run.data.tags
     return f"{tags['commit'][:8]}  {tags['subject']:22}  {tags['model'][:8]}  {figures}"
 

@@ -12,7 +12,7 @@ from pathlib import Path
 ANSWERS = json.loads(r"""{{ cookiecutter | jsonify }}""")
 QUESTIONS = (
     "project_name", "project_slug", "description", "github_owner", "registry", "gitops",
-    "artifact_store",
+    "artifact_store", "tracker",
 )  # fmt: skip
 VENDOR = Path("vendor/mlgitops")
 MANIFEST = "MANIFEST"

@@ -7,7 +7,7 @@ import pytest
 from baked import bake, clone, commit, run
 from parts import PARTS
 
-pytest_plugins = ["tables", "workspace", "judged_pull"]
+pytest_plugins = ["tables", "workspace", "judged_pull", "tracked_project"]
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -8,6 +8,7 @@ import pytest
 import yaml
 from made_project import each_task, table
 from markdown_it import MarkdownIt
+from mlgitops.core import paths
 from mlgitops.evaluation import gate
 from mlgitops.git import repository
 from mlgitops.reporting import diff, report
@@ -274,6 +275,27 @@ def test_report_writes_a_file_or_prints(capsys):
     printed = capsys.readouterr().out
     report.report("main", "report.md")
     assert Path("report.md").read_text(encoding="utf-8") == printed
+
+
+def test_a_new_report_needs_a_commit_without_one_and_its_model(workspace, capsys):
+    where = Path("artifacts/report.md")
+    report.report(output=str(where), new=True)
+    assert f"git checkout {repository.head()}" in where.read_text("utf-8")
+    capsys.readouterr()
+    report.report(output=str(where), new=True)
+    assert capsys.readouterr().out == f"no new report: {where} is there\n"
+    workspace.commit("Another")
+    shutil.rmtree(paths.MODEL)
+    report.report(output=str(where), new=True)  # The model comes from the cache.
+    assert f"git checkout {repository.head()}" in where.read_text("utf-8")
+    workspace.commit("And another")
+    shutil.rmtree(paths.MODEL)
+    shutil.rmtree(".dvc/cache")
+    report.report(output=str(where), new=True)
+    assert "no new report: artifacts/model is not in the store" in capsys.readouterr().out
+    workspace.set("train.scale", False)
+    report.report(output=str(where), new=True)
+    assert "what is not committed has none" in capsys.readouterr().out
 
 
 def test_moves_are_the_largest_first_and_none_if_nothing_moved():

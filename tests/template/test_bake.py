@@ -28,7 +28,7 @@ VENDOR = Path("vendor/mlgitops")
 COOKIECUTTER = (sys.executable, "-m", "cookiecutter", "--no-input")
 QUESTIONS = (
     "project_name", "project_slug", "description", "github_owner", "registry", "gitops",
-    "artifact_store",
+    "artifact_store", "tracker",
 )  # fmt: skip
 HOSTILE = [
     'say "hi"', "it`id`", "$(touch owned)", "${HOME}", "a\nb", "a\r\nb", "a\tb", "{{ 7 * 7 }} {",
@@ -179,7 +179,7 @@ def test_only_the_files_that_must_know_the_answers_differ_from_the_template(tmp_
     environments = {f"deploy/{name}/kustomization.yaml" for name in ("staging", "production")}
     entry = {f"deploy/argocd/{name}.yaml" for name in ("project", "staging", "production")}
     cloud = {f"infra/{name}/main.tf" for name in ("aws", "azure", "gcp")}
-    own = {".github/CODEOWNERS", "README.md", "pyproject.toml"}
+    own = {".github/CODEOWNERS", "README.md", "params.yaml", "pyproject.toml"}
     assert differ == {*own, *cloud, *environments, *entry}
 
 
@@ -207,6 +207,15 @@ def test_no_jinja_is_left(tmp_path, chosen):
     for path in files(project):
         if not path.is_relative_to(project / VENDOR):  # it is copied: its bytes are compared
             assert b"cookiecutter." not in path.read_bytes(), path
+
+
+@pytest.mark.parametrize("chosen", ["mlflow", "wandb"])
+def test_the_tracker_is_a_parameter_and_its_packages_alone_are_installed(tmp_path, chosen):
+    project = bake(tmp_path, tracker=chosen)
+    params = yaml.safe_load((project / "params.yaml").read_text("utf-8"))
+    assert params["track"] == {"tracker": chosen}
+    groups = tomllib.loads((project / "pyproject.toml").read_text("utf-8"))["dependency-groups"]
+    assert groups["track"] == [f"mlgitops[track-{chosen}]"]
 
 
 def test_an_existing_folder_is_kept(tmp_path):

@@ -132,7 +132,10 @@ ROOMS = {
         "ci",
     ),
     "train,track": ("tracking",),
+    "train,track-wandb": ("tracking",),
 }
+# Modules of a room that only the other tracker's packages can load.
+OTHER = {"train,track": ("wandb", "wandb_server"), "train,track-wandb": ("mlflow",)}
 # What modules of them import in functions that these jobs do not call, or refuse to without it.
 ABSENT = {
     "": {"typer"},  # for any command; the server has its own program
@@ -159,8 +162,12 @@ def test_every_job_that_installs_little_is_tried():
     assert {("track",), ("register",)} <= JOBS["train,track"]
     groups = tomllib.loads((PROJECT / "pyproject.toml").read_text("utf-8"))["dependency-groups"]
     for name in {name for groups in ROOMS for name in groups.split(",") if name}:
-        extras = "train,store-{{ cookiecutter.artifact_store }}" if name == "train" else name
-        assert groups.get(name) == [f"mlgitops[{extras}]"] or name == "manifests"
+        own = {
+            "train": "train,store-{{ cookiecutter.artifact_store }}",
+            "track": "track-{{ cookiecutter.tracker }}",
+        }
+        wanted = [f"mlgitops[{own.get(name, name)}]"]
+        assert groups.get(name) == wanted or name in ("manifests", "track-wandb")
 
 
 def environment(extras: str, folder: Path) -> Path:
@@ -224,6 +231,7 @@ def test_what_a_job_installs_is_what_it_imports(extras, tmp_path):
     places = {tables[len(one) == 2][one[-1]][0].split(":")[0] for one in commands}
     names = {f"mlgitops.{place}" for place in places}
     names |= {name for room in ROOMS[extras] for name in modules(room)}
+    names -= {f"mlgitops.tracking.{name}" for name in OTHER.get(extras, ())}
     if extras == "serve":
         names.remove("mlgitops.serving.labels")  # for a model.joblib: serve-sklearn
     known: set[str] = set()

@@ -16,14 +16,6 @@ from mlgitops.tracking.ui import ui
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(scope="session")
-def database(tmp_path_factory):
-    """An empty database of MLflow, which takes long to make."""
-    path = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
-    MlflowClient(f"sqlite:///{path}").search_experiments()
-    return path
-
-
 @pytest.fixture
 def tracker_project(workspace, database, monkeypatch):
     """A project of two trained commits, the first of which runs in both environments."""

@@ -4,7 +4,6 @@ import json
 import os
 import re
 import shutil
-import signal
 import sqlite3
 import subprocess
 import sys
@@ -42,22 +41,10 @@ from mlgitops.tracking.track import (
 from mlgitops.tracking.ui import ui
 from mlgitops.training import exported_model
 from mlgitops.training.features import inputs
+from tracked_project import NAME, bees, commit, gate, run, study, try_rate
 
 pytestmark = pytest.mark.slow
 
-NAME = "bees-model"
-IDENTITY = {
-    f"GIT_{role}_{key}": value
-    for role in ("AUTHOR", "COMMITTER")
-    for key, value in {"NAME": "Ada", "EMAIL": "ada@example.org"}.items()
-} | {"GIT_CONFIG_GLOBAL": os.devnull}
-BOOSTING = {
-    "class": "sklearn.ensemble.HistGradientBoostingClassifier",
-    "learning_rate": 0.1,
-    "max_iter": 5,
-    "random_state": 0,
-}
-LENIENT = {"rows": 100, "tolerance": 0.001, "max_differing": 0.05, "max_flipped": 0.05}
 FEATURES = """\
 from ml.ratios import HALF
 
@@ -78,90 +65,10 @@ print(json.dumps([answer["label"].tolist(), files, sorted(sys.modules)]))
 """
 
 
-def bees() -> pd.DataFrame:
-    """60 rows: a bee is a drone where it is long; one colour has a name that is hard to write."""
-    row = np.arange(60)
-    length = row * 7 % 60 / 4
-    colour = np.array(["red", "green|`x`", "blue"])[row % 3]
-    kind = np.where(length > 8, "drone", "queen")
-    return pd.DataFrame({"length": length, "count": row * 3 % 11, "colour": colour, "kind": kind})
-
-
-def run(*command: str) -> None:
-    """Run a command, with the programs of this environment on the path."""
-    here = Path(sys.executable).parent
-    environment = os.environ | IDENTITY | {"PATH": f"{here}:{os.environ['PATH']}"}
-    subprocess.run(command, check=True, capture_output=True, env=environment)
-
-
-@pytest.fixture(scope="session")
-def pipeline_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project whose pipeline has run, in one commit; and an empty database of MLflow."""
-    folder = tmp_path_factory.mktemp("bees")
-    before = Path.cwd()
-    os.chdir(folder)
-    made_project.write(folder)
-    project = made_project.Project()
-    project.set("train.estimator", BOOSTING)
-    project.set("export.format", "onnx")
-    project.set("parity", LENIENT)
-    bees().to_csv("../bees.csv", index=False)
-    run("git", "init", "--quiet", "--initial-branch=main")
-    run("mlgitops", "data", "SOURCE=../bees.csv", "TARGET=kind", "RESET=1", "CHOOSE=0")
-    run("mlgitops", "pipeline")
-    run("git", "add", "--all")
-    run("git", "commit", "--quiet", "--message", "Start")
-    MlflowClient("sqlite:///mlflow.db").search_experiments()
-    os.chdir(before)
-    return folder
-
-
-@pytest.fixture
-def repo(pipeline_project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of the trained project; it is the current folder."""
-    folder = tmp_path / "bees"
-    shutil.copytree(pipeline_project, folder, symlinks=True)
-    monkeypatch.chdir(folder)
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    return folder
-
-
-def commit(subject: str) -> str:
-    run("git", "add", "--all")
-    run("git", "commit", "--quiet", "--allow-empty", "--message", subject)
-    return repository.head()
-
-
-def try_rate(rate: float) -> str:
-    """A commit that changed a parameter and what came out; the model's bytes stay."""
-    for name in ("params.yaml", "dvc.lock"):
-        text = Path(name).read_text("utf-8")
-        Path(name).write_text(re.sub(r"learning_rate: [\d.]+", f"learning_rate: {rate}", text))
-    metrics = Path("artifacts/metrics.json")
-    metrics.write_text(json.dumps(json.loads(metrics.read_text("utf-8")) | {"log_loss": rate}))
-    return commit(f"Try {rate}")
-
-
 def runs() -> dict[str, Any]:
     """The commits' runs of the current project by commit."""
     found = connect("mlflow", NAME).runs("tags.kind = 'commit'")
     return {run.data.tags["commit"]: run for run in found}
-
-
-def contents() -> dict[str, Any]:
-    """What the runs hold, without the numbers that the server gives."""
-    client = connect("mlflow", NAME).client
-    return {
-        sha: (
-            one.info.run_name, one.info.status, one.info.start_time, one.data.params,
-            one.data.metrics,
-            {name: value for name, value in one.data.tags.items() if name != "parent_run"},
-            [put.dataset.to_dictionary() for put in one.inputs.dataset_inputs],
-            {file.path: file.file_size for file in client.list_artifacts(one.info.run_id, "plots")},
-            len(one.outputs.model_outputs),
-        )
-        for sha, one in runs().items()
-    }  # fmt: skip
 
 
 def test_a_run_holds_what_the_commit_holds(repo: Path) -> None:
@@ -178,7 +85,7 @@ def test_a_run_holds_what_the_commit_holds(repo: Path) -> None:
     assert known.items() <= one.data.metrics.items()
     sliced = json.loads(Path("artifacts/slices.json").read_text("utf-8"))
     hard = next(row for row in sliced if row["value"] == "green|`x`")
-    assert one.data.metrics["slice/colour/green__x_/log_loss"] == hard["log_loss"]
+    assert one.data.metrics["slices/colour/green__x_/log_loss"] == hard["log_loss"]
     tags = one.data.tags
     assert (tags["author"], tags["subject"], tags["branch"]) == ("Ada", "Start", "main")
     assert (tags["lock"], tags["data"], tags["model"]) == (lock.digest, lock.data, lock.model)
@@ -257,39 +164,6 @@ def test_a_model_from_before_there_was_a_library_takes_the_code_of_its_commit(
     assert (code / "schema.py").read_text() == "# as it was\n"
 
 
-def test_what_judged_is_logged_beside_what_was_tried(repo: Path) -> None:
-    track(every=False)
-    ((_, one),) = runs().items()
-    assert one.data.params["split.test_share"] == "0.2"
-    assert one.data.params["gate.metric"] == "log_loss"
-    assert one.data.params["export.format"] == "onnx"
-
-
-def test_history_is_rebuilt_figure_for_figure(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for rate in (0.2, 0.3):
-        try_rate(rate)
-    track(every=True)
-    first = contents()
-    assert len(first) == 3
-    assert {0.2, 0.3} < {one[4]["log_loss"] for one in first.values()}
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{repo}/empty.db")
-    assert contents() == {}
-    track(every=True)
-    assert contents() == first
-
-
-@pytest.mark.usefixtures("repo")
-def test_logging_again_adds_nothing(capsys: pytest.CaptureFixture[str]) -> None:
-    try_rate(0.2)
-    track(every=False)
-    track(every=True)
-    before = {sha: one.info.run_id for sha, one in runs().items()}
-    capsys.readouterr()
-    track(every=True)
-    assert capsys.readouterr().out == "0 logged, 2 already there\n"
-    assert {sha: one.info.run_id for sha, one in runs().items()} == before
-
-
 @pytest.mark.usefixtures("repo")
 def test_a_commit_that_trained_nothing_makes_no_run() -> None:
     start = repository.head()
@@ -298,20 +172,6 @@ def test_a_commit_that_trained_nothing_makes_no_run() -> None:
     track(every=False)
     track(every=True)
     assert set(runs()) == {start}
-
-
-@pytest.mark.usefixtures("repo")
-def test_a_parent_run_is_tied_in_whatever_order_they_came() -> None:
-    start, second = repository.head(), try_rate(0.2)
-    commit("Nothing trained")
-    third = try_rate(0.3)
-    track(every=False)
-    assert "parent_run" not in runs()[third].data.tags
-    track(every=True)
-    found = runs()
-    assert found[third].data.tags["parent_run"] == found[second].info.run_id
-    assert found[second].data.tags["parent_run"] == found[start].info.run_id
-    assert "parent" not in found[start].data.tags
 
 
 @pytest.mark.usefixtures("repo")
@@ -344,50 +204,6 @@ def test_a_merge_that_was_trained_anew_makes_a_run() -> None:
     merge = try_rate(0.4)
     track(every=True)
     assert {side, other, merge} < set(runs())
-
-
-@pytest.mark.usefixtures("repo")
-def test_an_interrupted_history_is_completed(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    shas = [repository.head(), try_rate(0.2), try_rate(0.3)]
-    tie = MLflow.link
-
-    def fail(self: MLflow, number: str, logged: Any) -> None:
-        if logged.key.commit == shas[1]:
-            raise KeyboardInterrupt
-        tie(self, number, logged)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(MLflow, "link", fail)
-        with pytest.raises(KeyboardInterrupt):
-            track(every=True)
-    tracker = connect("mlflow", NAME)
-    assert {key.commit for key in tracker.complete()} == {shas[0]}
-    track(every=True)
-    assert "1 half run deleted" in capsys.readouterr().out
-    assert set(runs()) == set(shas)
-    assert {key.commit for key in tracker.complete()} == set(shas)
-    versions = MlflowClient(tracker.address).search_model_versions(f"name = '{NAME}'")
-    assert sorted(one.tags["commit"] for one in versions) == sorted(shas)
-
-
-@pytest.mark.usefixtures("repo")
-def test_a_killed_process_leaves_no_run_that_looks_complete() -> None:
-    kill = (
-        "import os; from mlgitops.tracking.mlflow import MLflow; "
-        "from mlgitops.tracking.track import track; "
-        f"MLflow.finish = lambda *_: os.kill(os.getpid(), {signal.SIGKILL:d}); track(every=True)"
-    )
-    done = subprocess.run([sys.executable, "-c", kill], capture_output=True, check=False)
-    assert done.returncode == -signal.SIGKILL
-    (half,) = runs().values()
-    assert half.info.status == "RUNNING"
-    assert not connect("mlflow", NAME).complete()
-    track(every=True)
-    (one,) = runs().values()
-    assert (one.info.status, one.data.tags["complete"]) == ("FINISHED", "true")
-    assert one.info.run_id != half.info.run_id
 
 
 OPEN = f"from mlgitops.tracking.base import connect; connect('mlflow', {NAME!r})"
@@ -440,24 +256,6 @@ def test_half_a_database_of_an_earlier_release_says_what_to_do(
         connect("mlflow", NAME)
 
 
-@pytest.mark.parametrize("new", [True, pytest.param(False, marks=pytest.mark.nightly)])
-def test_two_commands_at_once_log_each_commit_once(repo: Path, new: bool) -> None:
-    shas = {repository.head(), try_rate(0.2)}
-    if new:
-        Path("mlflow.db").unlink()
-    command = [str(Path(sys.executable).with_name("mlgitops")), "track", "--all"]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    both = [subprocess.Popen(command, **pipes) for _ in range(2)]
-    answers = [process.communicate() for process in both]
-    assert [process.returncode for process in both] == [0, 0], answers
-    assert sorted(out for out, _ in answers) == [
-        "0 logged, 2 already there\n", "2 logged, 0 already there\n",
-    ]  # fmt: skip
-    found = list(connect("mlflow", NAME).runs("tags.kind = 'commit'"))
-    assert len(found) == 2
-    assert {one.data.tags["commit"] for one in found} == shas
-
-
 @pytest.mark.usefixtures("repo")
 def test_what_was_logged_twice_before_is_found(capsys: pytest.CaptureFixture[str]) -> None:
     track(every=False)
@@ -474,39 +272,6 @@ def test_what_was_logged_twice_before_is_found(capsys: pytest.CaptureFixture[str
     (version,) = tracker.client.search_model_versions(f"name = '{NAME}' and tags.commit = '{sha}'")
     assert version.run_id == found[sha].info.run_id
     assert found[repository.head()].data.tags["parent_run"] == version.run_id
-
-
-@pytest.mark.usefixtures("repo")
-def test_a_commit_without_its_objects_is_logged_without_its_model(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    shutil.rmtree("store/files")
-    shutil.rmtree(".dvc/cache/files")
-    track(every=False)
-    ((sha, one),) = runs().items()
-    assert f"without a model, as the store lacks it: {sha[:8]}" in capsys.readouterr().out
-    assert one.data.tags["model_state"] == "gone from the store"
-    assert not one.outputs.model_outputs
-    assert one.data.metrics
-    assert one.data.tags["complete"] == "true"
-
-
-def gate(sha: str, passed: bool) -> None:
-    check = {"kind": "budget", "name": "model_mb", "value": 0.1, "limit": 50.0, "low": None,
-             "high": None, "passed": passed, "judged": True, "reason": "small"}  # fmt: skip
-    verdict = {"passed": passed, "commit": sha, "champion": None, "checks": [check]}
-    Path("artifacts/gate.json").write_text(json.dumps(verdict))
-
-
-@pytest.mark.usefixtures("repo")
-def test_the_verdict_is_logged_with_its_own_commit_only() -> None:
-    start, second = repository.head(), try_rate(0.2)
-    gate(second, passed=False)
-    track(every=True)
-    found = runs()
-    assert found[second].data.tags["gate"] == "refused"
-    assert found[second].data.metrics["gate/budget/model_mb"] == 0.1
-    assert "gate" not in found[start].data.tags
 
 
 def test_a_verdict_that_comes_later_is_added(repo: Path) -> None:
@@ -532,19 +297,6 @@ def test_nothing_committed_or_trained_is_a_mistake(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     with pytest.raises(UserError, match=r"MLflow at http://127\.0\.0\.1:9"):
         track(every=True)
-
-
-def study(numbers: range) -> None:
-    trials = [
-        {"number": n, "params": {"estimator.max_iter": n} if n else {}, "scores": [0.5, 0.5],
-         "value": None if n == 2 else 0.5 + n, "spread": None if n == 2 else 0.1,
-         "reason": "cannot be fitted" if n == 2 else None, "when": 1000.0 + n}
-        for n in numbers
-    ]  # fmt: skip
-    folder = Path("artifacts/trials")
-    folder.mkdir(exist_ok=True)
-    text = {"key": "abc", "data": "md5", "metric": "log_loss", "settings": {"seed": 0}}
-    (folder / "abc.json").write_text(json.dumps({**text, "trials": trials}))
 
 
 @pytest.mark.usefixtures("repo")
@@ -604,7 +356,7 @@ def test_names_of_slices_are_safe_and_distinct(values: list[str]) -> None:
     name = distinct()
     names = [name(value) for value in values]
     for one in names:
-        _validate_metric_name(f"slice/column/{one}/log_loss")
+        _validate_metric_name(f"slices/column/{one}/log_loss")
     assert len(set(names)) == len(values)
     assert names == [name(value) for value in values]
 

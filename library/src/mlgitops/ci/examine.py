@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import onnx
 
 VERDICT = paths.GATE
-REPORT = Path("artifacts/report.md")
+REPORT = paths.REPORT
 # Operators that ONNX itself defines; a library of others is not loaded.
 DOMAINS = ("", "ai.onnx", "ai.onnx.ml")
 

@@ -17,6 +17,7 @@ PLOTS = Path("artifacts/plots")
 CLASSES = PLOTS / "classes.json"  # recall, precision and confusion of each class
 IMPORTANCE = PLOTS / "importance.json"
 GATE = Path("artifacts/gate.json")  # the verdict
+REPORT = Path("artifacts/report.md")
 TRIALS = Path("artifacts/trials")  # what a search tried
 SBOM = Path("artifacts/sbom.json")
 IMAGE = Path("artifacts/image.env")  # the image that was pushed last

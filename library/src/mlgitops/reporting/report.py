@@ -338,11 +338,31 @@ def failure(reason: str) -> str:
     return f"{job_output.MARKER}\n## ❌ Refused\n\n{plain(reason, 4000)}\n"
 
 
+def obstacle(output: Path) -> str:
+    """Why HEAD gets no report; "" if it gets one. What it rests on comes from the store."""
+    head = repository.verdict_commit()
+    if head is None:
+        return "what is not committed has none"
+    written, verdict = output.is_file() and output.read_text("utf-8"), gate.load()
+    if written and head in written and verdict and verdict.commit == head:
+        return f"{output} is there"
+    for path in (paths.MODEL, paths.TEST, paths.TRAIN):
+        if not path.exists() and repository.fetch(head, path.as_posix(), path.parent) is None:
+            return f"{path} is not in the store"
+    return ""
+
+
 def report(
     base: Annotated[str, typer.Option(help="The branch to merge into.")] = "main",
     output: Annotated[str, typer.Option(help="The file to write, or stdout.")] = "stdout",
+    new: Annotated[
+        bool, typer.Option("--new", help="Only of a commit without one, whose model is there.")
+    ] = False,
 ) -> None:
     """Write what this commit changes, as the Markdown of a pull request."""
+    if new and (reason := obstacle(Path(output))):
+        print(f"no new report: {reason}")
+        return
     text = page(facts(base))
     if output == "stdout":
         print(text, end="")

@@ -10,6 +10,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol, cast
 
+from mlgitops.core.errors import UserError
+
 Table = Sequence[Mapping[str, Any]]
 
 
@@ -23,12 +25,13 @@ class Key:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What can be known of a run, also later: tags, figures by name, texts and tables by path."""
+    """What can be known of a run, also later: tags, figures by name; the others by path."""
 
     tags: Mapping[str, str] = field(default_factory=dict)
     metrics: Mapping[str, float] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
     tables: Mapping[str, Table] = field(default_factory=dict)
+    pictures: Mapping[str, bytes] = field(default_factory=dict)  # PNG
 
 
 @dataclass(frozen=True)
@@ -55,14 +58,14 @@ class Asset:
 
 @dataclass(frozen=True)
 class Run:
-    """A commit as a run: `when` in seconds since 1970; `parent` is a trained commit's hash."""
+    """A commit as a run: `when` in seconds since 1970; `parent` is the trained commit before."""
 
     key: Key
     name: str
     when: float
     params: Mapping[str, str]
     evidence: Evidence
-    parent: str | None = None
+    parent: Key | None = None
     datasets: Sequence[Dataset] = ()
     model: Asset | None = None
 
@@ -107,8 +110,11 @@ class Tracker(Protocol):
     def log(self, run: Run) -> None:
         """Add a run that is not there."""
 
-    def add(self, key: Key, evidence: Evidence) -> None:
-        """Add to a complete run what became known later; what is the same stays as it is."""
+    def lacks(self, key: Key, evidence: Evidence) -> bool:
+        """Whether a complete run does not have these tags and figures."""
+
+    def add(self, run: Run, evidence: Evidence) -> None:
+        """Add to a complete run what became known later; `run` has all of it."""
 
     def search(self, search: Search) -> int:
         """Add the trials that are not there under one parent; how many were added."""
@@ -125,4 +131,11 @@ class Tracker(Protocol):
 
 def connect(name: str, project: str) -> Tracker:
     """The adapter of that name, for the runs of a project."""
-    return cast(Tracker, import_module(f"mlgitops.tracking.{name}").connect(project))
+    try:
+        adapter = import_module(f"mlgitops.tracking.{name}")
+    except ModuleNotFoundError as error:
+        raise UserError(
+            f"{error.name} is not installed: in pyproject.toml, group track, "
+            f'"mlgitops[track-{name}]"; then make setup'
+        ) from error
+    return cast(Tracker, adapter.connect(project))

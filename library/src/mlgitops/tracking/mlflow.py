@@ -115,19 +115,29 @@ class MLflow:
         self.link(number, run)
         self.finish(number, run.when)
 
-    def add(self, key: Key, evidence: Evidence) -> None:
-        """Add to a complete run what became known later; what is the same stays as it is."""
+    def lacks(self, key: Key, evidence: Evidence) -> bool:
+        """Whether a complete run does not have these tags and figures."""
+        return any(
+            not (
+                evidence.tags.items() <= run.data.tags.items()
+                and evidence.metrics.items() <= run.data.metrics.items()
+            )
+            for run in self.whole(key)
+        )
+
+    def add(self, run: Run, evidence: Evidence) -> None:
+        """Add to a complete run what became known later; what it has stays."""
+        for found in self.whole(run.key):
+            number, known = found.info.run_id, found.data.tags.get(TABLES, "[]")
+            self.write(number, evidence, {}, run.when, None)
+            tables = [*json.loads(known), *json.loads(_tables(evidence))]
+            kept = {table["path"]: table for table in tables}
+            self.client.set_tag(number, TABLES, json.dumps(list(kept.values())))
+
+    def whole(self, key: Key) -> list[Logged]:
+        """The complete runs of a key."""
         query = f"tags.commit = '{key.commit}' and tags.lock = '{key.lock}'"
-        for run in self.runs(f"{query} and tags.complete = 'true'"):
-            known = run.data
-            if evidence.tags.items() <= known.tags.items() and (
-                evidence.metrics.items() <= known.metrics.items()
-            ):
-                continue
-            self.write(run.info.run_id, evidence, {}, run.info.start_time / 1000, None)
-            tables = [known.tags.get(TABLES, "[]"), _tables(evidence)]
-            both = [one for text in tables for one in json.loads(text)]
-            self.client.set_tag(run.info.run_id, TABLES, json.dumps(both))
+        return list(self.runs(f"{query} and tags.complete = 'true'"))
 
     def search(self, search: Search) -> int:
         """Add the trials that are not there under one parent; how many were added."""
@@ -205,7 +215,9 @@ class MLflow:
     def link(self, number: str, run: Run) -> None:
         """Tie a run to its parent's, and its children's to it, in whatever order they came."""
         if run.parent:
-            for parent in self.runs(f"tags.kind = 'commit' and tags.commit = '{run.parent}'"):
+            for parent in self.runs(
+                f"tags.kind = 'commit' and tags.commit = '{run.parent.commit}'"
+            ):
                 self.client.set_tag(number, "parent_run", parent.info.run_id)
         self.adopt(number, run.key.commit)
 
@@ -239,10 +251,10 @@ class MLflow:
             part = slice(start, start + AT_ONCE)
             self.client.log_batch(number, figures[part], settings[part], marks[part])
         with TemporaryDirectory() as folder:
-            for path, text in _texts(evidence).items():
+            for path, content in _contents(evidence).items():
                 file = Path(folder, path)
                 file.parent.mkdir(parents=True, exist_ok=True)
-                file.write_text(text, encoding="utf-8")
+                file.write_bytes(content)
             self.client.log_artifacts(number, folder)
 
     def model(self, number: str, asset: Asset, key: Key) -> str:
@@ -369,7 +381,7 @@ def _tags(run: Run) -> dict[str, str]:
         "mlflow.source.git.branch": branch,
         "mlflow.user": author,
     }
-    return tags | ({"parent": run.parent} if run.parent else {})
+    return tags | ({"parent": run.parent.commit} if run.parent else {})
 
 
 def _input(data: Dataset) -> DatasetInput:
@@ -396,14 +408,14 @@ def _tables(evidence: Evidence) -> str:
     return json.dumps([{"path": path, "type": "table"} for path in evidence.tables])
 
 
-def _texts(evidence: Evidence) -> dict[str, str]:
+def _contents(evidence: Evidence) -> dict[str, bytes]:
     """The files of a run by path; a table in the form that MLflow's pages read."""
-    tables = {}
+    texts = dict(evidence.files)
     for path, rows in evidence.tables.items():
         columns = list(dict.fromkeys(name for row in rows for name in row))
         data = [[row.get(name) for name in columns] for row in rows]
-        tables[path] = json.dumps({"columns": columns, "data": data})
-    return {**evidence.files, **tables}
+        texts[path] = json.dumps({"columns": columns, "data": data})
+    return {path: text.encode() for path, text in texts.items()} | dict(evidence.pictures)
 
 
 def _save(asset: Asset, folder: Path, made: Any, number: str) -> None:

@@ -32,12 +32,22 @@ from mlgitops.tracking.base import (
     Trial,
     connect,
 )
+from mlgitops.tracking.pictures import pictures
 
 GATE, TRIALS = paths.GATE, paths.TRIALS
 ROLES = ("raw", "train", "test")
 PLOTS = paths.PLOTS.as_posix()
+MAIN = "main/"  # comes first on a tracker's pages
 SHORT = 8  # characters of a hash in a name
 LONGEST = 60  # characters of a part of a metric's name
+CHECKOUT = re.compile(r"^git checkout ([0-9a-f]{40,64})$", re.M)
+CHART = re.compile(r"^```mermaid$.*?^```$", re.M | re.S)  # which GitHub draws
+STYLE = """\
+<!doctype html><meta charset="utf-8"><style>
+body {font: 14px/1.5 sans-serif; max-width: 60em; margin: 2em auto; padding: 0 1em}
+table {border-collapse: collapse} td, th {border: 1px solid #ccc; padding: .2em .6em}
+</style>
+"""
 # What a pickled pipeline names of the library.
 LIGHT = ("__init__.py", "serving/__init__.py", "serving/features.py", "serving/labels.py")
 NEEDED = {
@@ -49,7 +59,7 @@ NEEDED = {
 class Track(config.Section):
     """Which tracker the runs go to; none: nowhere."""
 
-    tracker: Literal["mlflow", "none"]
+    tracker: Literal["mlflow", "wandb", "none"]
 
 
 def track(
@@ -100,20 +110,36 @@ def log_commits(tracker: Tracker, wanted: list[repository.Commit]) -> str:
     halves, twins = tracker.clear(keys.values()), tracker.unite(keys.values())
     known = set(tracker.complete())
     missing = [commit for commit in keys if keys[commit] not in known]
-    merges, here = (lineage.merges(), lineage.current()) if missing else ({}, "")
+    late = [commit for commit in keys if keys[commit] in known and is_late(tracker, keys[commit])]
+    origins = branches([*missing, *late])
     gone = []
     for commit in tqdm(missing, unit=" commits", disable=not missing):
-        merge = merges.get(commit.sha)
-        branch = here if merge is None else lineage.branch(merge)
-        with run_of(commit, keys[commit], branch, merge or commit.subject) as run:
+        with run_of(commit, keys[commit], *origins[commit]) as run:
             tracker.log(run)
             gone += [] if run.model else [commit.sha[:SHORT]]
-    for key in set(keys.values()) & known:
-        if evidence := verdict(key.commit):
-            tracker.add(key, evidence)
+    for commit in late:
+        with run_of(commit, keys[commit], *origins[commit]) as run:
+            tracker.add(run, verdict(commit.sha))
     # Another machine may have logged the same meanwhile; the lock is this one's.
     twins += tracker.unite([keys[commit] for commit in missing]) if missing else 0
     return outcome(len(missing), len(keys) - len(missing), (halves, twins), gone)
+
+
+def branches(commits: list[repository.Commit]) -> dict[repository.Commit, tuple[str, str]]:
+    """The branch of each, and the subject that may name its pull request."""
+    merges, here = (lineage.merges(), lineage.current()) if commits else ({}, "")
+    found = {}
+    for commit in commits:
+        merge = merges.get(commit.sha)
+        branch = here if merge is None else lineage.branch(merge)
+        found[commit] = branch, merge or commit.subject
+    return found
+
+
+def is_late(tracker: Tracker, key: Key) -> bool:
+    """Whether the gate's verdict on a commit came after its run."""
+    evidence = verdict(key.commit)
+    return bool(evidence.tags) and tracker.lacks(key, evidence)
 
 
 def outcome(logged: int, known: int, deleted: tuple[int, int], gone: list[str]) -> str:
@@ -149,10 +175,16 @@ def run_of(commit: repository.Commit, key: Key, branch: str, request: str) -> It
             when=datetime.fromisoformat(commit.when).timestamp(),
             params=settings(commit.sha),
             evidence=merge(evidence, Evidence(tags=tags(commit, lock, branch, request, model))),
-            parent=lineage.origin(commit.parents[0]) if commit.parents else None,
+            parent=parent_key(commit),
             datasets=datasets(commit.sha, lock),
             model=model,
         )
+
+
+def parent_key(commit: repository.Commit) -> Key | None:
+    """The key of the trained commit before; None if this is the first."""
+    before = lineage.origin(commit.parents[0]) if commit.parents else None
+    return key_of(before) if before else None
 
 
 def settings(commit: str) -> dict[str, str]:
@@ -196,18 +228,25 @@ def figures(commit: str) -> Evidence:
     listing = repository.git("ls-tree", "--name-only", commit, f"{PLOTS}/") or ""
     plots = {path: repository.text(commit, path) or "" for path in listing.splitlines()}
     names = distinct()
-    metrics = numbers(measured, "") | {
+    metrics = numbers(measured, MAIN) | {
         key: value
         for row in sliced
         for key, value in numbers(
-            row, f"slice/{names(row['column'])}/{names(row['value'])}/"
+            row, f"slices/{names(row['column'])}/{names(row['value'])}/"
         ).items()
     }
+    stages = repository.text(commit, paths.STAGES.as_posix()) or ""
     return Evidence(
         metrics=metrics,
-        files={path.removeprefix("artifacts/"): text for path, text in plots.items()},
-        tables={"slices.json": sliced} if sliced else {},
+        tables=points(plots) | ({"slices.json": sliced} if sliced else {}),
+        pictures=pictures(stages, plots),
     )
+
+
+def points(plots: Mapping[str, str]) -> dict[str, Any]:
+    """The points of the plots as tables; one without points is left out."""
+    found = {path.removeprefix("artifacts/"): json.loads(text) for path, text in plots.items()}
+    return {path: rows for path, rows in found.items() if rows}
 
 
 def load_json(commit: str, path: str) -> Any:
@@ -246,19 +285,46 @@ def verdict(commit: str) -> Evidence:
     except OSError:
         return Evidence()
     found = json.loads(text)
-    if found.get("commit") != commit:
+    if not is_about(found.get("commit"), commit):
         return Evidence()
     names = distinct()
     metrics = {
-        f"gate/{check['kind']}/{names(check['name'])}": float(check["value"])
+        f"verdict/{check['kind']}/{names(check['name'])}": float(check["value"])
         for check in found["checks"]
         if check["value"] is not None
     }
     state = "passed" if found["passed"] else found.get("state", "refused")
     return Evidence(
-        tags={"gate": state}, metrics=metrics, files={"gate.json": text},
+        tags={"gate": state}, metrics=metrics, files={"gate.json": text, **report(commit)},
         tables={"gate-table.json": found["checks"]} if found["checks"] else {},
     )  # fmt: skip
+
+
+def is_about(judged: str | None, commit: str) -> bool:
+    """Whether what judged one commit judged another's model: a merge trains nothing of its own."""
+    if judged is None or judged == commit:
+        return judged == commit
+    return bool(repository.commit(judged)) and lineage.origin(judged) == commit
+
+
+def report(commit: str) -> dict[str, str]:
+    """The report on a commit as Markdown and as a page, if artifacts/report.md is about it."""
+    try:
+        text = paths.REPORT.read_text("utf-8")
+    except OSError:
+        return {}
+    named = CHECKOUT.search(text)
+    if named is None or not is_about(named[1], commit):
+        return {}
+    return {"report.md": text, "report.html": page(text)}
+
+
+def page(text: str) -> str:
+    """Markdown as a page that a tracker shows."""
+    from markdown_it import MarkdownIt
+
+    plain = CHART.sub("", text)
+    return f"{STYLE}{MarkdownIt('commonmark').enable('table').render(plain)}"
 
 
 def merge(*parts: Evidence) -> Evidence:
@@ -266,7 +332,7 @@ def merge(*parts: Evidence) -> Evidence:
     return Evidence(
         **{
             name: {key: value for part in parts for key, value in getattr(part, name).items()}
-            for name in ("tags", "metrics", "files", "tables")
+            for name in ("tags", "metrics", "files", "tables", "pictures")
         }
     )
 
