@@ -31,7 +31,7 @@ def feedback(
         raise UserError("say where labels and log are: make feedback SOURCE=labels.csv LOG=folder")
     rules = schema.load()
     joined = ground_truth.join(
-        log.find(places), ground_truth.read_labels(source_of(source), rules), rules
+        log.find(places, log.Window()), ground_truth.read_labels(source_of(source), rules), rules
     )
     if not len(joined.about):
         raise UserError(
