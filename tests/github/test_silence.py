@@ -59,17 +59,17 @@ def there(github, clone):
 
 def test_nothing_was_declined_without_a_proposal(github, there):
     pull(github, 1, branch="another", body=silence.mark(BEFORE))
-    assert silence.declined(there(), BRANCH) == {}
+    assert silence.find_declined(there(), BRANCH) == {}
 
 
 def test_a_proposal_that_a_person_closed_declines_what_it_had(github, there):
     pull(github, 1, body=f"The report\n\n{silence.mark(BEFORE)}\n")
     pull(github, 2, state="open", body=silence.mark({"another": 1.0}))
-    assert silence.declined(there(), BRANCH) == BEFORE
+    assert silence.find_declined(there(), BRANCH) == BEFORE
 
 
 @pytest.mark.parametrize("newer", [{"merged_at": "2026-01-01T00:00:00Z"}, {"body": None}])
 def test_a_newer_one_that_was_merged_or_had_no_drift_ends_the_silence(github, there, newer):
     pull(github, 1, body=silence.mark(BEFORE))
     pull(github, 2, **{"body": silence.mark(BEFORE)} | newer)
-    assert silence.declined(there(), BRANCH) == {}
+    assert silence.find_declined(there(), BRANCH) == {}

@@ -35,7 +35,7 @@ def mark(drift: Drift) -> str:
     return f"<!-- drift: {text} -->"
 
 
-def declined(there: GitHost, branch: str) -> Drift:
+def find_declined(there: GitHost, branch: str) -> Drift:
     """What the newest closed proposal of a branch had, if nobody merged it."""
     owner = there.repository.partition("/")[0]
     for one in there.pages("/pulls", state="closed", head=f"{owner}:{branch}"):

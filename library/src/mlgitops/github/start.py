@@ -23,7 +23,7 @@ def start(
 ) -> None:
     """Start the workflow on the default branch, unless a closed proposal had the same drift."""
     there, moved = client.connect(), silence.parse(drift)
-    news = silence.loud(moved, silence.declined(there, branch))
+    news = silence.loud(moved, silence.find_declined(there, branch))
     if not news:
         client.summary("Nothing to do: the closed proposal had this drift, and it has not grown.")
         return
