@@ -44,7 +44,7 @@ def a_run(**changes: Any) -> Run:
     return Run(key=key(), name="It", when=1000.0, **(known | changes))
 
 
-def logged() -> tuple[Path, dict[str, Any]]:
+def only_run() -> tuple[Path, dict[str, Any]]:
     (folder,) = Path("wandb").glob("offline-run-*")
     return folder, wandb_file.read(folder)
 
@@ -52,7 +52,7 @@ def logged() -> tuple[Path, dict[str, Any]]:
 @pytest.mark.usefixtures("folder")
 def test_a_run_names_its_model_and_the_data_that_it_used() -> None:
     connect("wandb", "bees").log(a_run())
-    folder, one = logged()
+    folder, one = only_run()
     data, model = one["artifacts"]
     assert (data.name, data.type, data.use_after_commit) == ("bees-raw", "dataset", True)
     assert "d" * 32 in data.aliases
@@ -71,7 +71,7 @@ def test_a_run_names_its_model_and_the_data_that_it_used() -> None:
 @pytest.mark.usefixtures("folder")
 def test_a_run_holds_nothing_of_the_machine_that_logged_it() -> None:
     connect("wandb", "bees").log(a_run())
-    folder, one = logged()
+    folder, one = only_run()
     assert one["host"] == "none"
     names = {path.name for path in (folder / "files").rglob("*")}
     assert not names & {"wandb-metadata.json", "requirements.txt", "output.log"}
@@ -81,9 +81,9 @@ def test_a_run_holds_nothing_of_the_machine_that_logged_it() -> None:
 def test_the_same_data_is_the_same_version() -> None:
     tracker = connect("wandb", "bees")
     tracker.log(a_run())
-    first = logged()[1]["artifacts"]
+    first = only_run()[1]["artifacts"]
     tracker.add(a_run(params={"a.b": "2"}), Evidence())
-    folder, one = logged()
+    folder, one = only_run()
     assert one["config"]["a.b"] == "2"
     assert [made.digest for made in one["artifacts"]] == [made.digest for made in first]
     assert folder.name.endswith(number(key()))
@@ -106,7 +106,7 @@ def test_a_long_record_is_read_whole() -> None:
     """Longer than a block of the file: it is in several parts."""
     text = "x" * 100_000
     connect("wandb", "bees").log(a_run(params={"long": text}))
-    assert logged()[1]["config"]["long"] == text
+    assert only_run()[1]["config"]["long"] == text
 
 
 @pytest.mark.usefixtures("folder")

@@ -41,7 +41,7 @@ MAIN = "main/"  # comes first on a tracker's pages
 SHORT = 8  # characters of a hash in a name
 LONGEST = 60  # characters of a part of a metric's name
 CHECKOUT = re.compile(r"^git checkout ([0-9a-f]{40,64})$", re.M)
-CHART = re.compile(r"^```mermaid$.*?^```$", re.M | re.S)  # which GitHub draws
+CHART = re.compile(r"^```mermaid$.*?^```$", re.M | re.S)  # which GitHub shows
 STYLE = """\
 <!doctype html><meta charset="utf-8"><style>
 body {font: 14px/1.5 sans-serif; max-width: 60em; margin: 2em auto; padding: 0 1em}

@@ -40,11 +40,59 @@ OFFLINE = (
 
 
 @dataclass(frozen=True)
-class WandB:
-    """The runs and the models of one project; `server` is None where W&B is offline."""
+class Runs:
+    """Where W&B's runs of a project go; `server` is None where W&B is offline."""
 
     project: str
     server: wandb_server.Server | None
+
+    @contextmanager
+    def open(
+        self, name: str, title: str, config: Mapping[str, Any], kind: str, group: str = ""
+    ) -> Iterator[Any]:
+        """A run of W&B in the block; what ends it early leaves it half."""
+        made = wandb.init(
+            project=self.project,
+            id=name,
+            name=title,
+            config={**config, "kind": kind},
+            tags=[kind, *([f"gate: {config['gate']}"] if "gate" in config else [])],
+            group=group or None,
+            job_type=kind,
+            dir=str(FOLDER.parent.resolve()),
+            mode="online" if self.server else "offline",
+            resume="allow" if self.server else None,
+            settings=_settings(),
+        )
+        try:
+            yield made
+        except BaseException:
+            made.finish(exit_code=1)
+            raise
+
+    def finish(self, made: Any, record: Mapping[str, Any]) -> None:
+        """Say as the last thing that a run is complete, and end it."""
+        folder = Path(made.dir).parent
+        made.summary["complete"] = True
+        made.finish()
+        if self.server is None:
+            _wait(folder / f"run-{made.id}.wandb")
+        files.write_json(dict(record), folder / RECORD)
+
+    def ui(self) -> None:
+        """Name the server's page; offline, W&B shows the folder in the terminal."""
+        if self.server:
+            print(self.server.address())
+            return
+        if not FOLDER.is_dir():
+            raise UserError("nothing is logged yet: make track")
+        program = str(Path(sys.executable).with_name("wandb"))
+        subprocess.run([program, "leet", str(FOLDER)], check=False)  # noqa: S603
+
+
+@dataclass(frozen=True)
+class WandB(Runs):
+    """The runs and the models of one project."""
 
     def complete(self) -> set[Key]:
         """The keys of the runs that are there as a whole."""
@@ -89,7 +137,7 @@ class WandB:
             if run.model:
                 _log_model(made, self.project, run.model, run.key)
             _write(made, run.evidence, run.when)
-            self.finish(made, {**_identity(run.key), **_known(run.evidence)})
+            self.finish(made, {**_identity(run.key), **_facts(run.evidence)})
 
     def lacks(self, key: Key, evidence: Evidence) -> bool:
         """Whether a complete run does not have these tags and figures."""
@@ -134,49 +182,6 @@ class WandB:
         if self.server is None:
             raise UserError(OFFLINE)
         return self.server.alias(name, version)
-
-    def ui(self) -> None:
-        """Name the server's page; offline, W&B shows the folder in the terminal."""
-        if self.server:
-            print(self.server.address())
-            return
-        if not FOLDER.is_dir():
-            raise UserError("nothing is logged yet: make track")
-        program = str(Path(sys.executable).with_name("wandb"))
-        subprocess.run([program, "leet", str(FOLDER)], check=False)  # noqa: S603
-
-    @contextmanager
-    def open(
-        self, name: str, title: str, config: Mapping[str, Any], kind: str, group: str = ""
-    ) -> Iterator[Any]:
-        """A run of W&B in the block; what ends it early leaves it half."""
-        made = wandb.init(
-            project=self.project,
-            id=name,
-            name=title,
-            config={**config, "kind": kind},
-            tags=[kind, *([f"gate: {config['gate']}"] if "gate" in config else [])],
-            group=group or None,
-            job_type=kind,
-            dir=str(FOLDER.parent.resolve()),
-            mode="online" if self.server else "offline",
-            resume="allow" if self.server else None,
-            settings=_settings(),
-        )
-        try:
-            yield made
-        except BaseException:
-            made.finish(exit_code=1)
-            raise
-
-    def finish(self, made: Any, record: Mapping[str, Any]) -> None:
-        """Say as the last thing that a run is complete, and end it."""
-        folder = Path(made.dir).parent
-        made.summary["complete"] = True
-        made.finish()
-        if self.server is None:
-            _wait(folder / f"run-{made.id}.wandb")
-        files.write_json(dict(record), folder / RECORD)
 
 
 def connect(project: str) -> WandB:
@@ -224,7 +229,7 @@ def _identity(key: Key) -> dict[str, str]:
     return {"commit": key.commit, "lock": key.lock}
 
 
-def _known(evidence: Evidence) -> dict[str, Any]:
+def _facts(evidence: Evidence) -> dict[str, Any]:
     """What `lacks` compares."""
     return {"tags": dict(evidence.tags), "metrics": dict(evidence.metrics)}
 

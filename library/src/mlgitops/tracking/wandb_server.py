@@ -39,23 +39,23 @@ class Server:
 
     def version(self, commit: str) -> str | None:
         """The version of the model that has the commit as an alias."""
-        found = self.named(commit)
+        found = self.model(commit)
         return found.version if found else None
 
     def alias(self, name: str, version: str | None) -> bool:
         """Move an alias to a version, or remove it; whether it was elsewhere."""
-        before = self.named(name)
+        before = self.model(name)
         if version == (before.version if before else None):
             return False
         if before:
             before.aliases.remove(name)
             before.save()
-        if version and (model := self.named(version)):
-            model.aliases.append(name)
-            model.save()
+        if version and (chosen := self.model(version)):
+            chosen.aliases.append(name)
+            chosen.save()
         return True
 
-    def named(self, name: str) -> Any:
+    def model(self, name: str) -> Any:
         """The version of the model that a name of W&B means: v3, or an alias; None if none."""
         place = f"{self.path}/{self.path.rpartition('/')[2]}:{name}"
         if not self.api.artifact_exists(place, type="model"):
