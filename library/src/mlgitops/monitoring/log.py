@@ -83,11 +83,11 @@ def find(places: Iterable[str], window: Window) -> list[Path]:
 def copy(url: str, window: Window) -> Path:
     """A folder with what a log in a store has of the window."""
 
-    def wanted(name: str) -> bool:
+    def is_wanted(name: str) -> bool:
         return bool(SEGMENT.fullmatch(name)) and not is_outside(Path(name), window)
 
     folder = FETCHED / hashlib.sha256(url.encode()).hexdigest()[:12]
-    download(url, folder, wanted)
+    download(url, folder, is_wanted)
     return folder
 
 
