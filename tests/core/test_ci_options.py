@@ -99,9 +99,12 @@ def test_what_is_empty_is_as_if_it_were_not_set(monkeypatch):
         monkeypatch, "comment", BODY="result/report.md", NUMBER="", HEAD="", URL=""
     )
     assert given == {"body": "result/report.md", "number": "", "head": "", "url": ""}
-    assert call_arguments(monkeypatch, "reproduce", BASE="") == {"base": "main"}
+    assert call_arguments(monkeypatch, "reproduce", BASE="") == {
+        "base": "main",
+        "hand_over": True,
+    }
     assert call_arguments(monkeypatch, "retrain", REASON="", FORCE="") == {
-        "force": False, "reason": "", "base": "main",
+        "force": False, "reason": "", "drift": "", "base": "main",
     }  # fmt: skip
 
 

@@ -40,7 +40,7 @@ def logging(serving, tmp_path):
     return start
 
 
-def shipped(place):
+def ship_all(place):
     """What arrives in a store of what a server left, row by row; none of them twice."""
     spool.recover(place / "spool")
     ship.ship(place / "spool", Folder(place / "store"))
@@ -72,7 +72,7 @@ def test_a_row_is_logged_as_it_came_and_was_answered(task, folders, records, log
         model = running.ask("/version")[2]
         assert running.stop() == 0
     assert (status, headers["x-request-id"]) == (200, "order 66")
-    lines = shipped(tmp_path)
+    lines = ship_all(tmp_path)
     first, second = lines[: len(records)], lines[len(records) :]
     assert [line["id"] for line in first] == [f"order 66/{k}" for k in range(len(records))]
     for line, record, output, whole in zip(
@@ -95,7 +95,7 @@ def test_the_release_is_where_it_is_filed(folders, one, logging, tmp_path, monke
     with logging(folders["binary"]) as running:
         running.predictions({"dataframe_records": [one]})
         running.stop()
-    (line,) = shipped(tmp_path)
+    (line,) = ship_all(tmp_path)
     assert line["release"] == "abc/../1"
     (file,) = (tmp_path / "store").glob("predictions/*/*/*")
     assert file.parent.name == "release=abc%2F..%2F1"
@@ -119,7 +119,7 @@ def test_an_id_that_is_none_for_a_line_is_replaced(folders, one, logging, tmp_pa
         running.stop()
     assert told[0] == "mine"
     assert not set(told[1:]) & set(given)
-    assert [line["id"] for line in shipped(tmp_path)] == [f"{id_}/0" for id_ in told]
+    assert [line["id"] for line in ship_all(tmp_path)] == [f"{id_}/0" for id_ in told]
 
 
 def test_nothing_is_logged_unless_it_is_asked_for(binary, one, tmp_path):
@@ -136,7 +136,7 @@ def test_a_share_of_the_rows_is_logged(folders, records, logging, tmp_path):
             body = {"dataframe_records": many if k % 2 else many[:1]}
             running.ask("/invocations", body, headers={"X-Request-ID": f"r{k}"}.items())
         running.stop()
-    lines = shipped(tmp_path)
+    lines = ship_all(tmp_path)
     assert 200 < len(lines) < 400
     for line in lines:
         row = int(line["id"].rpartition("/")[2])
@@ -165,7 +165,7 @@ def test_private_columns_are_never_on_the_disk(folders, one, logging, tmp_path):
         assert b'"count"' not in written
         assert np.float32(4711).tobytes() not in written
         assert (b"code" in written) is bool(key)
-        found[key] = shipped(place)
+        found[key] = ship_all(place)
     assert set(found[""][0]["inputs"]) == {"length in mm", "wild", "colour"}
     first, second = (line["inputs"] for line in found["one"])
     assert set(first) == {*found[""][0]["inputs"], "code", "größe"}
@@ -215,7 +215,7 @@ def check_kill(folder, body, logging, place, sync, number):
         counted = running.metric("serve_log_lost_rows_total")
         assert running.metric("serve_log_unknown_losses_total") == 0
         running.stop()
-    found = {line["id"] for line in shipped(place)}
+    found = {line["id"] for line in ship_all(place)}
     missing = {id_: age for id_, age in answers.items() if id_ not in found}
     assert len(answers) > 20
     assert not (sync and missing)
@@ -268,7 +268,7 @@ def test_a_full_disk_costs_rows_that_are_counted_and_no_answer(
                 (seen / "theirs").write_bytes(b"x" * max(0, free - 4096))
             sent += len(running.predictions(body))
             time.sleep(0.01)
-        until(lambda: counted(running) == sent)
+        until(lambda: count(running) == sent)
         assert running.metric('serve_log_dropped_rows_total{reason="spool"}') > 0
         assert running.metric("serve_log_rows_total") > 0
         (seen / "theirs").unlink()
@@ -277,7 +277,7 @@ def test_a_full_disk_costs_rows_that_are_counted_and_no_answer(
         until(lambda: running.metric("serve_log_rows_total") > written)
 
 
-def counted(running):
+def count(running):
     """Rows of which it says what became of them."""
     dropped = 'serve_log_dropped_rows_total{reason="'
     return sum(running.metric(line) for line in (
@@ -295,7 +295,7 @@ def test_a_spool_that_cannot_be_made_costs_no_answer(folders, one, logging, tmp_
         running.predictions({"dataframe_records": [one]})
         until(lambda: running.metric("serve_log_rows_total") == 1)
         running.stop()
-    assert len(shipped(tmp_path)) == 1
+    assert len(ship_all(tmp_path)) == 1
 
 
 @pytest.fixture
@@ -383,7 +383,7 @@ def test_a_large_request_is_written_in_parts(application, tmp_path, monkeypatch)
 
     asyncio.run(ask())
     log.writer.stop()
-    lines = shipped(tmp_path)
+    lines = ship_all(tmp_path)
     assert len(lines) == rows + 2
     assert [line["inputs"]["count"] for line in lines[1:-1]] == list(range(rows))
     assert [line["id"].rpartition("/")[2] for line in lines[1:-1]] == [str(k) for k in range(rows)]

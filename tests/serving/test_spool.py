@@ -61,7 +61,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
-def killed(folder, torn):
+def kill(folder, torn):
     """A spool as a server leaves it that is killed while it writes."""
     here = Path(made_segments.__file__).parent
     script = WRITER.format(here=here, folder=folder, torn=torn)
@@ -71,7 +71,7 @@ def killed(folder, torn):
 
 @pytest.mark.parametrize("torn", [0, 1, 7, 8, 20, -1])
 def test_a_torn_block_costs_only_its_own_rows_which_are_counted(tmp_path, torn):
-    killed(tmp_path, torn)
+    kill(tmp_path, torn)
     assert rows_of(tmp_path) == []
     _, (_, lost) = open_spool(tmp_path)
     assert lost == spool.Lost(rows=3, unknown=0)
@@ -87,7 +87,7 @@ def test_a_torn_block_costs_only_its_own_rows_which_are_counted(tmp_path, torn):
 
 
 def test_a_server_that_cannot_tell_what_it_took_is_counted(tmp_path):
-    killed(tmp_path, 0)
+    kill(tmp_path, 0)
     (mark,) = tmp_path.glob("*.run")
     Path(mark.read_text("utf-8")).unlink()
     assert spool.recover(tmp_path) == spool.Lost(rows=0, unknown=1)
@@ -107,7 +107,7 @@ def test_a_server_that_lives_is_left_alone(tmp_path):
 
 def test_one_alone_looks_after_what_a_killed_server_left(tmp_path):
     """The second holds a mark that the first has just removed."""
-    killed(tmp_path, 0)
+    kill(tmp_path, 0)
     (mark,) = tmp_path.glob("*.run")
     with mark.open("rb") as held:
         fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)

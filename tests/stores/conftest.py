@@ -117,7 +117,7 @@ class Small:
         self.git("commit", "--quiet", "--no-verify", "--allow-empty", "--message", subject)
         return self.git("rev-parse", "HEAD")
 
-    def stored(self, name: str) -> Path:
+    def place_in_store(self, name: str) -> Path:
         """Where the folder store/ has an object."""
         return self.folder / "store/files/md5" / name[:2] / name[2:]
 
@@ -127,7 +127,7 @@ class Small:
 
 
 @pytest.fixture(autouse=True)
-def _closed(monkeypatch, tmp_path_factory):
+def _close_network(monkeypatch, tmp_path_factory):
     for name, value in CLOSED.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("HOME", str(tmp_path_factory.mktemp("home")))

@@ -9,15 +9,15 @@ from mlgitops.stores.expected import SHARED, expect, mentions
 from mlgitops.stores.objects import here
 
 
-def found(revisions=SHARED):
+def expectation(revisions=SHARED):
     with here() as place:
         return expect(revisions, place.cache.read)
 
 
 def test_every_branch_and_tag_and_the_files_here_are_counted(small, history):
     now = small.version("uncommitted", commit=False)
-    assert set(found().objects) == history | now
-    assert set(found(()).objects) == now
+    assert set(expectation().objects) == history | now
+    assert set(expectation(()).objects) == now
 
 
 def test_it_is_what_dvc_says(small, history, monkeypatch):
@@ -27,14 +27,14 @@ def test_it_is_what_dvc_says(small, history, monkeypatch):
     with Repo() as repo:
         used = repo.used_objs(all_branches=True, all_tags=True, push=True)
     assert {one.value for objects in used.values() for one in objects} == history
-    assert set(found().objects) == history
+    assert set(expectation().objects) == history
 
 
 def test_an_object_is_named_by_where_it_is_expected(small):
     objects = small.version("one")
     commit = small.git("rev-parse", "--short=7", "HEAD")
     small.version("two")
-    names = found().objects
+    names = expectation().objects
     assert {names[one] for one in objects} == {
         f"data/raw.parquet of {commit}", f"model of {commit}",
         f"0.bin in model of {commit}", f"1.bin in model of {commit}",
@@ -43,7 +43,7 @@ def test_an_object_is_named_by_where_it_is_expected(small):
 
 def test_before_the_first_commit_the_files_here_are_all(small):
     objects = small.version("one", commit=False)
-    assert set(found().objects) == objects
+    assert set(expectation().objects) == objects
 
 
 def test_a_version_that_only_a_merge_has_is_counted(small):
@@ -54,14 +54,14 @@ def test_a_version_that_only_a_merge_has_is_counted(small):
     small.version("main")
     small.git("merge", "--quiet", "--strategy", "ours", "--no-commit", "side")
     objects = small.version("merge") | small.version("after")
-    assert objects <= set(found().objects)
+    assert objects <= set(expectation().objects)
 
 
 def test_a_listing_that_nobody_has_is_named(small):
     small.version("one")
     small.forget()
-    assert list(found().unread.values()) == ["model"]
-    assert len(found().objects) == 2
+    assert list(expectation().unread.values()) == ["model"]
+    assert len(expectation().objects) == 2
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_a_lock_file_that_a_merge_broke_stops_nothing(small, text):
     objects = small.version("one")
     Path("dvc.lock").write_text(text)
     small.commit("Broken")
-    assert set(found().objects) == objects
+    assert set(expectation().objects) == objects
 
 
 def test_what_is_in_git_elsewhere_or_of_another_repository_is_not_expected(small):
@@ -89,7 +89,7 @@ def test_what_is_in_git_elsewhere_or_of_another_repository_is_not_expected(small
     Path("data/other.dvc").write_text(
         json.dumps({"deps": [{"repo": {"url": "x"}}], "outs": [outs[0] | {"path": "other"}]})
     )
-    assert set(found(()).objects) == {
+    assert set(expectation(()).objects) == {
         module.OBJECT.findall(Path("data/raw.parquet.dvc").read_text())[0]
     }
     assert "1" * 32 in mentions(())  # but no reason to remove it
@@ -98,4 +98,4 @@ def test_what_is_in_git_elsewhere_or_of_another_repository_is_not_expected(small
 def test_a_project_without_git_expects_what_lies_here(small, monkeypatch):
     objects = small.version("one", commit=False)
     monkeypatch.setattr(module.repository, "git", lambda *words: None)
-    assert set(found(()).objects) == objects
+    assert set(expectation(()).objects) == objects

@@ -83,7 +83,7 @@ def test_a_released_model_stays_where_its_commit_is_gone(small, apart):
 def test_where_a_listing_cannot_be_read_nothing_goes(small, apart):
     listing = next(one for one in apart if one.endswith(".dir"))
     small.keep(b"nobody's")
-    small.stored(listing).write_bytes(b"[]")
+    small.place_in_store(listing).write_bytes(b"[]")
     small.forget()
     before = there()
     with pytest.raises(UserError, match="which files these folders have cannot be read: model"):

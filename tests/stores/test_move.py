@@ -105,7 +105,7 @@ def test_what_the_other_side_holds_otherwise_stops_the_switch(small, history, s3
 def test_what_is_lost_already_is_named_and_the_rest_moves(small, apart, s3, capsys):
     small.forget()
     name = next(one for one in apart if not one.endswith(".dir"))
-    small.stored(name).write_bytes(b"other")
+    small.place_in_store(name).write_bytes(b"other")
     go(s3)
     assert f"lost      {name}: " in capsys.readouterr().out
     assert there() == apart - {name}
@@ -171,4 +171,4 @@ def test_a_project_that_names_no_packages_is_told_what_to_add(small):
     PROJECT.write_text("[dependency-groups]\n")
     with pytest.raises(UserError, match="group `train` needs"):
         move.extras()
-    assert move.chosen_url("../store") == ""
+    assert move.url_of_answer("../store") == ""

@@ -28,10 +28,10 @@ def test_a_whole_store_is_said_to_be_whole(small, history, capsys):
 
 def test_what_is_missing_unpushed_corrupted_and_needless_is_told_apart(small, apart, capsys):
     lost, unpushed, corrupted = [one for one in sorted(apart) if ".dir" not in one][:3]
-    small.stored(lost).unlink()
+    small.place_in_store(lost).unlink()
     (small.folder / ".dvc/cache/files/md5" / lost[:2] / lost[2:]).unlink()
-    small.stored(unpushed).unlink()
-    small.stored(corrupted).write_bytes(b"other")
+    small.place_in_store(unpushed).unlink()
+    small.place_in_store(corrupted).write_bytes(b"other")
     small.keep(b"nobody's")
     told = ask(capsys, code=1)
     for word, name in (("missing", lost), ("unpushed", unpushed), ("corrupted", corrupted)):
@@ -43,13 +43,13 @@ def test_what_is_missing_unpushed_corrupted_and_needless_is_told_apart(small, ap
     assert "missing   1" in again
     assert "unpushed" not in again
     assert "corrupted" not in again
-    assert small.stored(corrupted).read_bytes() != b"other"
+    assert small.place_in_store(corrupted).read_bytes() != b"other"
 
 
 def test_a_lost_or_corrupted_listing_is_told_and_sent_again(small, apart, capsys):
     listings = [one for one in apart if one.endswith(".dir")]
-    small.stored(listings[0]).unlink()
-    small.stored(listings[1]).write_bytes(b"[]")
+    small.place_in_store(listings[0]).unlink()
+    small.place_in_store(listings[1]).write_bytes(b"[]")
     told = ask(capsys, code=1)
     assert "unpushed  1: model" in told
     assert "corrupted 1: model" in told
@@ -58,8 +58,8 @@ def test_a_lost_or_corrupted_listing_is_told_and_sent_again(small, apart, capsys
 
 def test_what_only_a_commit_of_git_has_is_sent_from_there(small, history, capsys):
     small.forget()
-    name = next(one for one in history if small.stored(one).exists())
-    small.stored(name).write_bytes(b"other")
+    name = next(one for one in history if small.place_in_store(one).exists())
+    small.place_in_store(name).write_bytes(b"other")
     assert "corrupted 1: " in ask(capsys, code=1)
     assert "ok        all are there" in ask(capsys, fix=True)
     assert small.git("status", "--porcelain", "store") == ""
@@ -68,9 +68,9 @@ def test_what_only_a_commit_of_git_has_is_sent_from_there(small, history, capsys
 def test_what_the_cache_has_otherwise_is_sent_nowhere(small, apart, capsys):
     name = next(one for one in apart if not one.endswith(".dir"))
     (small.folder / ".dvc/cache/files/md5" / name[:2] / name[2:]).write_bytes(b"other")
-    small.stored(name).unlink()
+    small.place_in_store(name).unlink()
     assert "missing   1" in ask(capsys, code=1, fix=True)
-    assert not small.stored(name).exists()
+    assert not small.place_in_store(name).exists()
 
 
 def test_a_large_bucket_is_read_again_only_on_demand(small, history, capsys, s3, monkeypatch):

@@ -48,7 +48,7 @@ def test_what_nobody_has_is_named(small, quiet):
 def test_of_many_objects_the_store_is_listed(small, apart, monkeypatch):
     monkeypatch.setattr(transfer, "ONE_BY_ONE", 2)
     gone = next(iter(apart))
-    small.stored(gone).unlink()
+    small.place_in_store(gone).unlink()
     with here() as place:
         assert transfer.absent(place.store, apart) == [gone]
         monkeypatch.setattr(transfer, "ONE_BY_ONE", 200)

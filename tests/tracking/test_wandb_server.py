@@ -25,16 +25,16 @@ class Api:
         ]  # fmt: skip
         self.queries: list[Any] = []
 
-    def named(self, name: str) -> list[Version]:
+    def versions_of(self, name: str) -> list[Version]:
         place, _, alias = name.partition(":")
         assert place == "acme/bees/bees"
         return [one for one in self.versions if alias == one.version or alias in one.aliases]
 
     def artifact_exists(self, name: str, type: str) -> bool:  # noqa: A002
-        return bool(self.named(name))
+        return bool(self.versions_of(name))
 
     def artifact(self, name: str, type: str) -> Version:  # noqa: A002
-        (found,) = self.named(name)
+        (found,) = self.versions_of(name)
         return found
 
     def projects(self, owner: str) -> list[Any]:

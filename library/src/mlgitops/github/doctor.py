@@ -115,7 +115,7 @@ def store_answers(url: str) -> Finding:
     if not known.get("verify"):
         words = "hands out what is corrupted: dvc remote modify store verify true"
         return Finding("missing", "store", words)
-    if example := move.chosen_url(url):
+    if example := move.url_of_answer(url):
         return Finding("missing", "store", f"is still in Git: make store URL={example}")
     return Finding("ok", "store", f"{url} answers")
 

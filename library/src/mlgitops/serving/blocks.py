@@ -216,7 +216,7 @@ def lines(facts: Facts, payload: bytes) -> Iterator[bytes]:
     found: dict[str, list[Any]] = dict(zip(texts, map(blank_to_none, head["texts"]), strict=True))
     kinds = dict(facts.columns)
     for k, name in enumerate(numbers):
-        found[name] = typed(rest[k * total : (k + 1) * total], kinds[name])
+        found[name] = numbers_of(rest[k * total : (k + 1) * total], kinds[name])
     likely = rest[len(numbers) * total :]
     scores = score_rows(facts, likely, total) if len(likely) else [None] * total
     known = [found[name] for name, _ in facts.columns]
@@ -238,7 +238,7 @@ def blank_to_none(values: list[str]) -> list[str | None]:
     return [value or None for value in values]
 
 
-def typed(values: np.ndarray, kind: str) -> list[Any]:
+def numbers_of(values: np.ndarray, kind: str) -> list[Any]:
     """Numbers of 32 bits with as few digits as tell them apart, whole numbers, or truths."""
     plain: list[Any] = orjson.loads(orjson.dumps(np.ascontiguousarray(values), option=NUMPY))
     if kind == "number":
@@ -250,7 +250,7 @@ def typed(values: np.ndarray, kind: str) -> list[Any]:
 def short(values: list[float]) -> list[float]:
     """Numbers of 32 bits with as few digits as tell them apart; others as they are."""
     narrow = np.array(values, np.float32)
-    return typed(narrow, "number") if (narrow == np.array(values)).all() else values
+    return numbers_of(narrow, "number") if (narrow == np.array(values)).all() else values
 
 
 def score_rows(facts: Facts, likely: np.ndarray, total: int) -> list[dict[str, float]]:

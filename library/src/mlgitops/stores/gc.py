@@ -67,15 +67,15 @@ def refresh(apply: bool) -> None:
 
 def candidates(place: Place, there: dict[str, Entry], days: int) -> list[str]:
     """The objects that nothing needs and that are old enough; none that Git itself keeps."""
-    keep = needed(place)
+    keep = names_to_keep(place)
     if place.store.is_folder:
-        tracked = set(committed(place.store))
+        tracked = set(names_in_git(place.store))
         return [one for one in there if one not in keep | tracked]
     latest = time.time() - days * DAY
     return [one for one, entry in there.items() if one not in keep and entry.when < latest]
 
 
-def needed(place: Place) -> set[str]:
+def names_to_keep(place: Place) -> set[str]:
     """Every object that something here or in Git's history names, and all files of its folders."""
     blobs = run("log", "--all", "-m", "--raw", "--no-abbrev", "--format=", "--", RELEASES).decode()
     texts = "\n".join(contents(set(re.findall(r" ([0-9a-f]{40,64}) [AM]\t", blobs))).values())
@@ -93,7 +93,7 @@ def needed(place: Place) -> set[str]:
     return keep
 
 
-def committed(store: Store) -> Iterator[str]:
+def names_in_git(store: Store) -> Iterator[str]:
     """The objects of a folder that Git has: to remove them frees nothing, as its history stays."""
     folder = Path(store.path)
     if repository.git("-C", str(folder), "rev-parse") is None:

@@ -104,7 +104,7 @@ def extras() -> list[str]:
     return [one for one in found[1].split(",") if one.startswith(PREFIX)]
 
 
-def chosen_url(url: str) -> str:
+def url_of_answer(url: str) -> str:
     """How the store would be named that pyproject.toml speaks of; "" where it is that already."""
     found = EXTRAS.search(paths.PROJECT.read_text("utf-8"))
     if "://" in url or found is None:
