@@ -234,12 +234,12 @@ def check_bucket(place, url):
     for name in ("spool", "again"):
         assert ship.ship(place / name, to) == (2, 6)
     assert sorted(to.days()) == ["2026-01-02", TODAY]
-    assert sorted(ids(to)) == sorted(f"r{k}/{row}" for k in range(2) for row in range(3))
+    assert sorted(bucket_ids(to)) == sorted(f"r{k}/{row}" for k in range(2) for row in range(3))
     ship.expire(to, 30)
     assert to.days() == [TODAY]
 
 
-def ids(to):
+def bucket_ids(to):
     """The ids in a bucket."""
     for some in to.obstore.list(to.store):
         for one in some:
