@@ -1,11 +1,18 @@
 """A living project goes to each cloud and back: every object of every commit, or no switch."""
 
+import contextlib
+import errno
+import os
+import subprocess
+import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
 from mlgitops.core.errors import UserError
 from mlgitops.stores import move, objects
+from mlgitops.stores.expected import SHARED, expect
 from mlgitops.stores.move import options
 from mlgitops.stores.objects import Store, here
 from mlgitops.stores.store import store
@@ -83,6 +90,51 @@ def test_it_may_die_at_every_object_and_goes_on(small, apart, s3, deaths, monkey
     assert sorted(sent) == sorted(apart)  # none was sent twice
     listings = [n for n, name in enumerate(sent) if name.endswith(".dir")]
     assert listings == [9, 10, 11]  # a listing says that its files are there
+
+
+@pytest.mark.nightly
+def test_a_process_that_is_killed_twenty_times_loses_nothing(small, apart, s3, monkeypatch):
+    """By SIGKILL, a little later each time; whatever it was doing, the next one can go on."""
+    program = small.folder / "bin/uv"
+    program.parent.mkdir()
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
+    command = [sys.executable, "-m", "mlgitops", "store", "--url", s3]
+    for n in range(5):
+        small.version(f"more {n}", commit=False)
+        small.commit(f"more {n}")
+    started = time.monotonic()
+    subprocess.run(command, check=True, capture_output=True)
+    whole = time.monotonic() - started
+    for kill in range(20):
+        small.git("checkout", "--quiet", "HEAD", "--", ".")
+        place = f"{s3}-{kill}"
+        with subprocess.Popen([*command[:-1], place], stdout=subprocess.DEVNULL) as process:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(whole * (kill + 1) / 20)
+            process.kill()
+        subprocess.run([*command[:-1], place], check=True, capture_output=True)
+        assert f"url = {place}\n" in CONFIG.read_text()
+        with here() as project:
+            wanted = expect(SHARED, project.read).objects
+        assert set(wanted) <= there()
+        assert len(wanted) == len(apart) + 5 * 4
+
+
+def test_a_full_disk_stops_the_move_and_it_goes_on(small, apart, s3, monkeypatch):
+    put, config = Store.put, CONFIG.read_bytes()
+
+    def fails(self, file, name):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Store, "put", fails)
+    with pytest.raises(UserError, match="disk: the disk is full: make room, and run this again"):
+        go(s3)
+    assert CONFIG.read_bytes() == config
+    monkeypatch.setattr(Store, "put", put)
+    go(s3)
+    assert there() == apart
 
 
 def test_what_the_other_side_holds_otherwise_stops_the_switch(small, history, s3, monkeypatch):

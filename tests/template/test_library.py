@@ -139,13 +139,8 @@ OTHER = {"train,track": ("wandb", "wandb_server"), "train,track-wandb": ("mlflow
 # What modules of them import in functions that these jobs do not call, or refuse to without it.
 ABSENT = {
     "": {"typer"},  # for any command; the server has its own program
-    "github": {
-        "dvc",
-        "dvc_data",
-        "fsspec",
-        "pathspec",
-        "tqdm",
-    },  # contents of outputs, which these jobs compare by their hashes
+    # Contents of outputs, which these jobs compare by their hashes; the store, for `make doctor`.
+    "github": {"dvc", "fsspec", "pathspec", "tqdm"},
     "manifests": {"dvc", "pathspec", "typer"},
     "serve": {"joblib", "pandas"},  # for a model.joblib: serve-sklearn
     # The user's own packages; and what speaks to GitHub.
