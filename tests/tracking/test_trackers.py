@@ -225,6 +225,7 @@ def test_logging_again_adds_nothing(place: Place, capsys: pytest.CaptureFixture[
     assert place.count() == 2
 
 
+@pytest.mark.nightly  # the demo does it by day
 def test_history_is_rebuilt_figure_for_figure(
     place: Place, database: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
