@@ -41,7 +41,7 @@ check: .venv/.made library/MANIFEST ## Run the quick checks: lint, types, import
 bake: .venv/.made library/MANIFEST ## Generate a project: [OUTPUT=folder]
 	BAKE_FOLDER="$(OUTPUT)" cookiecutter --output-dir "$(OUTPUT)" .
 
-bench: .venv/.made library/MANIFEST ## Measure speed and memory against baselines [ONLY=serving, workflows]
+bench: .venv/.made library/MANIFEST ## Measure speed and memory against baselines [ONLY=serving, workflows, monitor]
 	@python benchmarks/$(or $(ONLY),run).py
 
 sample: .venv/.made ## Remake the sample and the months that arrive later
