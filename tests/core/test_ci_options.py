@@ -131,7 +131,8 @@ def test_a_flag_that_is_neither_is_wrong_usage(monkeypatch):
 
 def test_what_is_written_on_the_line_wins(monkeypatch):
     assert call_arguments(monkeypatch, "reproduce", "--base", "next", BASE="main") == {
-        "base": "next"
+        "base": "next",
+        "hand_over": True,
     }
 
 
