@@ -646,34 +646,48 @@ def remember_source(lab: Lab, tmp_path: Path) -> Path:
     return source
 
 
-def test_newer_data_is_proposed_with_its_report_and_not_within_the_cool_down(lab, tmp_path):
+def test_drift_is_proposed_as_a_retrained_model_once_and_not_when_declined(lab, tmp_path):
     source = remember_source(lab, tmp_path)
     resting = lab.run("retrain.yml", "schedule")
     assert resting.jobs == {"retrain": "success"}, resting.said
     assert "the next run is after 7 days" in resting.said
     assert "not retrained: " in resting.summary
 
+    # July is unlike the months before; its rows have arrived where the data is from.
+    path = ".github/workflows/retrain.yml"
+    lab.github.state["workflows"].append({"id": 2, "path": path, "state": "active"})
+    july = {"MONITOR_LOG": str(ROOT / "demo/flights-2013-07.csv")}
+    watched = lab.run("monitor.yml", "schedule", variables=july)
+    ends(watched)
+    assert "columns drifted" in watched.summary
+    (started,) = lab.github.state["dispatches"]
+    assert (started["workflow"], started["ref"]) == ("retrain.yml", "main")
     later = pd.read_csv(ROOT / "demo/flights-2013-07.csv")
     pd.concat([pd.read_csv(source), later]).to_csv(source, index=False)
     payload = {
-        "inputs": {"reason": "`drift` in $(origin)", "force": "true"},
+        "inputs": started["inputs"] | {"force": "true"},
         "repository": {"full_name": NAME, "default_branch": "main"},
     }
     ran = lab.run("retrain.yml", "workflow_dispatch", payload)
     ends(ran)
     pull = lab.github.state["pulls"][0]
     assert (pull["head"]["ref"], pull["title"]) == ("bot/retrain", "Retrain on newer data")
-    assert "origin" in pull["body"].split("Retrained because")[1]
+    assert "columns drifted" in pull["body"].split("Retrained because")[1]
     assert "**Data**" in pull["body"]
     changed = run("git", "diff", "--name-only", "main", "bot/retrain", cwd=lab.origin).split()
     assert {"data/raw.parquet.dvc", "dvc.lock", "artifacts/metrics.json"} <= set(changed)
-    assert [one["ref"] for one in lab.github.state["dispatches"]] == ["bot/retrain"]
+    assert [one["ref"] for one in lab.github.state["dispatches"]] == ["main", "bot/retrain"]
 
     checked = lab.run("check.yml", "workflow_dispatch", branch="bot/retrain", without=("check",))
     assert checked.jobs["pipeline"] == "success", checked.said
     assert "running it again gave the same hashes" in checked.said
-    ends(lab.run("retrain.yml", "workflow_dispatch", payload))
-    assert len(lab.github.state["pulls"]) == 1
+
+    # A person closes it: the same drift proposes nothing again.
+    pull["state"] = "closed"
+    again = lab.run("monitor.yml", "schedule", variables=july)
+    ends(again)
+    assert "the closed proposal had this drift" in again.said + again.summary
+    assert len(lab.github.state["dispatches"]) == 2
 
 
 @pytest.mark.nightly
