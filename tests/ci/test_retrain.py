@@ -31,6 +31,7 @@ def project_with_source(workspace, monkeypatch, tmp_path):
         table("binary", rows=300, seed=1).to_parquet("data/raw.parquet", index=False)
 
     monkeypatch.setattr(reproduce, "dvc", dvc)
+    monkeypatch.setattr(reproduce.transfer, "complete", lambda: None)
     monkeypatch.setattr(module, "data", data)
     monkeypatch.setenv("GITHUB_OUTPUT", str(output))
     Path("somewhere.csv").write_text("a table")
