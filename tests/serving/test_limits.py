@@ -282,6 +282,7 @@ def test_health_and_metrics_answer_where_all_connections_are_at_work(limit, fold
     with serving(folders["binary"], **settings) as running, ExitStack() as uploads:
         for _ in range(300):
             uploads.enter_context(upload(running, body))
+        time.sleep(0.5)  # until it has read them: before, they are at no work
         for path in ("/v2/health/live", "/v2/health/ready", "/health", "/ping", "/metrics"):
             status, headers, _ = running.ask(path)
             assert (status, headers["connection"]) == (200, "close")

@@ -21,7 +21,6 @@ from mlgitops.serving.computing import Computing
 from mlgitops.serving.connections import Connections
 from mlgitops.serving.errors import Refusal, UserError
 from mlgitops.serving.http1 import Http1
-from mlgitops.serving.listener import Listener
 from mlgitops.serving.metrics import Metrics
 from mlgitops.serving.pages import pages
 from mlgitops.serving.prediction_log import PredictionLog
@@ -30,6 +29,8 @@ from mlgitops.serving.settings import Settings
 
 # A prediction of a row that takes longer is made beside the event loop.
 QUICK = 0.001
+# Connections taken in one turn of the event loop: uvloop takes one for each listener.
+ACCEPTED = 16
 # After the last connection is taken: whoever has just connected may still ask.
 GRACE = 0.2
 
@@ -124,20 +125,9 @@ class Server(uvicorn.Server):
         """Listen, and look at the connections from time to time."""
         if self.app.log is not None:
             self.app.log.writer.begin()
-        if isinstance(asyncio.get_running_loop(), asyncio.BaseEventLoop):
-            await super().startup(sockets)
-        else:  # uvloop
-            await super().startup([])
-            self.servers = [cast("Any", Listener(one, self.protocol)) for one in sockets or ()]
+        given = list(sockets or ())
+        await super().startup(given + [one.dup() for one in given for _ in range(1, ACCEPTED)])
         self.all.look()
-
-    def protocol(self) -> asyncio.Protocol:
-        """What speaks with the next client, as uvicorn makes it."""
-        make = cast("Any", self.config.http_protocol_class)
-        made: asyncio.Protocol = make(
-            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
-        )
-        return made
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
