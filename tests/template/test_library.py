@@ -129,6 +129,7 @@ ROOMS = {
         "training",
         "evaluation",
         "reporting",
+        "monitoring",
         "ci",
     ),
     "train,track": ("tracking",),
@@ -138,11 +139,12 @@ ROOMS = {
 OTHER = {"train,track": ("wandb", "wandb_server"), "train,track-wandb": ("mlflow",)}
 # What modules of them import in functions that these jobs do not call, or refuse to without it.
 ABSENT = {
-    "": {"typer"},  # for any command; the server has its own program
+    "": {"filelock", "typer"},  # for any command; the server has its own program
     # Contents of outputs, which these jobs compare by their hashes; the store, for `make doctor`.
-    "github": {"dvc", "fsspec", "pathspec", "tqdm"},
-    "manifests": {"dvc", "pathspec", "typer"},
-    "serve": {"joblib", "pandas"},  # for a model.joblib: serve-sklearn
+    "github": {"dvc", "filelock", "fsspec", "pathspec", "tqdm"},
+    "manifests": {"dvc", "filelock", "pathspec", "typer"},
+    "serve": {"joblib", "obstore", "pandas"},  # for a model.joblib: serve-sklearn
+    "serve,serve-sklearn": {"obstore"},  # where `ship` runs: the extra of its name
     # The user's own packages; and what speaks to GitHub.
     "train": {"catboost", "distributed", "duckdb", "github", "lightgbm", "xgboost"},
 }
