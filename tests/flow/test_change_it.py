@@ -91,6 +91,7 @@ def test_every_section_with_a_block_is_tried():
     ]  # fmt: skip
 
 
+@pytest.mark.nightly
 def test_another_estimator(copy):
     linear, package, boosting, pickled = blocks("Another estimator")
     apply(linear, copy)
@@ -129,6 +130,7 @@ def test_a_stage(copy):
     assert "artifacts/importance.json" in run("git", "ls-files", "artifacts", cwd=copy)
 
 
+@pytest.mark.nightly
 def test_a_second_table(copy):
     for block in blocks("A second table"):
         apply(block, copy)

@@ -227,7 +227,11 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize("kind", REFUSED)
+# The gate's own tests have each kind; through all jobs one of them goes daily.
+@pytest.mark.parametrize(
+    "kind",
+    [pytest.param(one, marks=[pytest.mark.nightly] * (one != "champion")) for one in REFUSED],
+)
 def test_each_kind_of_the_gate_refuses_alone(lab, kind):
     release_main(lab)
     lab.branch(kind)
@@ -350,6 +354,7 @@ def test_a_training_that_fails_half_way_leaves_nothing_and_says_so(lab):
     assert sorted(path.name for path in (ran.artifacts / "result").iterdir()) == ["report.md"]
 
 
+@pytest.mark.nightly
 def test_a_job_that_ends_without_a_report_is_told_instead_of_the_older_one(lab):
     lab.branch("words")
     lab.edit("README.md", "## Start", "## How to start")
@@ -418,6 +423,7 @@ def diverge(lab: Lab) -> None:
     lab.git("switch", "--quiet", "slower")
 
 
+@pytest.mark.nightly
 def test_a_conflict_in_the_lock_file_is_one_command(lab):
     diverge(lab)
     assert "CONFLICT (content): Merge conflict in dvc.lock" in lab.git("merge", "main", fails=True)
