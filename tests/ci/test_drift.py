@@ -41,6 +41,7 @@ def test_a_month_that_moved_is_told_with_what_moved(output, capsys):
     assert any(name.startswith("x ") for name in json.loads(output()["moved"]))
     assert "x" in output()["reason"]
     assert job_output.REPORT.read_text("utf-8") == paths.MONITOR_REPORT.read_text("utf-8")
+    assert Path("result/monitor.html").read_bytes() == paths.MONITOR_PAGE.read_bytes()
     assert "columns drifted" in capsys.readouterr().out
 
 

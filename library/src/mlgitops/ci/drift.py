@@ -24,6 +24,8 @@ def drift(
     found = outcome(log)
     text = paths.MONITOR_REPORT.read_text("utf-8")
     job_output.write(job_output.REPORT, text.encode())
+    page = job_output.FOLDER / paths.MONITOR_PAGE.name
+    job_output.write(page, paths.MONITOR_PAGE.read_bytes())
     moved = measures(found)
     job_output.tell(
         drift=bool(moved), reason=" ".join(found["reason"].split()), moved=json.dumps(moved)
