@@ -68,6 +68,12 @@ def test_a_proposal_that_a_person_closed_declines_what_it_had(github, there):
     assert silence.find_declined(there(), BRANCH) == BEFORE
 
 
+def test_a_fork_silences_nothing_where_the_host_does_not_filter(github, there):
+    pull(github, 1, body=silence.mark(BEFORE))
+    github.state["pulls"][0]["head"]["repo"] = {"full_name": "mallory/bees"}
+    assert silence.find_declined(there(), BRANCH) == {}
+
+
 @pytest.mark.parametrize("newer", [{"merged_at": "2026-01-01T00:00:00Z"}, {"body": None}])
 def test_a_newer_one_that_was_merged_or_had_no_drift_ends_the_silence(github, there, newer):
     pull(github, 1, body=silence.mark(BEFORE))

@@ -86,10 +86,10 @@ class GitHost:
         """What the host says of the repository: default_branch, html_url, permissions and more."""
         return self.get("")
 
-    def pull(self, branch: str) -> Any:
-        """The open pull request of a branch of this repository (not of a fork); None if none."""
+    def pull(self, branch: str, state: str = "open") -> Any:
+        """The newest pull request of a branch of this repository, not of a fork; None if none."""
         owner = self.repository.split("/")[0]
-        for one in self.pages("/pulls", state="open", head=f"{owner}:{branch}"):
+        for one in self.pages("/pulls", state=state, head=f"{owner}:{branch}"):
             place = (one["head"].get("repo") or {}).get("full_name", "")
             if one["head"]["ref"] == branch and place.lower() == self.repository.lower():
                 return one

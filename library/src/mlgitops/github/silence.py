@@ -37,12 +37,11 @@ def mark(drift: Drift) -> str:
 
 def find_declined(there: GitHost, branch: str) -> Drift:
     """What the newest closed proposal of a branch had, if nobody merged it."""
-    owner = there.repository.partition("/")[0]
-    for one in there.pages("/pulls", state="closed", head=f"{owner}:{branch}"):
-        if one["head"]["ref"] == branch:
-            found = None if one.get("merged_at") else MARK.search(one.get("body") or "")
-            return parse(found[1]) if found else {}
-    return {}
+    newest = there.pull(branch, state="closed")
+    if newest is None or newest.get("merged_at"):
+        return {}
+    found = MARK.search(newest.get("body") or "")
+    return parse(found[1]) if found else {}
 
 
 def loud(drift: Drift, before: Drift) -> Drift:
