@@ -61,7 +61,8 @@ def look(path: str) -> None:
 
     p = Monitor()
     before = table(REFERENCE, 0).head(p.max_rows)
-    found = log.read(log.find([path]), log.Window("a" * 40), {}, Sample(p.max_rows))
+    window = log.Window("a" * 40)
+    found = log.read(log.find([path], window), window, {}, Sample(p.max_rows))
     tables = drift.Tables(before, found.inputs[list(before)])
     findings = drift.compare(tables, kinds(before), {}, p) + drift.together(
         tables, kinds(before), p
