@@ -3,7 +3,6 @@
 import mlflow
 from mlflow.entities import Run
 
-MAIN = "main/"
 FIGURES = ("log_loss", "roc_auc", "f1_macro", "accuracy")
 
 

@@ -4,7 +4,6 @@ It has the token of a workflow; `mlgitops ci judge`, which has none, reads what 
 """
 
 import json
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -44,6 +43,6 @@ def ask(image: str) -> dict[str, str] | str:
 
 def read() -> release_change.Labels:
     """What the command left; empty if it did not run."""
-    path = Path(job_output.IMAGES)
-    found: release_change.Labels = json.loads(path.read_bytes()) if path.exists() else {}
+    there = job_output.IMAGES.exists()
+    found: release_change.Labels = json.loads(job_output.IMAGES.read_bytes()) if there else {}
     return found

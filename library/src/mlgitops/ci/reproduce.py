@@ -25,6 +25,7 @@ from mlgitops.git.patch import difference
 from mlgitops.github import push_outputs
 from mlgitops.reporting import card, report
 from mlgitops.stores import transfer
+from mlgitops.stores.transfer import dvc
 
 LOCK = Path(repository.LOCK)
 STORE = "store/"
@@ -56,13 +57,6 @@ CHANGED = (
 )
 BRANCH = "Nothing is trained there: `make pipeline` on a branch, or let its pull request do it"
 AGAIN = "Nothing is trained there: the check of any pull request makes it again"
-
-
-def dvc(*command: str) -> bool:
-    """Whether a DVC command succeeded; it says itself why not."""
-    from dvc.cli import main
-
-    return bool(main(list(command)) == 0)
 
 
 def status() -> dict[str, Any]:

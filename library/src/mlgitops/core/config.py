@@ -137,6 +137,13 @@ def load(section: type[AnySection], path: Path | None = None) -> AnySection:
     )
 
 
+def load_optional(section: type[AnySection]) -> AnySection:
+    """A section whose keys all have usual values; these where an older project's file lacks it."""
+    found = sections(section.file) if section.file.exists() else {}
+    absent = found.get(section.__name__.lower()) is None
+    return section() if absent else load(section)
+
+
 def load_rule(section: type[AnySection], name: str, file: Path) -> AnySection:
     """A section of gate.yaml; of params.yaml if it has what gate.yaml, or the file, lacks."""
     found = sections(file) if file.exists() else {}

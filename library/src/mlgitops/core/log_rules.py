@@ -18,5 +18,4 @@ class Log(config.Rule):
 
 def load() -> Log:
     """The section `log`; off where an older project has none."""
-    found = config.sections(config.RULES).get("log") if config.RULES.exists() else None
-    return Log() if found is None else config.load(Log)
+    return config.load_optional(Log)

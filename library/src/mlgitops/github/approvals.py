@@ -53,8 +53,7 @@ def approver(there: GitHost, pull: Any) -> str | None:
 
 def load() -> Approve:
     """How an owner approves in this project; by a review where gate.yaml does not say."""
-    found = config.sections(config.RULES).get("approve")  # an older project has none
-    return config.parse(Approve, found or {}, f"{config.RULES}: approve")
+    return config.load_optional(Approve)
 
 
 def reviewers(there: GitHost, number: int, head: str) -> Iterator[tuple[str, str]]:

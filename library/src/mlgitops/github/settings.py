@@ -10,7 +10,6 @@ from typing import Any, Literal, NamedTuple, TypedDict
 
 import yaml
 
-from mlgitops.core import paths
 from mlgitops.core.errors import UserError, join_names
 from mlgitops.github import approvals
 from mlgitops.github.client import GitHost, quote_name
@@ -189,8 +188,7 @@ def pulls(settings: Settings) -> Finding:
 def ruleset(settings: Settings) -> Finding:
     """Whether main is protected as the file says."""
     wanted = read(RULESET)
-    by = approvals.load().by if paths.RULES.exists() else "review"
-    if lacking := list(ruleset_faults(wanted, by)):
+    if lacking := list(ruleset_faults(wanted, approvals.load().by)):
         return Finding("missing", "ruleset", f"{RULESET}: {join_names(lacking)}: make workflows")
     pages = settings.there.pages("/rulesets", includes_parents="false")
     found = next((one for one in pages if one["name"] == wanted["name"]), None)

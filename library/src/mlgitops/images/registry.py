@@ -32,8 +32,9 @@ def labels(image: str) -> dict[str, str]:
     try:
         found = Repository(image).labels(image.partition("@")[2])
     except (requests.RequestException, ValueError, LookupError, TypeError, AttributeError) as error:
-        host = image.partition("/")[0]
-        raise UserError(f"{host} does not say what {image} is: {str(error)[:200]}") from None
+        raise UserError(
+            f"{docker.host(image)} does not say what {image} is: {str(error)[:200]}"
+        ) from None
     if any(other != found[0] for other in found):
         raise UserError(f"{image} has other labels on another platform")
     return found[0]

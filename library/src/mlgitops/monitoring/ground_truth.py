@@ -66,10 +66,7 @@ def join(files: Iterable[Path], labels: pd.Series, rules: Schema) -> Joined:
             one = next(log.parse([line]))
             found[str(one["id"])] = one
     rows = list(found.values())
-    about = pd.DataFrame(
-        [{key: one.get(key) for key in log.ABOUT} for one in rows], columns=log.ABOUT
-    )
-    about["time"] = pd.to_datetime(about["time"], utc=True, format="ISO8601")
+    about = log.about(rows)
     about["actual"] = [known[key] for key in found]
     frame = pd.DataFrame([one["inputs"] for one in rows])
     there = {name: one for name, one in rules.features.items() if name in frame}
@@ -79,10 +76,7 @@ def join(files: Iterable[Path], labels: pd.Series, rules: Schema) -> Joined:
 
 def lines_of(path: Path, known: Mapping[str, object]) -> Iterable[bytes]:
     """The lines of a log whose id is known; the others are not parsed."""
-    with (
-        reader.explain_errors(Source(str(path), str(path)), "log"),
-        reader.open_file(str(path)) as file,
-    ):
+    with log.open_lines(path) as file:
         for line in file:
             found = KEY.search(line)
             if found and unescape(found[1]) in known:

@@ -37,5 +37,4 @@ class Monitor(config.Rule):
 
 def load() -> Monitor:
     """The section `monitor`; the usual limits where an older project has none."""
-    found = config.sections(config.RULES).get("monitor")
-    return Monitor() if found is None else config.load(Monitor)
+    return config.load_optional(Monitor)

@@ -10,6 +10,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
 from itertools import islice
@@ -125,15 +126,22 @@ def is_outside(path: Path, window: Window) -> bool:
 def add_lines(path: Path, window: Window, sample: Sample) -> int:
     """Lines of JSON; how many are of another release than the window's."""
     others, needle = 0, (window.release or "").encode()
-    with (
-        reader.explain_errors(Source(str(path), str(path)), "log"),
-        reader.open_file(str(path)) as file,
-    ):
+    with open_lines(path) as file:
         while lines := list(islice(file, AT_ONCE)):
             wanted = [line for line in lines if needle in line and line.strip()]
             others += len(lines) - len(wanted)
             sample.add(len(wanted), partial(frame_of, wanted))
     return others
+
+
+@contextmanager
+def open_lines(path: Path) -> Iterator[Any]:
+    """The lines of a log, packed or not; what cannot be read is a UserError."""
+    with (
+        reader.explain_errors(Source(str(path), str(path)), "log"),
+        reader.open_file(str(path)) as file,
+    ):
+        yield file
 
 
 def frame_of(lines: list[bytes], rows: np.ndarray) -> pd.DataFrame:
@@ -171,10 +179,14 @@ def finish(sample: Sample, window: Window, others: int, is_log: bool) -> Rows:
         raise UserError("LOG names a log and a table: give one of them")
     objects = list(parse(found["line"] if len(found) else ()))
     inputs = pd.DataFrame([one["inputs"] for one in objects])
-    about = pd.DataFrame([{key: one.get(key) for key in ABOUT} for one in objects], columns=ABOUT)
-    about["time"] = pd.to_datetime(about["time"], utc=True, format="ISO8601")
-    rows = Rows(inputs, about, sample.seen, others)
+    rows = Rows(inputs, about(objects), sample.seen, others)
     return rows if window.since is None else since(rows, window.since)
+
+
+def about(objects: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+    """What rows of a log say beside their inputs."""
+    found = pd.DataFrame([{key: one.get(key) for key in ABOUT} for one in objects], columns=ABOUT)
+    return found.assign(time=pd.to_datetime(found["time"], utc=True, format="ISO8601"))
 
 
 def parse(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:

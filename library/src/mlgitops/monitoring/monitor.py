@@ -1,5 +1,6 @@
 """`make monitor`: has what production sees moved away from what the model was made of."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
@@ -54,27 +55,34 @@ def monitor(
 
     Writes build/monitor.md, .html (with plots) and .json (for programs). Exit 3 if there is drift.
     """
+    found = look(places, commit, since)
+    print(f"{found.reason}\n{paths.MONITOR_PAGE} shows more")
+    if found.drifts:
+        raise typer.Exit(DRIFT)
+
+
+def look(places: Sequence[str], commit: str = "", since: str = "") -> Outcome:
+    """What can be said of a log or a table; written to build/ for people and programs."""
     if not any(places):
         raise UserError("say what to look at: make monitor LOG=folder-or-file")
-    p, window = limits.load(), window_of(commit, since)
+    p = limits.load()
+    window = window_of(commit, since, p.days)
     with reference.load(reference.commit_of(commit), p.max_rows, p.seed) as known:
         columns = known.rules.columns
         sample = Sample(p.max_rows, p.seed)
         rows = log.read(log.find(places, window), window, columns, sample)
         found = examine(known, rows, p)
     write(found)
-    print(f"{found.reason}\n{paths.MONITOR_PAGE} shows more")
-    if found.drifts:
-        raise typer.Exit(DRIFT)
+    return found
 
 
-def window_of(commit: str, since: str) -> Window:
+def window_of(commit: str, since: str, days: int) -> Window:
     """The rows of a log that are looked at: of the release, and new."""
     try:
         start = datetime.fromisoformat(since) if since else None
     except ValueError:
         raise UserError(f"SINCE={since} is no date: write it as 2026-01-31") from None
-    start = start or datetime.now(UTC) - timedelta(days=limits.load().days)
+    start = start or datetime.now(UTC) - timedelta(days=days)
     release = reference.commit_of(commit) if commit or release_env.champion() else None
     return Window(release, start if start.tzinfo else start.replace(tzinfo=UTC))
 
@@ -115,7 +123,7 @@ def comparable(known: Reference, rows: Rows) -> dict[str, Column]:
 
 def is_private(column: Column) -> bool:
     """Whether the log has a hash of the values at most, and so nothing to compare."""
-    return bool(getattr(column, "private", False))
+    return bool(column.private)
 
 
 def skip(known: Reference, rows: Rows) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple, TypeVar
@@ -109,7 +110,7 @@ class Store:
             try:
                 if not self.is_folder:
                     self.fs.fs.get_file(self.place(md5), str(path))
-                found = file_md5(path)
+                found = repository.content(path)
             except FileNotFoundError:
                 found = ""
             yield path if found == md5.partition(".")[0] else None
@@ -122,12 +123,15 @@ class History:
     """
 
     def __init__(self, folder: str) -> None:
-        """Look through every commit of branches, tags, stash and experiments."""
-        found = repository.git("rev-list", "--objects", "--all", "--", folder) or ""
+        """Nothing is looked up before it is asked for."""
+        self.folder = folder
+
+    @cached_property
+    def blobs(self) -> dict[str, str]:
+        """By object, the blob: of every commit of branches, tags, stash and experiments."""
+        found = repository.git("rev-list", "--objects", "--all", "--", self.folder) or ""
         lines = [line.partition(" ") for line in found.splitlines()]
-        self.blobs = {
-            name[1] + name[2]: sha for sha, _, path in lines if (name := NAME.search(path))
-        }
+        return {name[1] + name[2]: sha for sha, _, path in lines if (name := NAME.search(path))}
 
     def read(self, md5: str) -> bytes | None:
         """The content of an object; None if Git has none of this name and content."""
@@ -192,12 +196,6 @@ def url_of(repo: Any) -> str:
 def objects_below(fs: Any, path: str) -> str:
     """Where DVC keeps objects below the path of a store."""
     return str(fs.join(path, "files", "md5"))
-
-
-def file_md5(path: Path) -> str:
-    """The MD5 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
 
 def seconds(about: dict[str, Any]) -> float:

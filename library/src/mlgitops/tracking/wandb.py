@@ -26,7 +26,7 @@ import wandb
 from wandb.errors import Error
 
 from mlgitops.core import files
-from mlgitops.core.errors import UserError
+from mlgitops.core.errors import UserError, explain
 from mlgitops.tracking import wandb_server
 from mlgitops.tracking.base import Asset, Dataset, Evidence, Key, Run, Search, Table
 
@@ -202,9 +202,8 @@ def _sentences() -> Iterator[None]:
         yield
     except (Error, OSError) as error:
         reason = " ".join(str(error).split())[:200]
-        advice = "wandb login, or WANDB_MODE=offline to keep the runs in wandb/"
-        advice = "free some space, then run the command again" if "space" in reason else advice
-        raise UserError(f"Weights & Biases: {reason}\n{advice}") from error
+        login = "wandb login, or WANDB_MODE=offline to keep the runs in wandb/"
+        raise UserError(f"Weights & Biases: {reason}\n{explain(error) or login}") from error
 
 
 def _settings() -> wandb.Settings:
